@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+/* clock - monotonic nanoseconds, and instants for people. Any thread. */
+#include <stdint.h>
+#include <time.h>
+
+#define NS_PER_S  1000000000ull
+#define NS_PER_MS 1000000ull
+#define NS_PER_US 1000ull
+
+/* CLOCK_MONOTONIC. */
+static inline uint64_t clock_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+/* Now as RFC 3339 in UTC with milliseconds, "2026-03-01T09:15:02.123Z". Returns 'buf'. */
+char *clock_rfc3339(char buf[static 32]);
+
+/* The same for a CLOCK_REALTIME instant in nanoseconds. */
+char *clock_rfc3339_at(uint64_t realtime_ns, char buf[static 32]);

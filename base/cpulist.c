@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/cpulist.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static bool number(const char **text, uint32_t min, uint32_t max, uint32_t *ret)
+{
+	char *end;
+	unsigned long n;
+
+	if (!isdigit((unsigned char)**text)) {
+		return false;
+	}
+	n = strtoul(*text, &end, 10);
+	if (n < min || n > max) {
+		return false;
+	}
+	*text = end;
+	*ret = (uint32_t)n;
+	return true;
+}
+
+bool numset_parse(const char *text, uint32_t min, uint32_t max, struct numset *ret)
+{
+	struct numset set = {0};
+
+	while (*text) {
+		uint32_t first, last;
+
+		if (!number(&text, min, max, &first)) {
+			return false;
+		}
+		last = first;
+		if (*text == '-' && (text++, !number(&text, first, max, &last))) {
+			return false;
+		}
+		for (uint32_t n = first; n <= last; n++) {
+			numset_add(&set, n);
+		}
+		if (*text == ',' && text[1]) {
+			text++;
+		} else if (*text) {
+			return false;
+		}
+	}
+	*ret = set;
+	return true;
+}
+
+uint32_t numset_count(const struct numset *set)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < NUMSET_MAX / 64; i++) {
+		n += (uint32_t)__builtin_popcountll(set->word[i]);
+	}
+	return n;
+}
+
+uint32_t numset_next(const struct numset *set, uint32_t from)
+{
+	while (from < NUMSET_MAX) {
+		uint64_t rest = set->word[from / 64] >> (from % 64);
+
+		if (rest) {
+			return from + (uint32_t)__builtin_ctzll(rest);
+		}
+		from = (from / 64 + 1) * 64;
+	}
+	return NUMSET_MAX;
+}
+
+char *numset_format(const struct numset *set, char *buf, uint32_t buf_bytes)
+{
+	uint32_t used = 0;
+
+	buf[0] = '\0';
+	for (uint32_t first = numset_next(set, 0); first < NUMSET_MAX;) {
+		uint32_t last = first;
+		int n;
+
+		while (numset_has(set, last + 1)) {
+			last++;
+		}
+		n = first == last ? snprintf(buf + used, buf_bytes - used, "%s%u", used ? "," : "", first)
+				  : snprintf(buf + used, buf_bytes - used, "%s%u-%u", used ? "," : "", first, last);
+		if (n < 0 || (uint32_t)n >= buf_bytes - used) {
+			break;
+		}
+		used += (uint32_t)n;
+		first = numset_next(set, last + 1);
+	}
+	return buf;
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+/*
+ * fdb - forwarding database: (FID, MAC address) -> port. 802.1Q-2022 8.8.
+ *
+ * Fits:    forward.c looks up and learns; daemon/ageing.c ages, flushes and grows; daemon/inspect.c copies.
+ * Threads: any worker may look up and learn inside an epoch section. Control alone adds and deletes static entries, ages, flushes
+ *          and migrates. Reclaim may make (fdb_table_new) and free tables.
+ * Memory:  one mapping per table; nothing but fdb_table_new allocates.
+ *
+ * Layout:  key = FID (12 bits) and MAC (48 bits), sent through a keyed, invertible mix of 60 bits. The upper 'lines_log2' bits of the
+ *          result choose the primary bucket, the rest is the tag, so the key need not be stored and can still be dumped. A bucket is
+ *          one 64-byte line: seven entries and a control word (writer lock, overflow bit). The alternate bucket is the primary
+ *          xor a non-zero function of the tag; it is read only where the primary's overflow bit is set.
+ * Entry:   one 64-bit word: tag, which of its two buckets, port (8), age stamp (5), valid, static, sticky, local.
+ *
+ * Invariants (asserted in fdb.c, exercised by tests/torture/fdb.c):
+ *  1. A reader sees a whole entry (key, port, age, flags together) or none; it writes nothing and waits for nobody.
+ *  2. An address is in a table at most once, except while its entry is being displaced, when both copies are equal.
+ *  3. A displacement writes the copy before it clears the original, sets the overflow bit before either, and goes from primary
+ *     to alternate only: an address that is in the table is never answered unknown.
+ *  4. While a pair (cur, old) is published: what old holds is in cur or still in old; workers never clear an entry of old;
+ *     they update its port there too when a station moves, because a worker may still see old alone.
+ *  5. The number of learned entries per port and per group equals the counters whenever no writer is inside a call.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/role.h"
+
+struct err;
+struct fdb;                             /* the database: counters, limits, clocks, key of the mix. Opaque. */
+struct fdb_table;                       /* one table of it. Opaque. */
+
+#define FDB_BURST_MAX    256u
+#define FDB_LINES_LOG2_MIN 14u
+#define FDB_LINES_LOG2_MAX 22u
+#define FDB_SLOTS_PER_LINE 7u
+#define FDB_PORT_NONE    0u             /* as destination: drop (blackhole) */
+#define FDB_FIDS         4096u
+#define FDB_GROUPS       256u           /* a group is a bridge: FIDs that share a limit and an ageing time */
+#define FDB_UNLIMITED    UINT32_MAX
+
+/* Ticks per ageing time. A stamp has 5 bits; FDB_AGE_TICKS + 1 < 32 leaves room for a late ager. */
+#define FDB_AGE_TICKS    24u
+#define FDB_CLOCK_PER_TICK 8u           /* the coarse clock's steps per tick: an address's tick moves at one of 8 phases (jitter) */
+
+/* Published together in the view: a table and, while growing, the one it grows out of (else NULL). */
+struct fdb_tables {
+	struct fdb_table *cur, *old;
+};
+
+/* The answer to a look-up: 0 where unknown, else FDB_HIT_VALID and the rest. */
+enum {
+	FDB_HIT_PORT_MASK = 0xff,       /* port_idx, FDB_PORT_NONE for a blackhole */
+	FDB_HIT_VALID = 1u << 8,
+	FDB_HIT_STATIC = 1u << 9,
+	FDB_HIT_STICKY = 1u << 10,
+	FDB_HIT_LOCAL = 1u << 11,       /* with STATIC */
+	FDB_HIT_STAMP_SHIFT = 16,       /* 5 bits: age stamp */
+};
+
+static inline uint64_t fdb_key(uint32_t fid, uint64_t mac)
+{
+	return (uint64_t)fid << 48 | mac;
+}
+
+static inline uint32_t fdb_key_fid(uint64_t key)
+{
+	return (uint32_t)(key >> 48);
+}
+
+/* ---- life ---- */
+
+/* 'secret': 16 random bytes for the mix. Makes the database without a table. */
+int fdb_new(const uint8_t secret[static 16], struct fdb **ret, struct err *reterr);
+void fdb_free(struct fdb *fdb);
+
+/* Bytes of a table of 2^lines_log2 lines. The smallest size that holds 'n_addresses' at a load of 0.8 (clamped to 14..22). */
+size_t fdb_table_bytes(uint32_t lines_log2);
+uint32_t fdb_lines_log2_for(uint32_t n_addresses);
+
+/* Maps and touches an empty table. May be slow (256 MB: 0.7 s): large ones belong to reclaim. 0, -ENOMEM. */
+int fdb_table_new(struct fdb *fdb, uint32_t lines_log2, struct fdb_table **ret, struct err *reterr);
+void fdb_table_free(struct fdb_table *table);           /* no reader may be left; NULL is fine */
+uint32_t fdb_table_lines_log2(const struct fdb_table *table);
+
+/* ---- limits and clocks (control) ---- */
+
+/* FIDs belong to group 0 until told otherwise. Change only while no entry has this FID. */
+void fdb_fid_set_group(struct fdb *fdb, uint32_t fid, uint32_t group) REQUIRES(role_control);
+void fdb_group_set_limit(struct fdb *fdb, uint32_t group, uint32_t max_learned) REQUIRES(role_control);
+void fdb_port_set_limit(struct fdb *fdb, uint32_t port_idx, uint32_t max_learned) REQUIRES(role_control);
+
+/* The group's coarse clock: control stores it, workers read it once per burst. It counts ageing-time / (24 * 8); 0-based, wraps. */
+void fdb_group_set_clock(struct fdb *fdb, uint32_t group, uint32_t clock) REQUIRES(role_control);
+uint32_t fdb_group_clock(const struct fdb *fdb, uint32_t group);
+
+struct fdb_counts {
+	uint32_t n_learned;             /* dynamic and sticky */
+	uint32_t n_static;              /* static, local, blackholes */
+	uint64_t n_refused;             /* not learned: limit of port or group */
+	uint64_t n_full;                /* not learned: both buckets full */
+	uint64_t n_moved;
+};
+void fdb_counts(const struct fdb *fdb, struct fdb_counts *ret);
+uint32_t fdb_group_n_learned(const struct fdb *fdb, uint32_t group);
+uint32_t fdb_port_n_learned(const struct fdb *fdb, uint32_t port_idx);
+
+/* ---- the worker's side ---- */
+
+/* Looks up 'n' keys (n <= FDB_BURST_MAX). Does not block, allocate, log or write. */
+void fdb_lookup_burst(const struct fdb *fdb, const struct fdb_tables *tables, const uint64_t *key, uint32_t n, uint32_t *ret_hit)
+	REQUIRES_SHARED(in_epoch);
+
+/* What became of a source address. */
+enum fdb_learned {
+	FDB_KNOWN,                      /* on this port already (refreshed if its tick was over) */
+	FDB_LEARNED,                    /* new */
+	FDB_MOVED,                      /* was on another port; 'from_port' tells */
+	FDB_FIXED,                      /* static, sticky or local, here or elsewhere: nothing moved */
+	FDB_REFUSED,                    /* unknown and not learned: learning off, limit or full table */
+	FDB_FORGOTTEN,                  /* moved to a port that may learn no more: deleted, to be flooded; 'from_port' tells */
+};
+
+struct fdb_source {
+	uint32_t hit;                   /* as a look-up would have answered before, FDB_HIT_* */
+	uint8_t outcome;                /* enum fdb_learned */
+	uint8_t from_port;
+};
+
+struct fdb_learner {
+	uint8_t port_idx;
+	bool learning;                  /* false: look up and refresh what is here already, learn and move nothing */
+	bool sticky;                    /* what is learned here is sticky */
+	uint32_t clock;                 /* the group's, read once per burst */
+};
+
+/*
+ * Looks up the 'n' source keys of one port's burst, refreshes, learns and moves. On the hit path it writes nothing but a stamp whose
+ * tick is over. The same address twice in a burst is learned once. Does not block beyond a bucket's writer lock, held for a few stores.
+ */
+void fdb_learn_burst(struct fdb *fdb, const struct fdb_tables *tables, const struct fdb_learner *learner, const uint64_t *key,
+		     uint32_t n, struct fdb_source *ret_source) REQUIRES_SHARED(in_epoch);
+
+/* ---- the control side ---- */
+
+struct fdb_entry {
+	uint64_t key;
+	uint8_t port_idx;
+	uint8_t age_ticks;              /* whole ticks since its stamp */
+	bool is_static, sticky, local;
+};
+
+/* Adds or replaces a static entry (learned ones give way). 0, -EEXIST (static there already), -ENOSPC (both buckets full). */
+int fdb_add_static(struct fdb *fdb, const struct fdb_tables *tables, uint64_t key, uint8_t port_idx, bool local)
+	REQUIRES(role_control);
+
+/* Removes one entry of any kind from both tables; the entry as it was. 0 or -ENOENT. */
+int fdb_delete(struct fdb *fdb, const struct fdb_tables *tables, uint64_t key, struct fdb_entry *ret_was) REQUIRES(role_control);
+
+bool fdb_find(const struct fdb *fdb, const struct fdb_tables *tables, uint64_t key, struct fdb_entry *ret);
+
+/* true: remove this entry. Called with a copy; static entries are offered too. */
+typedef bool fdb_pred_fn(const struct fdb_entry *entry, void *arg);
+
+/*
+ * Removes what 'pred' chooses in 'n_lines' lines from '*cursor' on, cur and old alike, with a compare-and-swap that fails where
+ * the entry was refreshed or moved meanwhile. Advances '*cursor'; returns the number removed. Done when *cursor == fdb_n_lines().
+ */
+uint32_t fdb_remove_if(struct fdb *fdb, const struct fdb_tables *tables, fdb_pred_fn *pred, void *arg, uint32_t *cursor,
+		       uint32_t n_lines) REQUIRES(role_control);
+uint32_t fdb_n_lines(const struct fdb_tables *tables);  /* of cur and old together */
+
+/* The same for "dynamic and its age, by its group's clock, is over": one pass of the ager. 'removed' (may be NULL) is told each. */
+uint32_t fdb_age(struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cursor, uint32_t n_lines,
+		 void (*removed)(const struct fdb_entry *entry, void *arg), void *arg) REQUIRES(role_control);
+
+/* Copies entries of lines from '*cursor' on until 'max' are there (an address seen in old and cur comes once). Advances '*cursor'. */
+uint32_t fdb_copy(const struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cursor, struct fdb_entry *ret, uint32_t max)
+	REQUIRES(role_control);
+
+/*
+ * Growing: control makes 'bigger' (or has it made), publishes {bigger, cur}, waits for a grace period, calls fdb_migrate until it
+ * returns true, publishes {bigger, NULL}, waits for another grace period and frees the old one.
+ * fdb_wants_growth: true when the table should be doubled to keep refusals away (load above 0.6).
+ */
+bool fdb_wants_growth(const struct fdb *fdb, const struct fdb_tables *tables);
+bool fdb_migrate(struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cursor, uint32_t n_lines) REQUIRES(role_control);
+
+/*
+ * Unfiltered flush: copies the static entries of 'from' into the empty 'to', which is then published alone; after the grace period
+ * 'from' is freed and fdb_recount() sets the counters to what 'to' holds. Learned entries go with the old table: one grace period for all.
+ */
+void fdb_copy_static(struct fdb *fdb, const struct fdb_tables *from, struct fdb_table *to) REQUIRES(role_control);
+void fdb_recount(struct fdb *fdb, const struct fdb_tables *tables) REQUIRES(role_control);

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+/*
+ * link - rtnetlink: which interfaces there are, what happens to them, and the few changes that viaductd makes.
+ *
+ * Fits:    daemon/control.c watches and asks; ports.c sets members up; hostport.c makes veth pairs.
+ * Threads: control only. The monitor's descriptor is non-blocking.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define LINK_ALTNAMES_MAX 4
+#define LINK_ALTNAME_BYTES 128
+
+struct link_info {
+	uint32_t ifindex;
+	char ifname[16];
+	char altname[LINK_ALTNAMES_MAX][LINK_ALTNAME_BYTES];
+	uint32_t n_altnames;
+	uint64_t macaddress;
+	uint32_t mtu, min_mtu, max_mtu;
+	uint32_t n_rx_queues, n_tx_queues;      /* IFLA_NUM_*: as created, not as in use */
+	bool up, carrier, loopback, ethernet;
+	uint32_t promiscuity;
+	uint32_t master_ifindex;        /* bond, bridge, vrf it belongs to; 0: none */
+	uint32_t peer_ifindex;          /* IFLA_LINK: veth's other end (same namespace), or a vlan's lower device; 0: none */
+	char kind[16];                  /* "veth", "bridge", ...; "": a device of its own */
+	char alias[64];                 /* ifalias: "viaduct" marks what we made */
+	bool xdp_attached;
+	uint32_t xdp_prog_id;
+};
+
+struct link_monitor;
+
+/* Opens a socket that hears of links and addresses and gives their first dump by itself: 'link' is called for every interface that is there, then for
+ * each change; removed: true, and only ifindex and ifname hold. Call link_monitor_dispatch() whenever the descriptor is readable. An overrun
+ * (ENOBUFS) is met with a fresh dump, in which interfaces that are gone are reported removed. */
+typedef void link_event_fn(const struct link_info *link, bool removed, void *arg);
+int link_monitor_open(link_event_fn *link, void *arg, struct link_monitor **ret, struct err *reterr);
+int link_monitor_fd(const struct link_monitor *monitor);
+int link_monitor_dispatch(struct link_monitor *monitor, struct err *reterr);
+void link_monitor_close(struct link_monitor *monitor);
+
+/* One interface, by name or altname (ifname given) or ifindex (ifname NULL). 0 or -ENODEV. */
+int link_get(const char *ifname, uint32_t ifindex, struct link_info *ret, struct err *reterr);
+/* Every interface, in ifindex order. Caller frees '*ret'. */
+int link_list(struct link_info **ret, uint32_t *ret_n, struct err *reterr);
+
+int link_set_up(uint32_t ifindex, bool up, struct err *reterr);
+int link_set_mtu(uint32_t ifindex, uint32_t mtu, struct err *reterr);
+int link_set_macaddress(uint32_t ifindex, uint64_t macaddress, struct err *reterr);
+int link_set_alias(uint32_t ifindex, const char *alias, struct err *reterr);
+int link_delete(uint32_t ifindex, struct err *reterr);
+
+struct link_veth {
+	const char *name, *peer;
+	uint32_t n_queues;              /* RX and TX queues of both ends */
+	uint32_t mtu;
+	uint64_t macaddress;            /* of 'name' */
+	const char *alias;              /* of both ends */
+};
+int link_add_veth(const struct link_veth *veth, struct err *reterr);
+
+/*
+ * The management guard (manual 1, Ports): why this interface should not be taken, as a phrase ("has the address 192.0.2.1", "carries the
+ * default route", "is the lower device of vlan 'enp2s0.5'"); "" where nothing speaks against it. Link-local addresses do not count.
+ */
+int link_management_use(uint32_t ifindex, char *buf, uint32_t buf_bytes, struct err *reterr);
+
+/* A packet socket whose membership keeps the interface promiscuous; gone with its last descriptor. fd or -errno. */
+int link_promiscuous_open(uint32_t ifindex, struct err *reterr);

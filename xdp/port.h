@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+/*
+ * port - the kernel side of one member interface: program attached, packet buffer registered, a socket on every queue.
+ *
+ * Fits:    daemon/ports.c opens and closes it; worker.c drives the queues in between.
+ * Threads: control only (the queues' burst verbs: see xq.h).
+ * Order:   open:  attach (native, else generic), register the buffer, per queue: socket, rings filled, bound; then the map.
+ *          close: map, detach, per queue: frames reclaimed, rings unmapped, socket closed; registration.
+ *          A queue without a socket is an error of open, never silence; a map miss is XDP_PASS.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/role.h"
+#include "xdp/xq.h"
+
+#define XPORT_QUEUES_MAX 128
+
+struct xport_busy_poll {
+	uint32_t usecs;                 /* 0: not used */
+	uint32_t budget;
+};
+
+struct xport_config {
+	const char *ifname;
+	uint32_t ifindex;
+	uint16_t port_idx;
+	uint32_t n_queues;              /* receive queues of the device: 0 .. n_queues - 1 each get a socket */
+	uint32_t n_tx_queues;           /* queues from here on only receive (unequal RX and TX counts) */
+	uint32_t rx_size, tx_size;      /* powers of two; the fill ring is 2 * rx_size */
+	bool any_mode;                  /* auto: try the ladder from zero-copy down */
+	enum xq_mode mode;              /* else: this one or nothing */
+	struct xport_busy_poll busy_poll;
+	uint16_t first_queue_id_on_box; /* ids for struct xq: this, this + 1, ... */
+};
+
+/* What was tried and did not work, for 'queue show': at most one step per mode. */
+struct xport_tried {
+	enum xq_mode mode;
+	char error[96];                 /* "EOPNOTSUPP (bind)" */
+};
+
+struct xport {
+	uint32_t ifindex;
+	uint32_t n_queues;
+	enum xq_mode mode;
+	struct xq *queue[XPORT_QUEUES_MAX];
+	struct xport_tried tried[XQ_MODE_N];
+	uint32_t n_tried;
+	struct xport_kernel *kernel;    /* port.c: program, link, map, registration */
+};
+
+/*
+ * Opens everything or nothing. Frames for the fill rings come from 'cache'. Retries EBUSY of a queue that was just closed, bounded (5 s).
+ * -EOPNOTSUPP, -EBUSY (a foreign program or another daemon: named), -EPERM (which capability), -ENOBUFS (memlock), -ENOMEM ...
+ */
+int xport_open(const struct xport_config *config, struct frames *frames, struct frame_cache *cache, struct xport **ret,
+	       struct err *reterr) REQUIRES(role_control);
+
+/*
+ * Closes; NULL and half-open are fine. No worker may know the queues any more. Waits at most 'drain_ms' for completions, then
+ * closes anyway: after that the kernel holds nothing, and every frame that it held is in 'cache'.
+ */
+void xport_close(struct xport *xport, struct frame_cache *cache, uint32_t drain_ms) REQUIRES(role_control);
+
+/* Probes once what the machine can do: AF_XDP, BPF links, BTF-free load. 0, or -EPERM / -ENOSYS / ... with what is missing and what to do. */
+int xport_probe(struct err *reterr);
+
+/* Installs the print hook for libbpf and libxdp. 'print' gets a line without its newline. */
+void xport_set_print(void (*print)(const char *line));

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+/*
+ * xq - one AF_XDP socket on one hardware queue: burst verbs over its four rings.
+ *
+ * Fits:    port.c opens and closes it; daemon/worker.c drives it.
+ * Threads: opened and closed by control. Between publication and the grace period after its unpublication the owning
+ *          worker alone calls the burst verbs; afterwards control does (drain, close). libxdp's own bookkeeping is
+ *          unlocked: create and delete from control only.
+ * Memory:  the rings are the kernel's; frames come from and go to the caller's frame_cache.
+ *
+ * Invariants (asserted in xq.c):
+ *  1. tx_outstanding <= tx_size: the completion ring, as large as the TX ring, can never overflow, and the TX ring's slots
+ *     still name every frame that has not completed.
+ *  2. What a verb did not accept still belongs to the caller.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <xdp/xsk.h>
+
+#include "base/role.h"
+#include "xdp/frames.h"
+
+struct err;
+
+enum xq_mode {
+	XQ_MODE_ZERO_COPY,      /* native program, driver reads and writes our frames */
+	XQ_MODE_COPY,           /* native program, the kernel copies */
+	XQ_MODE_GENERIC,        /* generic program, the kernel copies */
+	XQ_MODE_N,
+};
+extern const char *const xq_mode_name[XQ_MODE_N];      /* "zero-copy", "copy", "generic" */
+
+struct xq {
+	/* [const] after open */
+	struct xsk_socket *socket;
+	struct frames *frames;
+	int fd;
+	uint16_t id;                    /* unique on the box: frame holders name it */
+	uint16_t port_idx;
+	uint16_t queue_id;
+	bool tx_only_kernel_wakes;      /* zero-copy: obey NEED_WAKEUP on TX; copy modes: always kick */
+	bool busy_poll;                 /* preferred busy polling acts here (the socket has a NAPI id) */
+	uint32_t napi_id;               /* 0: the kernel does not tell */
+	uint32_t rx_size, tx_size, fill_size;
+	uint32_t fill_target;           /* frames kept with the kernel for receiving */
+	/* [W] */
+	struct xsk_ring_cons rx, comp;
+	struct xsk_ring_prod tx, fill;
+	uint32_t fill_outstanding;      /* given to the fill ring and not yet received */
+	uint32_t tx_outstanding;        /* given to the TX ring and not yet completed, shared frames included */
+	uint32_t tx_shared_outstanding; /* of these, FRAME_SHARED ones: each counts as one claim, not as one frame */
+	uint32_t n_kicks, n_kick_busy;  /* sendto calls, and those that answered EAGAIN, EBUSY or ENETDOWN */
+};
+
+/* Takes at most 'n' received frames (n <= 256) off the RX ring; they belong to the caller. Returns how many. */
+uint32_t xq_rx_burst(struct xq *xq, struct frame_desc *ret_desc, uint32_t n) REQUIRES(role_worker);
+
+/*
+ * Gives at most 'n' frames to the TX ring and sets their holders (FRAME_TX for exclusive ones; shared ones stay FRAME_SHARED).
+ * Returns how many were accepted: the first so many. Never blocks, never retries. Follow with xq_kick() once a turn.
+ */
+uint32_t xq_tx_burst(struct xq *xq, const struct frame_desc *desc, uint32_t n) REQUIRES(role_worker);
+
+/* Reaps completions into the cache (shared frames by count). Returns how many claims came back. */
+uint32_t xq_complete(struct xq *xq, struct frame_cache *cache) REQUIRES(role_worker);
+
+/* Tops the fill ring up to fill_target from the cache. Returns the number of frames given. */
+uint32_t xq_refill(struct xq *xq, struct frame_cache *cache) REQUIRES(role_worker);
+
+/*
+ * Makes the kernel look at the TX ring where it asks for that (copy modes: whenever frames are outstanding there), with a
+ * bounded number of calls: copy mode takes 32 frames a call, 16 on old kernels. EAGAIN, EBUSY, ENETDOWN are normal: kick again next turn.
+ */
+void xq_kick(struct xq *xq) REQUIRES(role_worker);
+
+/* recvfrom where the fill ring asks for it, or where busy polling acts. */
+void xq_poll_rx(struct xq *xq) REQUIRES(role_worker);
+
+/* A frame waits in the RX ring. For the sleeper's last look. */
+bool xq_rx_pending(struct xq *xq) REQUIRES(role_worker);
+
+/* The kernel's six counters (XDP_STATISTICS). 0 or -errno. */
+int xq_statistics(const struct xq *xq, struct xdp_statistics *ret);
+
+/* Ring levels for 'queue show', read from the shared indices without owning them; a snapshot. */
+struct xq_levels {
+	uint32_t rx_size, rx_used, tx_size, tx_used, fill_size, fill_used, comp_size, comp_used;
+};
+void xq_levels(const struct xq *xq, struct xq_levels *ret);
