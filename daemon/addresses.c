@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "daemon/addresses.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/publish.h"
+#include "daemon/tables.h"
+
+#define AGE_STEPS       (FDB_AGE_TICKS * FDB_CLOCK_PER_TICK)
+#define AGE_SLICE_LINES 16384u
+
+/* ---- events ---- */
+
+static const char *port_name_of(struct vswitch *vswitch, uint8_t port_idx)
+{
+	const struct port *port = &vswitch->port[port_idx];
+
+	return port_idx != PORT_NONE && port->idx ? port->name : NULL;
+}
+
+static void tell_at(struct vswitch *vswitch, enum mgmt_mac_event_kind kind, uint64_t realtime_ns,
+		    uint64_t key, uint8_t port_idx, uint8_t from_port)
+{
+	uint32_t fid = fdb_key_fid(key);
+	struct mgmt_mac_event event = {
+		.realtime_ns = realtime_ns,
+		.kind = kind,
+		.bridge = vswitch->bridge[vswitch->fid_bridge[fid]].conf->name,
+		.vid = vswitch->fid_vlan[fid] ? vswitch->fid_vlan[fid]->vid : 0,
+		.macaddress = key & MACADDR_MASK,
+		.port = port_name_of(vswitch, port_idx),
+		.from_port = port_name_of(vswitch, from_port),
+	};
+
+	if (vswitch->mac_watched && vswitch->server) {
+		mgmt_server_mac_event(vswitch->server, &event);
+	}
+}
+
+void addresses_tell(struct vswitch *vswitch, enum mgmt_mac_event_kind kind, uint64_t key,
+		    uint8_t port_idx, uint8_t from_port)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	tell_at(vswitch, kind, (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec, key, port_idx,
+		from_port);
+}
+
+static void pass_on_events(struct vswitch *vswitch, struct worker *worker)
+{
+	static const enum mgmt_mac_event_kind kind_of[] = {
+		[FDB_LEARNED] = MGMT_MAC_EVENT_LEARNED,
+		[FDB_MOVED] = MGMT_MAC_EVENT_MOVED,
+		[FDB_FORGOTTEN] = MGMT_MAC_EVENT_DELETED,
+	};
+	struct worker_event event[64];
+	uint32_t n;
+
+	do {
+		n = worker_events_pop(worker, event, 64);
+		for (uint32_t i = 0; i < n; i++) {
+			const struct fwd_event *what = &event[i].event;
+
+			tell_at(vswitch, kind_of[what->outcome], event[i].realtime_ns, what->key,
+				what->port_idx, what->from_port);
+		}
+	} while (n == 64);
+}
+
+void addresses_notice(struct vswitch *vswitch)
+{
+	for (uint32_t w = 0; w < vswitch->plan.n_workers; w++) {
+		pass_on_events(vswitch, vswitch->worker[w]);
+	}
+	tables_grow_if_wanted(vswitch);
+}
+
+/* ---- ageing ---- */
+
+static void tell_aged(const struct fdb_entry *entry, void *arg)
+{
+	addresses_tell(arg, MGMT_MAC_EVENT_AGED, entry->key, entry->port_idx, PORT_NONE);
+}
+
+static void age_slice(struct vswitch *vswitch) REQUIRES(role_control)
+{
+	fdb_age(vswitch->fdb, &vswitch->tables, &vswitch->age.cursor, AGE_SLICE_LINES,
+		vswitch->mac_watched ? tell_aged : NULL, vswitch);
+	vswitch->age.passing = vswitch->age.cursor < fdb_n_lines(&vswitch->tables);
+	sd_event_source_set_enabled(vswitch->age.slice,
+				    vswitch->age.passing ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
+static int on_age_slice(sd_event_source *source, void *arg)
+{
+	(void)source;
+	role_assert_control();
+	age_slice(arg);
+	return 0;
+}
+
+static void clocks_move(struct vswitch *vswitch) REQUIRES(role_control)
+{
+	uint64_t since = clock_now_ns() - vswitch->started_ns;
+
+	for (uint32_t b = 0; b < vswitch->n_bridges; b++) {
+		const struct bridge *bridge = &vswitch->bridge[b];
+
+		if (bridge->clock_step_ns) {
+			fdb_group_set_clock(vswitch->fdb, bridge->idx,
+					    (uint32_t)(since / bridge->clock_step_ns));
+		}
+	}
+}
+
+static int on_age_timer(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct vswitch *vswitch = arg;
+	struct fdb_counts counts;
+
+	(void)usec;
+	role_assert_control();
+	clocks_move(vswitch);
+	fdb_counts(vswitch->fdb, &counts);
+	if (!vswitch->age.passing && counts.n_learned) {
+		vswitch->age.cursor = 0;
+		age_slice(vswitch);
+	}
+	tables_grow_if_wanted(vswitch);
+	sd_event_source_set_time_relative(source, vswitch->age.step_ns / NS_PER_US);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int clocks_start(struct vswitch *vswitch) REQUIRES(role_control)
+{
+	uint64_t step = UINT64_MAX;
+	int r;
+
+	for (uint32_t b = 0; b < vswitch->n_bridges; b++) {
+		struct bridge *bridge = &vswitch->bridge[b];
+
+		bridge->clock_step_ns = bridge->conf->ageing_ms * NS_PER_MS / AGE_STEPS;
+		if (bridge->clock_step_ns && bridge->clock_step_ns < step) {
+			step = bridge->clock_step_ns;
+		}
+	}
+	r = sd_event_add_defer(vswitch->event, &vswitch->age.slice, on_age_slice, vswitch);
+	if (r < 0) {
+		return r;
+	}
+	sd_event_source_set_enabled(vswitch->age.slice, SD_EVENT_OFF);
+	if (step == UINT64_MAX) {
+		return 0;               /* nothing ever ages */
+	}
+	vswitch->age.step_ns = step;
+	return sd_event_add_time_relative(vswitch->event, &vswitch->age.timer, CLOCK_MONOTONIC,
+					  step / NS_PER_US, step / NS_PER_US / 4 + 1, on_age_timer,
+					  vswitch);
+}
+
+/* ---- static entries ---- */
+
+static bool port_is_in(const struct bridge_vlan *vlan, const struct port *port)
+{
+	return portset_has(&vlan->untagged, port->idx) || portset_has(&vlan->tagged, port->idx);
+}
+
+int addresses_add_local(struct vswitch *vswitch, const struct port *port, uint64_t macaddress,
+			struct err *reterr)
+{
+	const struct bridge *bridge = &vswitch->bridge[port->bridge_idx];
+
+	for (uint32_t v = 0; v < bridge->n_vlans; v++) {
+		uint64_t key = fdb_key(bridge->vlan[v].fid, macaddress);
+
+		if (port_is_in(&bridge->vlan[v], port) &&
+		    fdb_add_static(vswitch->fdb, &vswitch->tables, key, (uint8_t)port->idx, true)) {
+			return err_set(reterr, ENOSPC, "port '%s': no room for its own address",
+				       port->name);
+		}
+	}
+	return 0;
+}
+
+/* A blackhole without a VLAN holds in every VLAN of its bridge; another entry in its port's PVID. */
+static int add_configured(struct vswitch *vswitch, const struct bridge *bridge,
+			  const struct conf_static_mac *mac) REQUIRES(role_control)
+{
+	const struct port *port = mac->drop ? NULL : port_find(vswitch, mac->port);
+	uint16_t vid = mac->vid;
+
+	if (port && vid == CONF_VID_NONE) {
+		vid = port->pvid;
+	}
+	for (uint32_t v = 0; v < bridge->n_vlans; v++) {
+		uint64_t key = fdb_key(bridge->vlan[v].fid, mac->macaddress);
+
+		if (bridge->vlan[v].vid != vid && !(mac->drop && mac->vid == CONF_VID_NONE)) {
+			continue;
+		}
+		if (fdb_add_static(vswitch->fdb, &vswitch->tables, key,
+				   port ? (uint8_t)port->idx : FDB_PORT_NONE, false) == -ENOSPC) {
+			return -ENOSPC;
+		}
+	}
+	return 0;
+}
+
+int addresses_start(struct vswitch *vswitch, struct err *reterr)
+{
+	for (uint32_t b = 0; b < vswitch->n_bridges; b++) {
+		const struct bridge *bridge = &vswitch->bridge[b];
+
+		for (uint32_t m = 0; m < bridge->conf->n_static_macs; m++) {
+			if (add_configured(vswitch, bridge, &bridge->conf->static_mac[m])) {
+				return err_set(reterr, ENOSPC,
+					       "bridge '%s': no room for its static-macs",
+					       bridge->conf->name);
+			}
+		}
+	}
+	if (clocks_start(vswitch) < 0) {
+		return err_set(reterr, ENOMEM, "cannot start the ageing clock");
+	}
+	return 0;
+}
+
+/* ---- flushing ---- */
+
+struct flush {
+	struct vswitch *vswitch;
+	address_match_fn *match;
+	const void *arg;
+};
+
+static bool flush_takes(const struct fdb_entry *entry, void *arg)
+{
+	const struct flush *flush = arg;
+
+	if (entry->is_static ||
+	    (flush->match && !flush->match(flush->vswitch, entry, flush->arg))) {
+		return false;
+	}
+	addresses_tell(flush->vswitch, MGMT_MAC_EVENT_FLUSHED, entry->key, entry->port_idx,
+		       PORT_NONE);
+	return true;
+}
+
+uint64_t addresses_flush(struct vswitch *vswitch, address_match_fn *match, const void *arg)
+{
+	struct flush flush = {vswitch, match, arg};
+	uint32_t cursor = 0, n_removed = 0;
+
+	if (!match && !vswitch->mac_watched && tables_flush(vswitch, &n_removed)) {
+		return n_removed;
+	}
+	while (cursor < fdb_n_lines(&vswitch->tables)) {
+		n_removed += fdb_remove_if(vswitch->fdb, &vswitch->tables, flush_takes, &flush,
+					   &cursor, AGE_SLICE_LINES);
+	}
+	return n_removed;
+}
+
+static bool is_on_port(struct vswitch *vswitch, const struct fdb_entry *entry, const void *arg)
+{
+	const struct port *port = arg;
+
+	(void)vswitch;
+	return entry->port_idx == port->idx;
+}
+
+void addresses_flush_port(struct vswitch *vswitch, const struct port *port)
+{
+	if (fdb_port_n_learned(vswitch->fdb, port->idx)) {
+		addresses_flush(vswitch, is_on_port, port);
+	}
+}
+
+/* ---- life ---- */
+
+void addresses_port_limits(struct vswitch *vswitch, const struct port *port)
+{
+	uint32_t max = port->options->max_learned;
+
+	if (max == CONF_AUTO) {
+		uint32_t of_bridge = vswitch->bridge[port->bridge_idx].max_learned;
+
+		max = of_bridge - of_bridge / 4;
+	}
+	fdb_port_set_limit(vswitch->fdb, port->idx, max);
+}
+
+int addresses_open(struct vswitch *vswitch, struct err *reterr)
+{
+	uint8_t secret[16];
+	int r;
+
+	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret)) {
+		return err_set(reterr, errno, "no random numbers for the table's key");
+	}
+	r = fdb_new(secret, &vswitch->fdb, reterr);
+	if (r < 0) {
+		return r;
+	}
+	for (uint32_t b = 0; b < vswitch->n_bridges; b++) {
+		struct bridge *bridge = &vswitch->bridge[b];
+
+		bridge->max_learned = bridge->conf->max_learned == CONF_AUTO
+					      ? vswitch->conf->limits.macs
+					      : bridge->conf->max_learned;
+		fdb_group_set_limit(vswitch->fdb, bridge->idx, bridge->max_learned);
+		for (uint32_t v = 0; v < bridge->n_vlans; v++) {
+			fdb_fid_set_group(vswitch->fdb, bridge->vlan[v].fid, bridge->idx);
+		}
+	}
+	return fdb_table_new(vswitch->fdb, vswitch->plan.lines_log2, &vswitch->tables.cur, reterr);
+}
+
+void addresses_close(struct vswitch *vswitch)
+{
+	sd_event_source_disable_unref(vswitch->age.timer);
+	sd_event_source_disable_unref(vswitch->age.slice);
+	vswitch->age.timer = vswitch->age.slice = NULL;
+	tables_close(vswitch);
+	fdb_free(vswitch->fdb);
+	vswitch->fdb = NULL;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "daemon/check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+void check_print_errors(const char *config_path, struct conf_errors *errors)
+{
+	conf_errors_sort(errors);
+	for (uint32_t i = 0; i < errors->n; i++) {
+		fprintf(stderr, "%s:%u:%u: %s\n", config_path, errors->error[i].loc.line,
+			errors->error[i].loc.column, errors->error[i].text);
+	}
+}
+
+static void report_member(const struct vswitch *vswitch, const struct member *member)
+{
+	const struct conf_queues *queues = conf_queues_get(vswitch->conf, member->name);
+	const char *ifname = member->link.ifname;
+	struct err err = {""};
+	char offloads[512];
+
+	if (!member->present) {
+		printf("%s: warning: there is no such interface; the port would wait for it\n",
+		       member->name);
+		return;
+	}
+	if (!member->link.up) {
+		printf("%s: would be set up\n", ifname);
+	}
+	if (queues->offloads == CONF_OFFLOADS_FIX &&
+	    device_offloads_plan(ifname, offloads, sizeof(offloads), &err) == 0 && offloads[0]) {
+		printf("%s: would be turned off: %s\n", ifname, offloads);
+	}
+	if (queues->busy_poll_usecs) {
+		printf("%s: napi_defer_hard_irqs and gro_flush_timeout would be set to %u and %llu\n",
+		       ifname, queues->defer_hard_irqs,
+		       (unsigned long long)queues->gro_flush_timeout_ns);
+	}
+}
+
+static void report_all(const struct vswitch *vswitch)
+{
+	struct link_info link;
+
+	for (uint32_t i = 0; i < vswitch->members.n; i++) {
+		report_member(vswitch, &vswitch->members.member[i]);
+	}
+	for (uint32_t i = 0; i < vswitch->members.n_skipped; i++) {
+		printf("%s: left alone: %s\n", vswitch->members.skipped[i].ifname,
+		       vswitch->members.skipped[i].why);
+	}
+	for (uint32_t b = 0; b < vswitch->conf->n_bridges; b++) {
+		const struct conf_host_port *host = &vswitch->conf->bridge[b].host_port;
+
+		if (host->wanted && link_get(host->name, 0, &link, NULL) < 0) {
+			printf("%s: would be made, the host port of bridge '%s'\n", host->name,
+			       vswitch->conf->bridge[b].name);
+		}
+	}
+	printf("%u workers, %.1f MiB for table, packet buffers and rings\n",
+	       vswitch->plan.n_workers, (double)vswitch->plan.memory_bytes / (1 << 20));
+}
+
+/* A foreign interface where a host port is to be made: only another name, or its removal, helps. */
+static void check_host_ports(const struct vswitch *vswitch, struct conf_errors *errors)
+{
+	for (uint32_t b = 0; b < vswitch->conf->n_bridges; b++) {
+		const struct conf_host_port *host = &vswitch->conf->bridge[b].host_port;
+		struct link_info link;
+
+		if (host->wanted && link_get(host->name, 0, &link, NULL) == 0 &&
+		    strcmp(link.alias, HOSTPORT_ALIAS) != 0) {
+			conf_errors_add(errors, host->loc,
+					"host port '%s': there is an interface of that name which is "
+					"not viaductd's; name another with 'host-port: {name: ...}'",
+					host->name);
+		}
+	}
+}
+
+int check_machine(struct vswitch *vswitch, bool report)
+{
+	struct conf_errors errors = {0};
+	struct err err = {""};
+	int status = 0;
+
+	if (members_resolve(vswitch->conf, &vswitch->members, &err) < 0 ||
+	    machine_plan(vswitch->conf, &vswitch->members, &vswitch->plan, &errors, &err) < 0) {
+		log_err("%s", err.text);
+		status = 4;
+	}
+	check_host_ports(vswitch, &errors);
+	if (errors.n) {
+		check_print_errors(vswitch->config_path, &errors);
+		status = 3;
+	}
+	conf_errors_done(&errors);
+	if (status == 0 && xport_probe(&err) < 0) {
+		log_err("%s", err.text);
+		status = 4;
+	}
+	if (report && status == 0) {
+		report_all(vswitch);
+	}
+	return status;
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "daemon/inspect.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/ports.h"
+
+#define CENSUS_WAIT_MS     200u
+#define CENSUS_INTERVAL_NS (100 * NS_PER_MS)   /* anybody may ask; the loops stand still no oftener than this */
+
+enum mgmt_error inspect_out_of_memory(struct err *reterr)
+{
+	err_set(reterr, ENOMEM, "the daemon is out of memory");
+	return MGMT_BUSY;
+}
+
+enum mgmt_error inspect_not_found(struct err *reterr, const char *kind, const char *name)
+{
+	err_set(reterr, ENOENT, "there is no %s '%s'", kind, name);
+	return MGMT_NOT_FOUND;
+}
+
+static void copy_name(char *to, size_t to_bytes, const char *from)
+{
+	snprintf(to, to_bytes, "%s", from);
+}
+
+/* ---- bridges ---- */
+
+static bool bridge_fill(struct vswitch *vswitch, const struct bridge *bridge,
+			struct mgmt_bridge *ret)
+{
+	const struct port *port;
+	uint32_t n = 0;
+
+	*ret = (struct mgmt_bridge){
+		.vlan_filtering = bridge->conf->vlan_filtering,
+		.macs_learned = fdb_group_n_learned(vswitch->fdb, bridge->idx),
+		.macs_max = bridge->max_learned,
+		.ageing_ms = bridge->conf->ageing_ms,
+	};
+	copy_name(ret->bridge, sizeof(ret->bridge), bridge->conf->name);
+	copy_name(ret->host_port, sizeof(ret->host_port), bridge->host ? bridge->host->name : "");
+	for (port = port_next(vswitch, NULL); port; port = port_next(vswitch, port)) {
+		ret->n_ports += port->bridge_idx == bridge->idx;
+	}
+	ret->port_name = calloc(ret->n_ports ? ret->n_ports : 1, sizeof(*ret->port_name));
+	if (!ret->port_name) {
+		return false;
+	}
+	for (port = port_next(vswitch, NULL); port; port = port_next(vswitch, port)) {
+		if (port->bridge_idx == bridge->idx) {
+			copy_name(ret->port_name[n++], MGMT_NAME_BYTES, port->name);
+			ret->n_ports_up += port_state_of(port) == PORT_STATE_FORWARDING;
+		}
+	}
+	return true;
+}
+
+static enum mgmt_error bridge_show(void *ctx, const char *name, struct mgmt_bridges *ret,
+				   struct err *reterr)
+{
+	struct vswitch *vswitch = ctx;
+	struct mgmt_bridges bridges = {0};
+
+	if (name && !bridge_find(vswitch, name)) {
+		return inspect_not_found(reterr, "bridge", name);
+	}
+	bridges.bridge = calloc(vswitch->n_bridges, sizeof(*bridges.bridge));
+	if (!bridges.bridge) {
+		return inspect_out_of_memory(reterr);
+	}
+	for (uint32_t b = 0; b < vswitch->n_bridges; b++) {
+		const struct bridge *bridge = &vswitch->bridge[b];
+
+		if (name && strcmp(bridge->conf->name, name) != 0) {
+			continue;
+		}
+		if (!bridge_fill(vswitch, bridge, &bridges.bridge[bridges.n++])) {
+			mgmt_bridges_done(&bridges);
+			return inspect_out_of_memory(reterr);
+		}
+	}
+	*ret = bridges;
+	return MGMT_OK;
+}
+
+/* ---- status ---- */
+
+static void take_census(struct vswitch *vswitch) REQUIRES(role_control)
+{
+	struct xq *queue[4096];
+	struct census_input input = {.shared = &vswitch->shared,
+				     .control_cache = &vswitch->cache,
+				     .queue = queue};
+
+	if (clock_now_ns() - vswitch->last_census_ns < CENSUS_INTERVAL_NS) {
+		return;
+	}
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		const struct xport *xport = vswitch->port[i].xport;
+
+		for (uint32_t q = 0; xport && q < xport->n_queues; q++) {
+			queue[input.n_queues++] = xport->queue[q];
+		}
+	}
+	if (census_take(&input, CENSUS_WAIT_MS, &vswitch->last_census) < 0) {
+		log_warn("census: a worker did not answer within %u ms", CENSUS_WAIT_MS);
+		return;
+	}
+	vswitch->last_census_ns = clock_now_ns();
+}
+
+static uint64_t memory_in_use(const struct vswitch *vswitch)
+{
+	uint64_t bytes = frames_bytes(vswitch->plan.n_frames, vswitch->plan.frame_shift);
+
+	bytes += fdb_table_bytes(fdb_table_lines_log2(vswitch->tables.cur));
+	if (vswitch->tables.old) {
+		bytes += fdb_table_bytes(fdb_table_lines_log2(vswitch->tables.old));
+	}
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		const struct xport *xport = vswitch->port[i].xport;
+
+		for (uint32_t q = 0; xport && q < xport->n_queues; q++) {
+			bytes += 16ull * (xport->queue[q]->rx_size + xport->queue[q]->tx_size) +
+				 8ull * (xport->queue[q]->fill_size + xport->queue[q]->tx_size);
+		}
+	}
+	return bytes;
+}
+
+static bool file_says_the_same(const struct vswitch *vswitch)
+{
+	size_t bytes;
+	char *text;
+	bool same;
+
+	if (conf_read_file(vswitch->config_path, &text, &bytes, NULL) < 0) {
+		return false;
+	}
+	same = bytes == vswitch->config_bytes && memcmp(text, vswitch->config_text, bytes) == 0;
+	free(text);
+	return same;
+}
+
+static void status_numbers(struct vswitch *vswitch, struct mgmt_status *status)
+	REQUIRES(role_control)
+{
+	const struct census *census = &vswitch->last_census;
+	const struct port *port;
+
+	take_census(vswitch);
+	status->frames_total = census->total;
+	status->frames_pool = census->pool;
+	status->frames_kernel = census->kernel;
+	status->frames_workers = census->workers;
+	status->frames_handover = census->handover;
+	status->frames_lost = census->lost;
+	status->memory_bytes = memory_in_use(vswitch);
+	status->n_workers = vswitch->plan.n_workers;
+	for (port = port_next(vswitch, NULL); port; port = port_next(vswitch, port)) {
+		status->n_ports++;
+		status->n_ports_forwarding += port_state_of(port) == PORT_STATE_FORWARDING;
+	}
+}
+
+static enum mgmt_error status(void *ctx, struct mgmt_status *ret, struct err *reterr)
+{
+	struct vswitch *vswitch = ctx;
+	struct mgmt_status status = {
+		.pid = getpid(),
+		.uptime_seconds = (int64_t)((clock_now_ns() - vswitch->started_ns) / NS_PER_S),
+		.config_matches_file = file_says_the_same(vswitch),
+		.config_try_remaining_seconds = MGMT_NULL,
+	};
+	enum mgmt_error error;
+
+	role_assert_control();
+	status.state = vswitch->stopping           ? "stopping"
+		       : !vswitch->running         ? "starting"
+		       : warnings_degraded(vswitch) ? "degraded"
+						    : "running";
+	copy_name(status.version, sizeof(status.version), VIADUCT_VERSION);
+	copy_name(status.config_path, sizeof(status.config_path), vswitch->config_path);
+	copy_name(status.config_loaded, sizeof(status.config_loaded), vswitch->config_loaded);
+	status_numbers(vswitch, &status);
+	error = bridge_show(ctx, NULL, &status.bridges, reterr);
+	if (error == MGMT_OK && warnings_list(vswitch, &status.warning, &status.n_warnings) < 0) {
+		mgmt_status_done(&status);
+		return inspect_out_of_memory(reterr);
+	}
+	if (error == MGMT_OK) {
+		*ret = status;
+	}
+	return error;
+}
+
+/* ---- ports ---- */
+
+uint64_t inspect_counter(const struct vswitch *vswitch, const struct port *port, size_t offset)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t w = 0; w < vswitch->plan.n_workers; w++) {
+		const char *counters = (const char *)&vswitch->worker[w]->counters[port->idx];
+
+		sum += counter_read((const _Atomic uint64_t *)(const void *)(counters + offset));
+	}
+	return sum;
+}
+
+#define COUNTER(field) inspect_counter(vswitch, port, offsetof(struct port_counters, field))
+
+static void port_counters_fill(const struct vswitch *vswitch, const struct port *port,
+			       struct mgmt_port *ret)
+{
+	ret->rx_packets = COUNTER(rx_packets);
+	ret->rx_bytes = COUNTER(rx_bytes);
+	ret->tx_packets = COUNTER(tx_packets);
+	ret->tx_bytes = COUNTER(tx_bytes);
+	ret->forwarded = COUNTER(forwarded);
+	ret->flooded = COUNTER(flooded);
+	ret->flood_copies = COUNTER(flood_copies);
+	ret->consumed = COUNTER(consumed);
+	for (uint32_t i = 0; i < RX_DROP_N; i++) {
+		ret->rx_drop[i] = inspect_counter(vswitch, port,
+						  offsetof(struct port_counters, rx_drop) +
+							  i * sizeof(uint64_t));
+	}
+	for (uint32_t i = 0; i < TX_DROP_N; i++) {
+		ret->tx_drop[i] = (int64_t)inspect_counter(
+			vswitch, port,
+			offsetof(struct port_counters, tx_drop) + i * sizeof(uint64_t));
+	}
+	ret->tx_drop[TX_DROP_EXPRESS_LOST] = MGMT_NULL; /* there is no express lane yet */
+}
+
+/* Of a host port the box's own end is shown: that is the interface which carries the port's name. */
+static void port_link_fill(const struct port *port, struct mgmt_port *ret)
+{
+	bool there = port->link.ifindex != 0;
+
+	copy_name(ret->ifname, sizeof(ret->ifname),
+		  !there ? "" : port->host ? port->name : port->link.ifname);
+	ret->ifindex = !there ? MGMT_NULL : port->host ? port->hostport.ifindex : port->link.ifindex;
+	ret->macaddress = !there       ? MGMT_NULL
+			  : port->host ? (int64_t)port->hostport.macaddress
+				       : (int64_t)port->link.macaddress;
+	ret->carrier = there ? port->link.carrier : MGMT_NULL;
+	ret->mtu = there ? port->link.mtu : MGMT_NULL;
+	ret->speed_mbps = there && port->device.speed_mbps ? port->device.speed_mbps : MGMT_NULL;
+}
+
+static void port_fill(const struct vswitch *vswitch, const struct port *port,
+		      struct mgmt_port *ret)
+{
+	*ret = (struct mgmt_port){
+		.host = port->host,
+		.state = port_state_name[port_state_of(port)],
+		.mode = port->xport ? xq_mode_name[port->xport->mode] : NULL,
+		.queues = port->xport ? port->xport->n_queues : MGMT_NULL,
+		.pvid = port->pvid ? port->pvid : MGMT_NULL,
+		.macs_learned = fdb_port_n_learned(vswitch->fdb, port->idx),
+	};
+	copy_name(ret->port, sizeof(ret->port), port->name);
+	copy_name(ret->bridge, sizeof(ret->bridge), vswitch->bridge[port->bridge_idx].conf->name);
+	copy_name(ret->reason, sizeof(ret->reason), port->reason);
+	port_link_fill(port, ret);
+	port_counters_fill(vswitch, port, ret);
+}
+
+static enum mgmt_error port_show(void *ctx, const char *name, struct mgmt_ports *ret,
+				 struct err *reterr)
+{
+	struct vswitch *vswitch = ctx;
+	struct mgmt_ports ports = {0};
+
+	if (name && !port_find(vswitch, name)) {
+		return inspect_not_found(reterr, "port", name);
+	}
+	ports.port = calloc(VIEW_PORTS, sizeof(*ports.port));
+	if (!ports.port) {
+		return inspect_out_of_memory(reterr);
+	}
+	for (struct port *port = port_next(vswitch, NULL); port; port = port_next(vswitch, port)) {
+		if (!name || strcmp(port->name, name) == 0) {
+			port_fill(vswitch, port, &ports.port[ports.n++]);
+		}
+	}
+	*ret = ports;
+	return MGMT_OK;
+}
+
+static enum mgmt_error port_set(void *ctx, const char *name, bool enabled, struct err *reterr)
+{
+	struct vswitch *vswitch = ctx;
+	struct port *port = port_find(vswitch, name);
+
+	role_assert_control();
+	if (!port) {
+		return inspect_not_found(reterr, "port", name);
+	}
+	return port_set_enabled(vswitch, port, enabled, reterr) < 0 ? MGMT_INVALID : MGMT_OK;
+}
+
+/* ---- configuration ---- */
+
+static enum mgmt_error config_check(void *ctx, const char *text, size_t text_bytes,
+				    struct mgmt_config_check *ret, struct err *reterr)
+{
+	struct mgmt_config_check check = {0};
+	struct conf_errors errors = {0};
+	struct conf *conf = conf_parse(text, text_bytes, &errors);
+	struct members members = {0};
+	struct machine_plan plan;
+
+	(void)ctx;
+	if (conf && members_resolve(conf, &members, reterr) == 0) {
+		machine_plan(conf, &members, &plan, &errors, reterr);
+	}
+	members_done(&members);
+	conf_free(conf);
+	conf_errors_sort(&errors);
+	check.error = calloc(errors.n ? errors.n : 1, sizeof(*check.error));
+	if (!check.error) {
+		conf_errors_done(&errors);
+		return inspect_out_of_memory(reterr);
+	}
+	for (uint32_t i = 0; i < errors.n; i++) {
+		check.error[i] = (struct mgmt_config_error){errors.error[i].loc.line,
+							    errors.error[i].loc.column,
+							    strdup(errors.error[i].text)};
+	}
+	check.n_errors = errors.n;
+	check.valid = errors.n == 0;
+	conf_errors_done(&errors);
+	*ret = check;
+	return MGMT_OK;
+}
+
+static enum mgmt_error config_show(void *ctx, char **ret_text, struct err *reterr)
+{
+	struct vswitch *vswitch = ctx;
+	char *text = conf_print(vswitch->conf);
+
+	if (!text) {
+		return inspect_out_of_memory(reterr);
+	}
+	*ret_text = text;
+	return MGMT_OK;
+}
+
+const struct mgmt_ops inspect_ops = {
+	.status = status,
+	.bridge_show = bridge_show,
+	.port_show = port_show,
+	.port_set = port_set,
+	.mac_walk = inspect_mac_walk,
+	.mac_get = inspect_mac_get,
+	.mac_add = inspect_mac_add,
+	.mac_del = inspect_mac_del,
+	.mac_flush = inspect_mac_flush,
+	.mac_watch = inspect_mac_watch,
+	.vlan_show = inspect_vlan_show,
+	.queue_show = inspect_queue_show,
+	.worker_show = inspect_worker_show,
+	.config_check = config_check,
+	.config_show = config_show,
+};

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+/*
+ * inspect - answers for the control socket: copies out of the control side's state, and the few changes a client may make.
+ *
+ * Fits:    start.c hands inspect_ops to mgmt/server; the context is the struct vswitch.
+ *          inspect.c: status, bridges, ports, configuration; inspect_queues.c: VLANs, queues, workers;
+ *          inspect_macs.c: addresses; warnings.c.
+ * Threads: control.
+ */
+#include "daemon/state.h"
+#include "mgmt/ops.h"
+
+extern const struct mgmt_ops inspect_ops;
+
+/* inspect_macs.c */
+enum mgmt_error inspect_mac_walk(void *ctx, const struct mgmt_mac_filter *filter, uint32_t *cursor,
+				 uint32_t max, mgmt_mac_fn *fn, void *arg, bool *ret_done,
+				 struct err *reterr);
+enum mgmt_error inspect_mac_get(void *ctx, const struct mgmt_mac_filter *filter, mgmt_mac_fn *fn,
+				void *arg, struct err *reterr);
+enum mgmt_error inspect_mac_add(void *ctx, uint64_t macaddress, const char *port,
+				const char *bridge, bool drop, int32_t vlan, struct err *reterr);
+enum mgmt_error inspect_mac_del(void *ctx, const struct mgmt_mac_filter *filter,
+				struct err *reterr);
+enum mgmt_error inspect_mac_flush(void *ctx, const struct mgmt_mac_filter *filter,
+				  uint64_t *ret_flushed, struct err *reterr);
+void inspect_mac_watch(void *ctx, bool wanted);
+
+/* The two errors that every answer may end in. */
+enum mgmt_error inspect_out_of_memory(struct err *reterr);
+enum mgmt_error inspect_not_found(struct err *reterr, const char *kind, const char *name);
+
+/* inspect_queues.c */
+enum mgmt_error inspect_vlan_show(void *ctx, const char *bridge, struct mgmt_vlans *ret,
+				  struct err *reterr);
+enum mgmt_error inspect_queue_show(void *ctx, const char *port, struct mgmt_queues *ret,
+				   struct err *reterr);
+enum mgmt_error inspect_worker_show(void *ctx, struct mgmt_workers *ret, struct err *reterr);
+
+/* warnings.c: what `status` warns about now. '*ret' is made with malloc. 0 or -ENOMEM. */
+int warnings_list(struct vswitch *vswitch, struct mgmt_warning **ret, uint32_t *ret_n)
+	REQUIRES(role_control);
+
+/* A port that could not be taken: what makes the state `degraded`. */
+bool warnings_degraded(struct vswitch *vswitch) REQUIRES(role_control);
+
+/* The sum of one counter of a port over all workers. 'offset': offsetof(struct port_counters, ...). */
+uint64_t inspect_counter(const struct vswitch *vswitch, const struct port *port, size_t offset);

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "daemon/machine.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+
+#include "base/err.h"
+#include "daemon/bridge/fdb.h"
+#include "queues/device.h"
+
+#define ETHERNET_HEADER 14u
+#define VLAN_TAG        4u
+#define MTU_ORDINARY    1500u
+
+/* ---- CPUs ---- */
+
+static int cpus_allowed(struct numset *ret, struct err *reterr)
+{
+	cpu_set_t cpus;
+	struct numset set = {0};
+
+	if (sched_getaffinity(0, sizeof(cpus), &cpus)) {
+		return err_set(reterr, errno, "cannot ask which CPUs may be used: %s",
+			       strerror(errno));
+	}
+	for (uint32_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (CPU_ISSET(cpu, &cpus)) {
+			numset_add(&set, cpu);
+		}
+	}
+	*ret = set;
+	return 0;
+}
+
+static void plan_cpus(const struct conf_workers *workers, const struct numset *allowed,
+		      struct machine_plan *plan, struct conf_errors *errors)
+{
+	const struct numset *wanted = workers->cpus_auto ? allowed : &workers->cpus;
+	uint32_t cpu = numset_next(wanted, 0);
+	char have[256];
+
+	if (workers->cpus_auto && workers->polling == CONF_POLLING_BUSY &&
+	    numset_count(allowed) > 1) {
+		cpu = numset_next(wanted, cpu + 1); /* a CPU for everything else on the box */
+	}
+	for (; cpu < NUMSET_MAX; cpu = numset_next(wanted, cpu + 1)) {
+		if (!numset_has(allowed, cpu)) {
+			conf_errors_add(errors, workers->cpus_loc,
+					"workers.cpus: CPU %u cannot be used here (the service may "
+					"use %s)",
+					cpu, numset_format(allowed, have, sizeof(have)));
+		} else if (plan->n_workers < WORKERS_MAX) {
+			plan->cpu[plan->n_workers++] = cpu;
+		} else if (!workers->cpus_auto) {
+			conf_errors_add(errors, workers->cpus_loc,
+					"workers.cpus: at most %u CPUs can be used", WORKERS_MAX);
+			return;
+		}
+	}
+}
+
+int machine_worker_on(const struct machine_plan *plan, uint32_t cpu)
+{
+	for (uint32_t w = 0; w < plan->n_workers; w++) {
+		if (plan->cpu[w] == cpu) {
+			return (int)w;
+		}
+	}
+	return -1;
+}
+
+/* ---- queues ---- */
+
+void machine_check_queues(const struct conf *conf, const struct machine_plan *plan,
+			  const char *name, uint32_t n_queues, struct conf_errors *errors)
+{
+	const struct conf_queues *queues = conf_queues_get(conf, name);
+	char workers[256];
+	struct numset cpus = {0};
+
+	for (uint32_t w = 0; w < plan->n_workers; w++) {
+		numset_add(&cpus, plan->cpu[w]);
+	}
+	for (uint32_t i = 0; i < queues->n_pins; i++) {
+		const struct conf_pin *pin = &queues->pin[i];
+
+		if (n_queues && pin->queue >= n_queues) {
+			conf_errors_add(errors, pin->loc,
+					"queue %u of '%s' is pinned, but the device has %u queue%s "
+					"(see 'ethtool -l %s')",
+					pin->queue, name, n_queues, n_queues == 1 ? "" : "s", name);
+		}
+		if (machine_worker_on(plan, pin->cpu) < 0) {
+			conf_errors_add(errors, pin->loc,
+					"queue %u of '%s' is pinned to CPU %u, which has no worker "
+					"(workers.cpus: %s)",
+					pin->queue, name, pin->cpu,
+					numset_format(&cpus, workers, sizeof(workers)));
+		}
+	}
+	if (n_queues && queues->count != CONF_KEEP && queues->count != n_queues) {
+		conf_errors_add(errors, queues->count_loc,
+				"count: %u for '%s', which has %u queue%s: changing it is not "
+				"supported yet (set it with 'ethtool -L %s combined %u', or say "
+				"'count: keep')",
+				queues->count, name, n_queues, n_queues == 1 ? "" : "s", name,
+				queues->count);
+	}
+}
+
+void machine_ring_sizes(const struct machine_plan *plan, const struct conf_queues *queues,
+			uint32_t *ret_rx, uint32_t *ret_tx)
+{
+	*ret_rx = queues->rx_size == CONF_AUTO ? plan->ring_size : queues->rx_size;
+	*ret_tx = queues->tx_size == CONF_AUTO ? plan->ring_size : queues->tx_size;
+}
+
+/* ---- memory ---- */
+
+/* Where each port's queues come from for sizing: a device that is there, or a guess for one that is not. */
+struct port_size {
+	const struct conf_queues *queues;
+	uint32_t n_queues;
+	bool copies;                    /* no zero-copy to be expected: the driver holds no frames */
+};
+
+struct sizing {
+	struct port_size port[VIEW_PORTS];
+	uint32_t n_ports;
+	bool handover;
+};
+
+static void size_add(struct sizing *sizing, const struct machine_plan *plan,
+		     const struct conf_queues *queues, uint32_t n_queues, bool copies)
+{
+	if (sizing->n_ports == VIEW_PORTS) {
+		return;
+	}
+	sizing->port[sizing->n_ports++] = (struct port_size){queues, n_queues, copies};
+	if (n_queues < plan->n_workers) {
+		sizing->handover = true;
+	}
+}
+
+static uint64_t frames_needed(const struct sizing *sizing, const struct machine_plan *plan)
+{
+	/* Caches: each worker's, and control's. */
+	uint64_t n = (plan->n_workers + 1ull) * FRAME_CACHE_MAX;
+
+	for (uint32_t i = 0; i < sizing->n_ports; i++) {
+		const struct port_size *port = &sizing->port[i];
+		uint32_t rx, tx;
+
+		machine_ring_sizes(plan, port->queues, &rx, &tx);
+		n += (uint64_t)port->n_queues * ((port->copies ? rx : 2 * rx) + tx);
+	}
+	if (sizing->handover) {
+		n += (uint64_t)plan->n_workers * (plan->n_workers - 1) * HANDOVER_SIZE;
+	}
+	return n;
+}
+
+static uint64_t rings_bytes(const struct sizing *sizing, const struct machine_plan *plan)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < sizing->n_ports; i++) {
+		uint32_t rx, tx;
+
+		machine_ring_sizes(plan, sizing->port[i].queues, &rx, &tx);
+		/* 16-byte descriptors in RX and TX, 8-byte ones in fill (2 * rx) and completion. */
+		bytes += sizing->port[i].n_queues * (16ull * rx + 16ull * tx + 16ull * rx + 8ull * tx);
+	}
+	return bytes;
+}
+
+static uint64_t tables_bytes(const struct machine_plan *plan)
+{
+	uint64_t bytes = fdb_table_bytes(plan->lines_log2_max);
+
+	if (plan->lines_log2_max > plan->lines_log2) {
+		bytes += fdb_table_bytes(plan->lines_log2_max - 1); /* the one it grows out of */
+	}
+	return bytes;
+}
+
+#define MIB(bytes) ((double)(bytes) / (1 << 20))
+
+static void size_fails(const struct conf_limits *limits, const struct machine_plan *plan,
+		       uint64_t table, uint64_t frames, uint64_t rings, struct conf_errors *errors)
+{
+	conf_errors_add(errors, limits->memory_bytes ? limits->memory_loc : limits->macs_loc,
+			"limits: the table (%.1f MiB for %u addresses), packet buffers (%.1f MiB) and "
+			"rings (%.1f MiB) need %.1f MiB, but limits.memory is %.1f MiB: raise "
+			"limits.memory or lower limits.macs, limits.frames or queues.*.ring",
+			MIB(table), limits->macs, MIB(frames), MIB(rings),
+			MIB(table + frames + rings), MIB(plan->memory_max_bytes));
+}
+
+/* Halves automatic rings until table, frames and rings fit limits.memory and limits.frames. */
+static void plan_memory(const struct conf *conf, const struct sizing *sizing,
+			struct machine_plan *plan, struct conf_errors *errors)
+{
+	const struct conf_limits *limits = &conf->limits;
+	uint64_t table = tables_bytes(plan);
+
+	for (plan->ring_size = MACHINE_RING_MAX;; plan->ring_size /= 2) {
+		uint64_t needed = frames_needed(sizing, plan);
+		uint64_t n = limits->frames == CONF_AUTO ? needed : limits->frames;
+		uint64_t rings = rings_bytes(sizing, plan);
+		uint64_t frames = n > UINT32_MAX ? UINT64_MAX / 4
+						 : frames_bytes((uint32_t)n, plan->frame_shift);
+		bool last = plan->ring_size == MACHINE_RING_MIN;
+
+		if (n >= needed && table + frames + rings <= plan->memory_max_bytes) {
+			plan->n_frames = (uint32_t)n;
+			plan->memory_bytes = table + frames + rings;
+			return;
+		}
+		if (last && n < needed) {
+			conf_errors_add(errors, limits->frames_loc,
+					"limits.frames: %" PRIu64 " packet buffers are too few: the "
+					"queues need %" PRIu64 " (or smaller queues.*.ring)",
+					n, needed);
+			return;
+		}
+		if (last) {
+			size_fails(limits, plan, table, frames, rings, errors);
+			return;
+		}
+	}
+}
+
+static uint64_t memory_limit(const struct conf_limits *limits)
+{
+	struct sysinfo info;
+
+	if (limits->memory_bytes) {
+		return limits->memory_bytes;
+	}
+	return sysinfo(&info) ? 128ull << 20 : (uint64_t)info.totalram * info.mem_unit / 8;
+}
+
+/* ---- members ---- */
+
+/* An MTU that fits: headroom before the frame, room for its header and one tag in it. */
+static uint32_t mtu_max_of(uint32_t frame_shift)
+{
+	return (1u << frame_shift) - FRAME_HEADROOM - ETHERNET_HEADER - VLAN_TAG;
+}
+
+static void plan_frame_size(const struct members *members, struct machine_plan *plan)
+{
+	plan->frame_shift = 11;
+	for (uint32_t i = 0; i < members->n; i++) {
+		if (members->member[i].present && members->member[i].link.mtu > MTU_ORDINARY) {
+			plan->frame_shift = 12;
+		}
+	}
+	plan->mtu_max = mtu_max_of(plan->frame_shift);
+}
+
+static int check_member(const struct conf *conf, const struct member *member,
+			struct machine_plan *plan, struct sizing *sizing,
+			struct conf_errors *errors, struct err *reterr)
+{
+	const struct conf_queues *queues = conf_queues_get(conf, member->name);
+	struct device_info device;
+	char why[160];
+	uint32_t n_queues;
+	int r;
+
+	if (!member->present) {
+		n_queues = queues->count == CONF_KEEP ? plan->n_workers : queues->count;
+		size_add(sizing, plan, queues, n_queues, false);
+		machine_check_queues(conf, plan, member->name, 0, errors);
+		return 0;
+	}
+	r = member_refusal(conf, &conf->bridge[member->bridge_idx], member->conf, &member->link, why,
+			   sizeof(why), reterr);
+	if (r < 0) {
+		return r;
+	}
+	if (why[0]) {
+		conf_errors_add(errors, member->conf->loc,
+				"interface '%s' %s: the box could lose its own connection; use "
+				"another, or say 'allow-management: true' under ports.%s",
+				member->name, why, member->name);
+	}
+	if (member->link.mtu > plan->mtu_max) {
+		conf_errors_add(errors, member->conf->loc,
+				"interface '%s' has MTU %u; the largest that fits is %u (ip link "
+				"set %s mtu %u)",
+				member->name, member->link.mtu, plan->mtu_max, member->link.ifname,
+				plan->mtu_max);
+	}
+	r = device_read(member->link.ifname, &device, reterr);
+	if (r < 0) {
+		return r;
+	}
+	machine_check_queues(conf, plan, member->name, device.n_rx, errors);
+	size_add(sizing, plan, queues, device.n_rx,
+		 strcmp(member->link.kind, "veth") == 0 || queues->mode == CONF_MODE_COPY ||
+			 queues->mode == CONF_MODE_GENERIC);
+	return 0;
+}
+
+int machine_plan(const struct conf *conf, const struct members *members, struct machine_plan *ret,
+		 struct conf_errors *errors, struct err *reterr)
+{
+	struct machine_plan plan = {0};
+	struct sizing sizing = {0};
+	struct numset allowed;
+	int r = cpus_allowed(&allowed, reterr);
+
+	if (r < 0) {
+		return r;
+	}
+	plan_cpus(&conf->workers, &allowed, &plan, errors);
+	plan_frame_size(members, &plan);
+	plan.memory_max_bytes = memory_limit(&conf->limits);
+	plan.lines_log2 = FDB_LINES_LOG2_MIN;
+	plan.lines_log2_max = fdb_lines_log2_for(conf->limits.macs);
+	for (uint32_t i = 0; i < members->n; i++) {
+		r = check_member(conf, &members->member[i], &plan, &sizing, errors, reterr);
+		if (r < 0) {
+			return r;
+		}
+	}
+	for (uint32_t b = 0; b < conf->n_bridges; b++) {
+		const struct conf_host_port *host = &conf->bridge[b].host_port;
+
+		if (host->wanted) {
+			size_add(&sizing, &plan, conf_queues_get(conf, host->name), plan.n_workers,
+				 true);
+			machine_check_queues(conf, &plan, host->name, plan.n_workers, errors);
+		}
+	}
+	if (sizing.n_ports == VIEW_PORTS) {
+		conf_errors_add(errors, conf->bridge[0].loc,
+				"more than %u ports on the box, host ports included",
+				VIEW_PORTS - 1);
+	}
+	plan_memory(conf, &sizing, &plan, errors);
+	*ret = plan;
+	return 0;
+}

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "daemon/ports.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "daemon/addresses.h"
+#include "daemon/publish.h"
+
+#define DRAIN_MS         50u
+#define EXIT_FILE        3
+#define EXIT_MACHINE     4
+
+/* ---- what the file and this device say to each other ---- */
+
+static int refuse(int *ret_exit_status, int exit_status, int error)
+{
+	*ret_exit_status = exit_status;
+	return error;
+}
+
+static int check_guard(struct vswitch *vswitch, const struct port *port, int *ret_exit_status,
+		       struct err *reterr)
+{
+	const struct conf_bridge *bridge = vswitch->bridge[port->bridge_idx].conf;
+	struct conf_member member = {.glob = port->from_glob, .loc = port->loc};
+	char why[160];
+	int r;
+
+	snprintf(member.name, sizeof(member.name), "%s", port->name);
+	r = member_refusal(vswitch->conf, bridge, &member, &port->link, why, sizeof(why), reterr);
+	if (r < 0) {
+		return refuse(ret_exit_status, EXIT_MACHINE, r);
+	}
+	if (why[0]) {
+		return refuse(ret_exit_status, EXIT_FILE,
+			      err_set(reterr, EPERM,
+				      "interface '%s' %s: the box could lose its own connection; use "
+				      "another, or say 'allow-management: true' under ports.%s",
+				      port->link.ifname, why, port->name));
+	}
+	return 0;
+}
+
+static int check_queues(struct vswitch *vswitch, const struct port *port, int *ret_exit_status,
+			struct err *reterr)
+{
+	struct conf_errors errors = {0};
+	int r = 0;
+
+	machine_check_queues(vswitch->conf, &vswitch->plan, port->name, port->device.n_rx, &errors);
+	if (errors.n) {
+		r = refuse(ret_exit_status, EXIT_FILE,
+			   err_set(reterr, EINVAL, "%s", errors.error[0].text));
+	}
+	conf_errors_done(&errors);
+	return r;
+}
+
+static int check_mtu(struct vswitch *vswitch, const struct port *port, int *ret_exit_status,
+		     struct err *reterr)
+{
+	if (port->link.mtu <= vswitch->plan.mtu_max) {
+		return 0;
+	}
+	return refuse(ret_exit_status, EXIT_FILE,
+		      err_set(reterr, EMSGSIZE,
+			      "MTU %u is too large, at most %u fits (ip link set %s mtu %u)",
+			      port->link.mtu, vswitch->plan.mtu_max, port->link.ifname,
+			      vswitch->plan.mtu_max));
+}
+
+/* ---- borrowing the device ---- */
+
+int port_admin_set(struct vswitch *vswitch, struct port *port, bool enabled, struct err *reterr)
+{
+	struct journal_entry entry = {.kind = JOURNAL_LINK_UP, .ifindex = port->link.ifindex};
+	int r = 0;
+
+	snprintf(entry.ifname, sizeof(entry.ifname), "%s", port->link.ifname);
+	snprintf(entry.was, sizeof(entry.was), "%s", enabled ? "down" : "up");
+	snprintf(entry.set, sizeof(entry.set), "%s", enabled ? "up" : "down");
+	if (!port->host) {              /* the host port's end goes with us anyway */
+		journal_fault_point();
+		r = journal_add(vswitch->journal, &entry, reterr);
+	}
+	if (r == 0) {
+		journal_fault_point();
+		r = link_set_up(port->link.ifindex, enabled, reterr);
+		journal_fault_point();
+	}
+	return r;
+}
+
+static int borrow(struct vswitch *vswitch, struct port *port, struct err *reterr)
+{
+	const struct conf_queues *queues = port->queues;
+	const char *ifname = port->link.ifname;
+	int r = device_offloads_apply(ifname, port->link.ifindex,
+				      queues->offloads == CONF_OFFLOADS_FIX, vswitch->journal,
+				      reterr);
+
+	if (r < 0) {
+		return r;
+	}
+	if (queues->busy_poll_usecs) {
+		struct device_napi napi = {queues->defer_hard_irqs, queues->gro_flush_timeout_ns};
+		struct err err;
+
+		if (device_napi_apply(ifname, port->link.ifindex, &napi, vswitch->opener,
+				      vswitch->journal, &err) < 0) {
+			log_warn("port '%s': %s; going on without", port->name, err.text);
+		}
+	}
+	if (!port->link.up) {
+		r = port_admin_set(vswitch, port, true, reterr);
+		if (r < 0) {
+			return r;
+		}
+	}
+	port->promiscuous_fd = link_promiscuous_open(port->link.ifindex, reterr);
+	return port->promiscuous_fd < 0 ? port->promiscuous_fd : 0;
+}
+
+static void note_restore(const char *line)
+{
+	log_warn("%s", line);
+}
+
+static void give_back(struct vswitch *vswitch, struct port *port)
+{
+	if (port->promiscuous_fd >= 0) {
+		close(port->promiscuous_fd);
+		port->promiscuous_fd = -1;
+	}
+	if (!vswitch->keep_for_successor && !port->host) {
+		device_restore(port->link.ifname, vswitch->opener, vswitch->journal, note_restore);
+	}
+}
+
+/* ---- queues ---- */
+
+static int reserve_queue_ids(struct vswitch *vswitch, uint32_t n, uint16_t *ret)
+{
+	uint32_t run = 0;
+
+	for (uint32_t id = 0; id < sizeof(vswitch->queue_id_used); id++) {
+		run = vswitch->queue_id_used[id] ? 0 : run + 1;
+		if (run == n) {
+			*ret = (uint16_t)(id + 1 - n);
+			memset(&vswitch->queue_id_used[*ret], true, n);
+			return 0;
+		}
+	}
+	return -ENOSPC;
+}
+
+static void release_queue_ids(struct vswitch *vswitch, const struct port *port, uint32_t n)
+{
+	memset(&vswitch->queue_id_used[port->first_queue_id], false, n);
+}
+
+static bool is_short_of_queues(const struct vswitch *vswitch, const struct port *port)
+{
+	return port->life != PORT_LIFE_CLOSED && port->device.n_rx < vswitch->plan.n_workers;
+}
+
+/* Manual 1, "Queues and workers": the default, then the pins over it. */
+static void place_queues(struct vswitch *vswitch, struct port *port)
+{
+	uint32_t k = 0;
+
+	for (struct port *p = port_next(vswitch, NULL); p && p != port; p = port_next(vswitch, p)) {
+		k += is_short_of_queues(vswitch, p);
+	}
+	for (uint32_t q = 0; q < port->device.n_rx; q++) {
+		port->queue_worker[q] = view_default_worker(q, port->device.n_rx,
+							    vswitch->plan.n_workers, k);
+	}
+	for (uint32_t i = 0; i < port->queues->n_pins; i++) {
+		const struct conf_pin *pin = &port->queues->pin[i];
+
+		port->queue_worker[pin->queue] =
+			(uint16_t)machine_worker_on(&vswitch->plan, pin->cpu);
+	}
+}
+
+static int open_sockets(struct vswitch *vswitch, struct port *port, struct err *reterr)
+	REQUIRES(role_control)
+{
+	static const enum xq_mode mode_of[] = {
+		[CONF_MODE_AUTO] = XQ_MODE_GENERIC,
+		[CONF_MODE_ZERO_COPY] = XQ_MODE_ZERO_COPY,
+		[CONF_MODE_COPY] = XQ_MODE_COPY,
+		[CONF_MODE_GENERIC] = XQ_MODE_GENERIC,
+	};
+	const struct conf_queues *queues = port->queues;
+	struct xport_config config = {
+		.ifname = port->link.ifname,
+		.ifindex = port->link.ifindex,
+		.port_idx = port->idx,
+		.n_queues = port->device.n_rx,
+		.n_tx_queues = port->device.n_tx,
+		.any_mode = queues->mode == CONF_MODE_AUTO,
+		.mode = mode_of[queues->mode],
+		.busy_poll = {queues->busy_poll_usecs, queues->busy_poll_budget},
+	};
+	int r;
+
+	if (config.n_queues > XPORT_QUEUES_MAX) {
+		return err_set(reterr, E2BIG, "%u queues are more than the %u that can be served; see "
+					      "'ethtool -L %s'",
+			       config.n_queues, XPORT_QUEUES_MAX, port->link.ifname);
+	}
+	machine_ring_sizes(&vswitch->plan, queues, &config.rx_size, &config.tx_size);
+	if (reserve_queue_ids(vswitch, config.n_queues, &port->first_queue_id)) {
+		return err_set(reterr, ENOSPC, "too many queues on this box");
+	}
+	config.first_queue_id_on_box = port->first_queue_id;
+	r = xport_open(&config, vswitch->frames, &vswitch->cache, &port->xport, reterr);
+	if (r < 0) {
+		release_queue_ids(vswitch, port, config.n_queues);
+	}
+	return r;
+}
+
+static void close_sockets(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
+{
+	if (port->xport) {
+		uint32_t n = port->xport->n_queues;
+
+		xport_close(port->xport, &vswitch->cache, DRAIN_MS);
+		port->xport = NULL;
+		release_queue_ids(vswitch, port, n);
+	}
+}
+
+/* ---- opening ---- */
+
+int port_open(struct vswitch *vswitch, struct port *port, int *ret_exit_status, struct err *reterr)
+{
+	int r = 0;
+
+	*ret_exit_status = EXIT_MACHINE;
+	if (!port->host) {
+		r = check_guard(vswitch, port, ret_exit_status, reterr);
+	}
+	if (r == 0) {
+		r = check_mtu(vswitch, port, ret_exit_status, reterr);
+	}
+	if (r == 0) {
+		r = device_read(port->link.ifname, &port->device, reterr);
+	}
+	if (r == 0) {
+		r = check_queues(vswitch, port, ret_exit_status, reterr);
+	}
+	if (r == 0) {
+		r = borrow(vswitch, port, reterr);
+	}
+	if (r == 0) {
+		r = open_sockets(vswitch, port, reterr);
+	}
+	if (r < 0) {
+		give_back(vswitch, port);
+		return r;
+	}
+	place_queues(vswitch, port);
+	addresses_port_limits(vswitch, port);
+	port->life = PORT_LIFE_OPEN;
+	port->failed = false;
+	port->reason[0] = '\0';
+	log_info("port '%s': %u queue%s, %s", port->name, port->xport->n_queues,
+		 port->xport->n_queues == 1 ? "" : "s", xq_mode_name[port->xport->mode]);
+	return 0;
+}
+
+int port_open_host(struct vswitch *vswitch, struct port *port, int *ret_exit_status,
+		   struct err *reterr)
+{
+	const struct bridge *bridge = &vswitch->bridge[port->bridge_idx];
+	const struct conf_host_port *conf = &bridge->conf->host_port;
+	struct hostport_config config = {
+		.name = conf->name,
+		.has_macaddress = conf->has_macaddress,
+		.macaddress = conf->macaddress,
+		.mtu = conf->mtu == CONF_AUTO ? ports_smallest_mtu(vswitch, bridge) : conf->mtu,
+		.n_queues = vswitch->plan.n_workers,
+	};
+	int r = hostport_open(&config, vswitch->journal, &port->hostport, reterr);
+
+	*ret_exit_status = EXIT_MACHINE;
+	if (r < 0) {
+		return r;
+	}
+	r = link_get(NULL, port->hostport.peer_ifindex, &port->link, reterr);
+	if (r == 0) {
+		r = port_open(vswitch, port, ret_exit_status, reterr);
+	}
+	if (r == 0) {
+		r = addresses_add_local(vswitch, port, port->hostport.macaddress, reterr);
+	}
+	return r;
+}
+
+/* ---- closing ---- */
+
+static void reopen(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
+{
+	struct link_info link;
+
+	port->reopen = false;
+	if (link_get(NULL, port->link.ifindex, &link, NULL) == 0) {
+		ports_link_event(vswitch, &link, false);
+	}
+}
+
+void port_close_now(struct vswitch *vswitch, struct port *port)
+{
+	close_sockets(vswitch, port);
+	give_back(vswitch, port);
+	port->life = PORT_LIFE_CLOSED;
+}
+
+static void grace_is_over(void *arg) NO_THREAD_SAFETY
+{
+	struct port *port = arg;
+
+	role_assert_control();
+	port_close_now(port->vswitch, port);
+	if (port->reopen && !port->vswitch->stopping) {
+		reopen(port->vswitch, port);
+	}
+}
+
+void port_close_begin(struct vswitch *vswitch, struct port *port)
+{
+	struct err err;
+
+	if (port->life != PORT_LIFE_OPEN) {
+		return;
+	}
+	port->life = PORT_LIFE_CLOSING;
+	if (publish_view(vswitch, &err) < 0 ||
+	    reclaim_after_grace(vswitch->reclaim, grace_is_over, port) < 0) {
+		log_err("port '%s': cannot be closed now (no memory); it stays as it is",
+			port->name);
+		port->life = PORT_LIFE_OPEN;
+		return;
+	}
+	addresses_flush_port(vswitch, port);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ports_follow - ports follow their interfaces: they come, go, are renamed, lose carrier, change their MTU. See ports.h.
+ */
+#include "daemon/ports.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "daemon/addresses.h"
+#include "daemon/publish.h"
+#include "daemon/setup.h"
+
+/* ---- the host port follows its bridge ---- */
+
+uint32_t ports_smallest_mtu(struct vswitch *vswitch, const struct bridge *bridge)
+{
+	uint32_t mtu = 0;
+
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		const struct port *port = &vswitch->port[i];
+
+		if (port->idx && port->bridge_idx == bridge->idx && !port->host &&
+		    port->link.ifindex && !port->failed && (!mtu || port->link.mtu < mtu)) {
+			mtu = port->link.mtu;
+		}
+	}
+	return mtu ? mtu : 1500;
+}
+
+static bool any_member_has_carrier(const struct vswitch *vswitch, const struct bridge *bridge)
+{
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		const struct port *port = &vswitch->port[i];
+
+		if (port->idx && port->bridge_idx == bridge->idx && !port->host &&
+		    port_state_of(port) == PORT_STATE_FORWARDING) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void ports_host_follow(struct vswitch *vswitch, struct bridge *bridge)
+{
+	struct port *host = bridge->host;
+	struct err err;
+	uint32_t mtu;
+
+	if (!host || host->life != PORT_LIFE_OPEN) {
+		return;
+	}
+	if (!host->disabled &&
+	    hostport_set_carrier(&host->hostport, any_member_has_carrier(vswitch, bridge), &err)) {
+		log_warn("host port '%s': %s", host->name, err.text);
+	}
+	mtu = ports_smallest_mtu(vswitch, bridge);
+	if (bridge->conf->host_port.mtu == CONF_AUTO && host->link.mtu && mtu != host->link.mtu &&
+	    hostport_set_mtu(&host->hostport, mtu, &err)) {
+		log_warn("host port '%s': %s", host->name, err.text);
+	}
+}
+
+/* ---- events ---- */
+
+static void state_changed(struct vswitch *vswitch, struct port *port, enum port_state was)
+	REQUIRES(role_control)
+{
+	enum port_state now = port_state_of(port);
+	struct err err;
+
+	if (publish_view(vswitch, &err) < 0) {
+		log_err("port '%s': %s", port->name, err.text);
+	}
+	if (was == now) {
+		return;
+	}
+	log_info("port '%s': %s", port->name, port_state_name[now]);
+	if (was == PORT_STATE_FORWARDING) {
+		addresses_flush_port(vswitch, port);
+	}
+	if (!port->host) {
+		ports_host_follow(vswitch, &vswitch->bridge[port->bridge_idx]);
+	}
+}
+
+static void port_fails(struct port *port, const struct err *err)
+{
+	if (!port->failed || strcmp(port->reason, err->text) != 0) {
+		log_err("port '%s': %s; the other ports go on", port->name, err->text);
+	}
+	port->failed = true;
+	snprintf(port->reason, sizeof(port->reason), "%s", err->text);
+}
+
+static void port_comes(struct vswitch *vswitch, struct port *port, const struct link_info *link)
+	REQUIRES(role_control)
+{
+	struct err err = {""};
+	int exit_status;
+
+	port->link = *link;
+	if (port_open(vswitch, port, &exit_status, &err) < 0) {
+		port_fails(port, &err);
+		return;
+	}
+	/* Setting it up and attaching have changed what the event said. */
+	link_get(NULL, link->ifindex, &port->link, NULL);
+	state_changed(vswitch, port, PORT_STATE_ABSENT);
+}
+
+static void port_goes(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
+{
+	enum port_state was = port_state_of(port);
+
+	log_warn("port '%s': its interface is gone; the port waits for it", port->name);
+	port->failed = false;
+	port->reason[0] = '\0';
+	port_close_begin(vswitch, port);
+	port->link.ifindex = 0;
+	if (was == PORT_STATE_FORWARDING) {
+		ports_host_follow(vswitch, &vswitch->bridge[port->bridge_idx]);
+	}
+}
+
+static bool link_differs(const struct link_info *a, const struct link_info *b)
+{
+	return a->up != b->up || a->carrier != b->carrier || a->mtu != b->mtu ||
+	       strcmp(a->ifname, b->ifname) != 0 || a->macaddress != b->macaddress;
+}
+
+static void port_changes(struct vswitch *vswitch, struct port *port, const struct link_info *link)
+	REQUIRES(role_control)
+{
+	enum port_state was = port_state_of(port);
+	struct link_info before = port->link;
+
+	if (!link_differs(&before, link)) {
+		return;
+	}
+	port->link = *link;
+	if (strcmp(before.ifname, link->ifname) != 0) {
+		log_info("port '%s': interface '%s' is called '%s' now", port->name, before.ifname,
+			 link->ifname);
+	}
+	if (port->life != PORT_LIFE_OPEN) {
+		return;
+	}
+	if (link->mtu > vswitch->plan.mtu_max && before.mtu != link->mtu) {
+		struct err err;
+
+		err_set(&err, EMSGSIZE, "MTU %u is too large, at most %u fits", link->mtu,
+			vswitch->plan.mtu_max);
+		port_close_begin(vswitch, port);
+		port_fails(port, &err);
+		return;
+	}
+	state_changed(vswitch, port, was);
+	if (before.mtu != link->mtu && !port->host) {
+		ports_host_follow(vswitch, &vswitch->bridge[port->bridge_idx]);
+	}
+}
+
+static struct port *port_by_ifindex(struct vswitch *vswitch, uint32_t ifindex)
+{
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		if (vswitch->port[i].idx && vswitch->port[i].link.ifindex == ifindex) {
+			return &vswitch->port[i];
+		}
+	}
+	return NULL;
+}
+
+/* The port that this new interface is for: named in the file, or made now for a glob. NULL: none of ours. */
+static struct port *port_for(struct vswitch *vswitch, const struct link_info *link)
+{
+	uint32_t bridge_idx;
+	const struct conf_member *member = member_match(vswitch->conf, link, &bridge_idx);
+	struct port *port;
+	char why[160];
+
+	if (!member) {
+		return NULL;
+	}
+	port = port_find(vswitch, member->glob ? link->ifname : member->name);
+	if (port || !member->glob) {
+		return port;
+	}
+	if (member_refusal(vswitch->conf, &vswitch->conf->bridge[bridge_idx], member, link, why,
+			   sizeof(why), NULL) < 0 ||
+	    why[0]) {
+		return NULL;
+	}
+	port = setup_port(vswitch, &vswitch->bridge[bridge_idx], link->ifname, member->loc, false);
+	if (port) {
+		port->from_glob = true;
+		setup_vlans(vswitch, &vswitch->bridge[bridge_idx]);
+	}
+	return port;
+}
+
+void ports_link_event(struct vswitch *vswitch, const struct link_info *link, bool removed)
+{
+	struct port *port = port_by_ifindex(vswitch, link->ifindex);
+
+	if (removed) {
+		if (port) {
+			port_goes(vswitch, port);
+		}
+		return;
+	}
+	if (port && (port->life != PORT_LIFE_CLOSED)) {
+		port_changes(vswitch, port, link);
+		return;
+	}
+	port = port ? port : port_for(vswitch, link);
+	if (!port || port->host) {
+		return;
+	}
+	if (port->life == PORT_LIFE_CLOSING) {
+		port->link = *link;     /* it came back before its old sockets were closed */
+		port->reopen = true;
+	} else if (port->life == PORT_LIFE_CLOSED &&
+		   (!port->failed || link_differs(&port->link, link))) {
+		port_comes(vswitch, port, link);
+	}
+}
+
+/* ---- enable, disable ---- */
+
+int port_set_enabled(struct vswitch *vswitch, struct port *port, bool enabled, struct err *reterr)
+{
+	enum port_state was = port_state_of(port);
+	int r;
+
+	if (port->life != PORT_LIFE_OPEN) {
+		port->disabled = !enabled;      /* remembered for when it comes */
+		return 0;
+	}
+	r = port_admin_set(vswitch, port, enabled, reterr);
+	if (r < 0) {
+		return r;
+	}
+	port->disabled = !enabled;
+	state_changed(vswitch, port, was);
+	return 0;
+}

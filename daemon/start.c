@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "daemon/start.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/addresses.h"
+#include "daemon/control.h"
+#include "daemon/inspect.h"
+#include "daemon/ports.h"
+#include "daemon/publish.h"
+#include "daemon/setup.h"
+
+#define JOIN_MS 2000u
+
+/* ---- what a crash or a predecessor left ---- */
+
+static void note(const char *line)
+{
+	log_warn("%s", line);
+}
+
+static bool is_ours(struct vswitch *vswitch, const struct journal_entry *entry)
+{
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		const struct port *port = &vswitch->port[i];
+
+		if (port->idx && (port->host ? strcmp(port->name, entry->ifname) == 0
+					     : port->link.ifindex == entry->ifindex)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Settings of interfaces that the file names still are kept and adopted, the others put back. */
+static void restore_leftovers(struct vswitch *vswitch)
+{
+	for (uint32_t i = 0; i < journal_count(vswitch->journal);) {
+		const struct journal_entry *entry = journal_get(vswitch->journal, i);
+		char ifname[sizeof(entry->ifname)];
+
+		if (is_ours(vswitch, entry)) {
+			i++;
+			continue;
+		}
+		snprintf(ifname, sizeof(ifname), "%s", entry->ifname);
+		log_info("interface '%s': left changed by an earlier run; put back", ifname);
+		if (device_restore(ifname, vswitch->opener, vswitch->journal, note)) {
+			i++;            /* it stays listed */
+		} else {
+			i = 0;
+		}
+	}
+}
+
+static void links_from_members(struct vswitch *vswitch)
+{
+	for (uint32_t m = 0; m < vswitch->members.n; m++) {
+		const struct member *member = &vswitch->members.member[m];
+		struct port *port = port_find(vswitch, member->name);
+
+		if (port && member->present) {
+			port->link = member->link;
+		}
+	}
+}
+
+static int open_journal(struct vswitch *vswitch, const char *runtime_dir, struct err *reterr)
+{
+	int r = journal_open(runtime_dir, &vswitch->journal, reterr);
+
+	if (r == 1) {
+		log_warn("%s", reterr->text);
+		r = 0;
+	}
+	if (r == 0) {
+		restore_leftovers(vswitch);
+	}
+	return r;
+}
+
+/* ---- memory and workers ---- */
+
+static int make_shared(struct vswitch *vswitch, struct err *reterr) REQUIRES(role_control)
+{
+	const struct conf_workers *conf = &vswitch->conf->workers;
+	struct worker_shared *shared = &vswitch->shared;
+
+	shared->n_workers = vswitch->plan.n_workers;
+	shared->worker = vswitch->worker;
+	shared->fdb = vswitch->fdb;
+	shared->frames = vswitch->frames;
+	shared->polling = conf->polling;
+	shared->idle_spin_ns = conf->idle_spin_ns;
+	shared->batch = conf->batch;
+	for (uint32_t w = 0; w < shared->n_workers; w++) {
+		int r = worker_new(shared, w, vswitch->plan.cpu[w], &vswitch->worker[w], reterr);
+
+		if (r < 0) {
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int make_memory(struct vswitch *vswitch, struct err *reterr) REQUIRES(role_control)
+{
+	int r = frames_new(vswitch->plan.n_frames, vswitch->plan.frame_shift, &vswitch->frames,
+			   reterr);
+
+	if (r < 0) {
+		return r;
+	}
+	frame_cache_init(&vswitch->cache, vswitch->frames);
+	r = addresses_open(vswitch, reterr);
+	return r < 0 ? r : make_shared(vswitch, reterr);
+}
+
+static int open_ports(struct vswitch *vswitch, int *ret_exit_status, struct err *reterr)
+	REQUIRES(role_control)
+{
+	for (int host = 0; host <= 1; host++) {         /* host ports take their MTU from the members */
+		for (struct port *port = port_next(vswitch, NULL); port;
+		     port = port_next(vswitch, port)) {
+			int r = 0;
+
+			if (port->host != (bool)host) {
+				continue;
+			}
+			if (host) {
+				r = port_open_host(vswitch, port, ret_exit_status, reterr);
+			} else if (port->link.ifindex) {
+				r = port_open(vswitch, port, ret_exit_status, reterr);
+			} else {
+				log_warn("port '%s': there is no such interface; the port waits "
+					 "for it",
+					 port->name);
+			}
+			if (r < 0) {
+				return err_prefix(reterr, r, "port '%s'", port->name);
+			}
+		}
+	}
+	return 0;
+}
+
+static int start_workers(struct vswitch *vswitch, struct err *reterr) REQUIRES(role_control)
+{
+	for (uint32_t w = 0; w < vswitch->plan.n_workers; w++) {
+		int r = worker_start(vswitch->worker[w], reterr);
+
+		if (r < 0) {
+			return r;
+		}
+	}
+	return 0;
+}
+
+static void refresh_links(struct vswitch *vswitch) REQUIRES(role_control)
+{
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		struct port *port = &vswitch->port[i];
+
+		if (port->idx && port->life == PORT_LIFE_OPEN) {
+			link_get(NULL, port->link.ifindex, &port->link, NULL);
+		}
+	}
+	for (uint32_t b = 0; b < vswitch->n_bridges; b++) {
+		ports_host_follow(vswitch, &vswitch->bridge[b]);
+	}
+}
+
+static void log_skipped(const struct vswitch *vswitch)
+{
+	for (uint32_t i = 0; i < vswitch->members.n_skipped; i++) {
+		log_info("interface '%s': matches a glob of the file, but %s; left alone",
+			 vswitch->members.skipped[i].ifname, vswitch->members.skipped[i].why);
+	}
+}
+
+int start_all(struct vswitch *vswitch, const struct start_options *options, int *ret_exit_status,
+	      struct err *reterr)
+{
+	int r;
+
+	*ret_exit_status = 4;
+	vswitch->started_ns = clock_now_ns();
+	clock_rfc3339(vswitch->config_loaded);
+	pthread_mutex_init(&vswitch->shared.census_gate, NULL);
+	vswitch->shared.control_eventfd = -1;
+	if ((r = setup_all(vswitch, reterr)) < 0) {
+		return r;
+	}
+	links_from_members(vswitch);
+	log_skipped(vswitch);
+	if ((r = open_journal(vswitch, options->runtime_dir, reterr)) < 0 ||
+	    (r = make_memory(vswitch, reterr)) < 0 ||
+	    (r = control_open(vswitch, reterr)) < 0 ||
+	    (r = open_ports(vswitch, ret_exit_status, reterr)) < 0 ||
+	    (r = addresses_start(vswitch, reterr)) < 0) {
+		return r;
+	}
+	refresh_links(vswitch);
+	if ((r = publish_view(vswitch, reterr)) < 0 || (r = start_workers(vswitch, reterr)) < 0 ||
+	    (r = control_watch_links(vswitch, reterr)) < 0 ||
+	    (r = mgmt_server_open(vswitch->event, options->socket_path, &inspect_ops, vswitch,
+				  &vswitch->server, reterr)) < 0) {
+		return r;
+	}
+	vswitch->running = true;
+	sd_notify(0, "READY=1");
+	log_info("viaductd " VIADUCT_VERSION ": running, %u worker%s", vswitch->plan.n_workers,
+		 vswitch->plan.n_workers == 1 ? "" : "s");
+	return 0;
+}
+
+/* ---- the end ---- */
+
+static bool stop_workers(struct vswitch *vswitch) REQUIRES(role_control)
+{
+	uint64_t deadline = clock_now_ns() + JOIN_MS * NS_PER_MS;
+	bool all = true;
+
+	/* Release pairs with the acquire in worker_loop(); then wake, as the waker's duty says. */
+	atomic_store_explicit(&vswitch->shared.stop, true, memory_order_release);
+	for (uint32_t w = 0; w < vswitch->plan.n_workers; w++) {
+		struct worker *worker = vswitch->worker[w];
+
+		if (!worker) {
+			continue;
+		}
+		worker_wake(worker);
+		if (worker_join(worker, deadline) < 0) {
+			log_err("worker %u: does not stop; leaving it behind", w);
+			all = false;
+		}
+	}
+	return all;
+}
+
+static void close_ports(struct vswitch *vswitch) REQUIRES(role_control)
+{
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		struct port *port = &vswitch->port[i];
+
+		if (port->idx && (port->life != PORT_LIFE_CLOSED || port->xport)) {
+			port_close_now(vswitch, port);
+		}
+		if (port->idx && port->host) {
+			hostport_close(&port->hostport, vswitch->journal,
+				       vswitch->keep_for_successor);
+		}
+	}
+}
+
+/* Everything has come home, or there is a bug: the last census needs no standing still. */
+static void check_frames(struct vswitch *vswitch)
+{
+	frame_cache_done(&vswitch->cache);
+	if (atomic_load(&vswitch->frames->n_pool) != vswitch->frames->n_frames) {
+		log_err("bug: %u of %u frames did not come home",
+			vswitch->frames->n_frames - atomic_load(&vswitch->frames->n_pool),
+			vswitch->frames->n_frames);
+	}
+}
+
+static void free_memory(struct vswitch *vswitch) REQUIRES(role_control)
+{
+	publish_done(vswitch);
+	for (uint32_t w = 0; w < vswitch->plan.n_workers; w++) {
+		worker_free(vswitch->worker[w]);
+	}
+	if (vswitch->fdb) {
+		addresses_close(vswitch);
+	}
+	if (vswitch->frames) {
+		check_frames(vswitch);
+		frames_free(vswitch->frames);
+	}
+	setup_done(vswitch);
+	pthread_mutex_destroy(&vswitch->shared.census_gate);
+}
+
+int stop_all(struct vswitch *vswitch)
+{
+	bool stopped;
+
+	vswitch->stopping = true;
+	sd_notify(0, "STOPPING=1");
+	mgmt_server_close(vswitch->server);
+	vswitch->server = NULL;
+	link_monitor_close(vswitch->link_monitor);
+	vswitch->link_monitor = NULL;
+	stopped = stop_workers(vswitch);
+	if (!stopped) {
+		/* Its memory is in use: put the box back; the kernel takes the rest with the process. */
+		device_restore(NULL, vswitch->opener, vswitch->journal, note);
+		journal_close(vswitch->journal);
+		return 1;
+	}
+	reclaim_close(vswitch->reclaim);
+	close_ports(vswitch);
+	control_close(vswitch);
+	free_memory(vswitch);
+	journal_close(vswitch->journal);
+	return 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "daemon/state.h"
+
+#include <string.h>
+
+const char *const port_state_name[PORT_STATE_N] = {
+	[PORT_STATE_FORWARDING] = "forwarding", [PORT_STATE_NO_CARRIER] = "no-carrier",
+	[PORT_STATE_DOWN] = "down",             [PORT_STATE_ABSENT] = "absent",
+	[PORT_STATE_FAILED] = "failed",
+};
+
+/* 254 ports at most: a scan for the next order is simpler than a list to keep. */
+struct port *port_next(struct vswitch *vswitch, const struct port *after)
+{
+	struct port *next = NULL;
+
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		struct port *port = &vswitch->port[i];
+
+		if (port->idx && (!after || port->order > after->order) &&
+		    (!next || port->order < next->order)) {
+			next = port;
+		}
+	}
+	return next;
+}
+
+struct port *port_find(struct vswitch *vswitch, const char *name)
+{
+	for (struct port *port = port_next(vswitch, NULL); port; port = port_next(vswitch, port)) {
+		if (strcmp(port->name, name) == 0) {
+			return port;
+		}
+	}
+	return NULL;
+}
+
+struct bridge *bridge_find(struct vswitch *vswitch, const char *name)
+{
+	for (uint32_t b = 0; b < vswitch->n_bridges; b++) {
+		if (strcmp(vswitch->bridge[b].conf->name, name) == 0) {
+			return &vswitch->bridge[b];
+		}
+	}
+	return NULL;
+}
+
+enum port_state port_state_of(const struct port *port)
+{
+	if (port->failed) {
+		return PORT_STATE_FAILED;
+	}
+	if (port->life != PORT_LIFE_OPEN || port->link.ifindex == 0) {
+		return PORT_STATE_ABSENT;
+	}
+	if (port->disabled || (!port->link.up && !port->host)) {
+		return PORT_STATE_DOWN;
+	}
+	/* A host port's end of the pair is set down by us while no member has carrier. */
+	return port->link.up && port->link.carrier ? PORT_STATE_FORWARDING
+						   : PORT_STATE_NO_CARRIER;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+/*
+ * state - everything that the control thread knows: the configuration in force, bridges, ports, the table, the workers.
+ *
+ * Fits:    made by start.c, run by control.c; ports.c, publish.c, addresses.c and inspect.c each work on their part of it.
+ * Threads: all of it is [C]. Workers see none of it but `shared` and, through it, the view that publish.c builds from here.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "base/err.h"
+#include "conf/conf.h"
+#include "daemon/bridge/fdb.h"
+#include "daemon/bridge/view.h"
+#include "daemon/census.h"
+#include "daemon/hostport.h"
+#include "daemon/link.h"
+#include "daemon/machine.h"
+#include "daemon/reclaim.h"
+#include "daemon/worker.h"
+#include "mgmt/server.h"
+#include "queues/device.h"
+#include "queues/journal.h"
+#include "queues/opener.h"
+#include "xdp/port.h"
+
+enum port_state {                       /* the words of manual 3, see port_state_name */
+	PORT_STATE_FORWARDING,
+	PORT_STATE_NO_CARRIER,
+	PORT_STATE_DOWN,
+	PORT_STATE_ABSENT,
+	PORT_STATE_FAILED,
+	PORT_STATE_N,
+};
+extern const char *const port_state_name[PORT_STATE_N];
+
+/* Where a port stands with the kernel. */
+enum port_life {
+	PORT_LIFE_CLOSED,
+	PORT_LIFE_OPEN,
+	PORT_LIFE_CLOSING,              /* unpublished; a grace period runs, then its sockets are closed */
+};
+
+struct port {
+	uint16_t idx;                   /* in vswitch.port and in the table; PORT_NONE: no such port */
+	uint8_t bridge_idx;
+	char name[CONF_NAME_BYTES];     /* in the file; for a glob the kernel's */
+	bool host, from_glob;
+	struct conf_loc loc;
+	uint32_t order;                 /* file order on the box */
+	const struct conf_port *options;
+	const struct conf_queues *queues;
+	uint16_t pvid;                  /* 0: none, or the bridge does not filter */
+
+	enum port_life life;
+	bool disabled;                  /* by `port disable` */
+	bool failed;                    /* it is there and could not be taken; 'reason' says why */
+	bool reopen;                    /* its interface came back while it was closing */
+	char reason[256];
+	struct link_info link;          /* as last heard; ifindex 0: absent */
+	struct device_info device;
+	struct hostport hostport;       /* of a host port: both ends */
+	struct xport *xport;
+	int promiscuous_fd;
+	uint16_t queue_worker[XPORT_QUEUES_MAX];
+	uint16_t first_queue_id;
+	struct vswitch *vswitch;        /* for callbacks */
+};
+
+/* A VLAN of a bridge, or the only domain of one that does not filter (vid 0). */
+struct bridge_vlan {
+	uint16_t fid, vid;
+	const char *name;               /* in the configuration; "" */
+	struct portset untagged, tagged;
+};
+
+struct bridge {
+	uint8_t idx;
+	const struct conf_bridge *conf;
+	struct bridge_vlan *vlan;       /* ascending vid */
+	uint32_t n_vlans;
+	uint32_t max_learned;           /* resolved */
+	uint64_t clock_step_ns;         /* one step of the coarse clock; 0: addresses never age */
+	struct port *host;              /* NULL: none */
+};
+
+/* A table in the making, or one that old entries leave: addresses.c. */
+struct table_job {
+	bool running;
+	struct fdb_table *made;
+	uint32_t lines_log2;
+	uint32_t cursor;
+	int error;
+	uint64_t retry_ns;              /* after a failure: not before */
+	sd_event_source *source;
+};
+
+/* The ager: a timer at the fastest bridge's step starts passes over the table, done in slices. */
+struct age_job {
+	uint64_t step_ns;
+	uint32_t cursor;
+	bool passing;
+	sd_event_source *timer, *slice;
+};
+
+/* When `busy` was last worked out, and from what. */
+struct busy_mark {
+	uint64_t at_ns, busy_ns;
+	double share;
+};
+
+struct vswitch {
+	sd_event *event;
+	struct conf *conf;
+	char *config_path;
+	char *config_text;              /* as it was read: does the file still say the same? */
+	size_t config_bytes;
+	char config_loaded[32];
+	uint64_t started_ns;
+	bool running, stopping;
+	bool keep_for_successor;        /* USR2 */
+
+	struct journal *journal;
+	struct opener *opener;
+	bool opener_works;
+	struct machine_plan plan;
+	struct frames *frames;
+	struct frame_cache cache;       /* control's own */
+	struct fdb *fdb;
+	struct fdb_tables tables;
+	struct table_job table_job;
+	struct age_job age;
+	struct reclaim *reclaim;
+	struct worker_shared shared;
+	struct worker *worker[WORKERS_MAX];
+	uint64_t view_generation;
+
+	struct bridge bridge[VIEW_BRIDGES];
+	uint32_t n_bridges;
+	struct port port[VIEW_PORTS];   /* by port_idx; [0] is never used */
+	bool queue_id_used[4096];
+	struct members members;         /* as at start: what globs skipped */
+	const struct bridge_vlan *fid_vlan[FDB_FIDS];
+	uint8_t fid_bridge[FDB_FIDS];
+	uint32_t n_fids;
+	uint32_t n_ports_made;          /* next file order */
+
+	struct link_monitor *link_monitor;
+	struct mgmt_server *server;
+	bool mac_watched;
+	struct busy_mark busy_mark[WORKERS_MAX];
+	struct census last_census;
+	uint64_t last_census_ns;
+};
+
+/* Ports in file order: for (p = port_next(s, NULL); p; p = port_next(s, p)). */
+struct port *port_next(struct vswitch *vswitch, const struct port *after);
+struct port *port_find(struct vswitch *vswitch, const char *name);     /* NULL: no such port */
+struct bridge *bridge_find(struct vswitch *vswitch, const char *name); /* NULL: no such bridge */
+enum port_state port_state_of(const struct port *port);

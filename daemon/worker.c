@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "daemon/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/epoch.h"
+#include "daemon/checksum.h"
+#include "xdp/xq.h"
+
+/* ---- waking ---- */
+
+void worker_wake(struct worker *worker)
+{
+	static const uint64_t one = 1;
+
+	atomic_thread_fence(memory_order_seq_cst);      /* the store before, then the flag: see worker.h */
+	if (atomic_load_explicit(&worker->sleeping, memory_order_relaxed) &&
+	    atomic_exchange_explicit(&worker->sleeping, false, memory_order_relaxed)) {
+		/* EAGAIN (the count is at its limit) means that a wake-up is pending already. */
+		if (write(worker->wake_eventfd, &one, sizeof(one)) < 0) {
+			return;
+		}
+	}
+}
+
+void workers_wake_all(struct worker_shared *shared)
+{
+	for (uint32_t w = 0; w < shared->n_workers; w++) {
+		worker_wake(shared->worker[w]);
+	}
+}
+
+static void control_wake(struct worker_shared *shared)
+{
+	static const uint64_t one = 1;
+
+	if (write(shared->control_eventfd, &one, sizeof(one)) < 0) {
+		return; /* EAGAIN: control has been told and has not looked yet */
+	}
+}
+
+/* ---- events to control ---- */
+
+static bool event_push(struct worker_events *ring, const struct fwd_event *event, uint64_t now)
+{
+	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+
+	/* Acquire pairs with the release of 'tail' in worker_events_pop: the slot has been read. */
+	if (head - atomic_load_explicit(&ring->tail, memory_order_acquire) == WORKER_EVENTS) {
+		counter_add(&ring->n_lost, 1);
+		return false;
+	}
+	ring->slot[head % WORKER_EVENTS] = (struct worker_event){*event, now};
+	atomic_store_explicit(&ring->head, head + 1, memory_order_release);
+	return true;
+}
+
+uint32_t worker_events_pop(struct worker *worker, struct worker_event *ret, uint32_t n)
+{
+	struct worker_events *ring = &worker->events;
+	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+	uint32_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
+
+	if (n > head - tail) {
+		n = head - tail;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		ret[i] = ring->slot[(tail + i) % WORKER_EVENTS];
+	}
+	atomic_store_explicit(&ring->tail, tail + n, memory_order_release);
+	return n;
+}
+
+/* New stations are rare; only then is anything told. */
+static void worker_report(struct worker *worker)
+{
+	struct worker_shared *shared = worker->shared;
+	bool tell = false;
+
+	if (atomic_load_explicit(&shared->want_events, memory_order_relaxed)) {
+		struct timespec ts;
+
+		clock_gettime(CLOCK_REALTIME, &ts);
+		for (uint32_t i = 0; i < worker->fwd.n_events; i++) {
+			event_push(&worker->events, &worker->fwd.event[i],
+				   (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec);
+		}
+		tell = true;
+	}
+	worker->n_unnoticed += worker->fwd.n_events;
+	worker->fwd.n_events = 0;
+	if (tell || worker->n_unnoticed >= WORKER_NOTICE_LEARNED) {
+		worker->n_unnoticed = 0;
+		control_wake(shared);
+	}
+}
+
+/* ---- sending ---- */
+
+static uint64_t total_bytes(const struct frame_desc *desc, uint32_t n)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		bytes += desc[i].len;
+	}
+	return bytes;
+}
+
+static void drop_all(struct worker *worker, const struct frame_desc *desc, uint32_t n,
+		     uint32_t port_idx, enum tx_drop reason)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		frame_release(&worker->cache, frame_idx_of(worker->shared->frames, desc[i].addr));
+	}
+	counter_add(&worker->counters[port_idx].tx_drop[reason], n);
+}
+
+static void send_own(struct worker *worker, struct xq *xq, const struct frame_desc *desc,
+		     uint32_t n, uint32_t port_idx) REQUIRES(role_worker)
+{
+	struct port_counters *counters = &worker->counters[port_idx];
+	uint32_t sent = xq_tx_burst(xq, desc, n);
+
+	if (sent < n) {
+		/* What has been sent may have come back already: reap once, then drop and count. */
+		xq_complete(xq, &worker->cache);
+		sent += xq_tx_burst(xq, desc + sent, n - sent);
+	}
+	counter_add(&counters->tx_packets, sent);
+	counter_add(&counters->tx_bytes, total_bytes(desc, sent));
+	counter_add(&worker->stats.tx_packets, sent);
+	if (sent < n) {
+		drop_all(worker, desc + sent, n - sent, port_idx, TX_DROP_RING_FULL);
+	}
+}
+
+static void send_over(struct worker *worker, uint32_t to, const struct frame_desc *desc,
+		      uint32_t n, uint32_t port_idx)
+{
+	struct worker *other = worker->shared->worker[to];
+	struct frames *frames = worker->shared->frames;
+	struct handover *ring = &other->inbox[worker->idx];
+	uint32_t given;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct frame_info *info = &frames->info[frame_idx_of(frames, desc[i].addr)];
+
+		if (atomic_load_explicit(&info->holder, memory_order_relaxed) != FRAME_SHARED) {
+			atomic_store_explicit(&info->holder, FRAME_HANDOVER, memory_order_relaxed);
+		}
+	}
+	given = handover_push_spsc(ring, desc, n, port_idx);
+	if (given) {
+		counter_add(&worker->stats.handed_over, given);
+		worker_wake(other);
+	}
+	if (given < n) {
+		drop_all(worker, desc + given, n - given, port_idx, TX_DROP_HANDOVER_FULL);
+	}
+}
+
+static void send_lists(struct worker *worker, const struct view_worker *own) REQUIRES(role_worker)
+{
+	struct fwd *fwd = &worker->fwd;
+
+	for (uint32_t i = 0; i < fwd->n_touched; i++) {
+		uint32_t port_idx = fwd->touched[i];
+		struct fwd_list *list = fwd->list[port_idx];
+		const struct view_tx *tx = &own->tx[port_idx];
+
+		if (tx->xq) {
+			send_own(worker, tx->xq, list->desc, list->n, port_idx);
+		} else if (tx->via_worker >= 0) {
+			send_over(worker, (uint32_t)tx->via_worker, list->desc, list->n, port_idx);
+		} else {
+			drop_all(worker, list->desc, list->n, port_idx, TX_DROP_NO_CARRIER);
+		}
+		list->n = 0;
+	}
+	fwd->n_touched = 0;
+}
+
+/* ---- a turn ---- */
+
+static uint32_t receive_queue(struct worker *worker, const struct view *view, struct xq *xq)
+	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
+{
+	uint32_t n = xq_rx_burst(xq, worker->burst, worker->shared->batch);
+
+	if (n == 0) {
+		return 0;
+	}
+	if (--worker->sample == 0) {
+		worker->sample = CHECKSUM_SAMPLE_TURNS;
+		if (checksum_is_bad(worker->shared->frames->area + worker->burst[0].addr,
+				    worker->burst[0].len)) {
+			counter_add(&worker->counters[xq->port_idx].bad_checksum, 1);
+		}
+	}
+	forward_burst(&worker->fwd, view, xq->port_idx, worker->burst, n);
+	send_lists(worker, &view->worker[worker->idx]);
+	if (worker->fwd.n_events) {
+		worker_report(worker);
+	}
+	return n;
+}
+
+/* Frames from other workers go to the queue of ours that their port has; runs of one port at once. */
+static uint32_t receive_inbox(struct worker *worker, const struct view *view, uint32_t from)
+	REQUIRES(role_worker)
+{
+	struct frame_desc *desc = worker->burst;
+	uint32_t n = handover_pop_spsc(&worker->inbox[from], desc, worker->shared->batch);
+
+	for (uint32_t i = 0, j; i < n; i = j) {
+		uint32_t port_idx = desc[i].options;
+		struct xq *xq = view->worker[worker->idx].tx[port_idx].xq;
+
+		for (j = i; j < n && desc[j].options == port_idx; j++) {
+		}
+		for (uint32_t k = i; k < j; k++) {
+			desc[k].options = 0;
+		}
+		if (xq) {
+			send_own(worker, xq, desc + i, j - i, port_idx);
+		} else {
+			drop_all(worker, desc + i, j - i, port_idx, TX_DROP_NO_CARRIER);
+		}
+	}
+	return n;
+}
+
+static void serve_queue(struct worker *worker, struct xq *xq) REQUIRES(role_worker)
+{
+	if (xq->tx_outstanding) {
+		xq_kick(xq);
+		xq_complete(xq, &worker->cache);
+	}
+	xq_refill(xq, &worker->cache);
+	xq_poll_rx(xq);
+}
+
+static uint32_t worker_turn(struct worker *worker, const struct view *view)
+	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
+{
+	const struct view_worker *own = &view->worker[worker->idx];
+	uint32_t received = 0, handed = 0;
+
+	for (uint32_t q = 0; q < own->n_rxq; q++) {
+		received += receive_queue(worker, view, own->rxq[q]);
+	}
+	for (uint32_t w = 0; w < worker->shared->n_workers; w++) {
+		if (w != worker->idx) {
+			handed += receive_inbox(worker, view, w);
+		}
+	}
+	for (uint32_t q = 0; q < own->n_rxq; q++) {
+		serve_queue(worker, own->rxq[q]);
+	}
+	counter_add(&worker->stats.rx_packets, received);
+	counter_add(&worker->stats.turns, 1);
+	return received + handed;
+}
+
+/* ---- sleeping ---- */
+
+static bool tx_outstanding(const struct view_worker *own)
+{
+	for (uint32_t q = 0; q < own->n_rxq; q++) {
+		if (own->rxq[q]->tx_outstanding) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int pollfds_update(struct worker *worker, const struct view *view)
+{
+	const struct view_worker *own = &view->worker[worker->idx];
+
+	if (worker->pollfd_generation == view->generation) {
+		return 0;
+	}
+	if (own->n_rxq + 1 > worker->n_pollfds_allocated) {
+		struct pollfd *more = realloc(worker->pollfd, (own->n_rxq + 1) * sizeof(*more));
+
+		if (!more) {
+			return -ENOMEM; /* stays awake: slower for the box, not wrong */
+		}
+		worker->pollfd = more;
+		worker->n_pollfds_allocated = own->n_rxq + 1;
+	}
+	worker->pollfd[0] = (struct pollfd){.fd = worker->wake_eventfd, .events = POLLIN};
+	for (uint32_t q = 0; q < own->n_rxq; q++) {
+		worker->pollfd[q + 1] = (struct pollfd){.fd = own->rxq[q]->fd, .events = POLLIN};
+	}
+	worker->n_pollfds = own->n_rxq + 1;
+	worker->pollfd_generation = view->generation;
+	return 0;
+}
+
+/* The sleeper's last look: something came between the last turn and the flag. */
+static bool has_work(struct worker *worker, const struct view *view)
+{
+	struct worker_shared *shared = worker->shared;
+
+	for (uint32_t w = 0; w < shared->n_workers; w++) {
+		if (w != worker->idx && handover_level(&worker->inbox[w])) {
+			return true;
+		}
+	}
+	return atomic_load_explicit(&shared->stop, memory_order_acquire) ||
+	       atomic_load_explicit(&shared->view, memory_order_relaxed) != view ||
+	       atomic_load_explicit(&shared->census_request, memory_order_acquire) !=
+		       atomic_load_explicit(&worker->census_seen, memory_order_relaxed);
+}
+
+/*
+ * Sleeps until a frame, a wake-up or the TX timer. The pollfds are the worker's own copy: the
+ * view may be freed while it is offline. A socket closed meanwhile is told by the wake-up that
+ * every publication sends; ppoll's own reference to it ends there.
+ */
+static void worker_sleep(struct worker *worker, const struct view *view)
+	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
+{
+	const struct timespec timer = {.tv_nsec = WORKER_TX_TIMER_MS * (long)NS_PER_MS};
+	bool timed = tx_outstanding(&view->worker[worker->idx]);
+	uint64_t begin = clock_now_ns();
+	uint64_t count;
+
+	if (pollfds_update(worker, view)) {
+		return;
+	}
+	atomic_store_explicit(&worker->sleeping, true, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);      /* pairs with worker_wake() */
+	if (!has_work(worker, view)) {
+		epoch_offline();
+		ppoll(worker->pollfd, worker->n_pollfds, timed ? &timer : NULL, NULL);
+		epoch_online();
+		counter_add(&worker->stats.sleeps, 1);
+		counter_add(&worker->stats.sleep_ns, clock_now_ns() - begin);
+	}
+	atomic_store_explicit(&worker->sleeping, false, memory_order_relaxed);
+	if ((worker->pollfd[0].revents & POLLIN) &&
+	    read(worker->wake_eventfd, &count, sizeof(count)) < 0) {
+		return; /* EAGAIN: somebody's wake-up was for the sleep before */
+	}
+}
+
+/* Decides after a turn without work: spin on, or sleep. Returns after a sleep or at once. */
+static void worker_idle(struct worker *worker, const struct view *view, uint64_t now)
+	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
+{
+	switch (worker->shared->polling) {
+	case CONF_POLLING_BUSY:
+		return;
+	case CONF_POLLING_ADAPTIVE:
+		if (now - worker->woken_by_ns < worker->shared->idle_spin_ns) {
+			return;
+		}
+		break;
+	case CONF_POLLING_INTERRUPT:
+		break;
+	}
+	worker_sleep(worker, view);
+}
+
+/* ---- the loop ---- */
+
+/* The census asks everybody to stand still at the end of a turn: see census.h. */
+static void census_stand_still(struct worker *worker)
+{
+	struct worker_shared *shared = worker->shared;
+	uint32_t request = atomic_load_explicit(&shared->census_request, memory_order_acquire);
+
+	if (request == atomic_load_explicit(&worker->census_seen, memory_order_relaxed)) {
+		return;
+	}
+	/* Release: control, having seen this, reads what this worker's turns have written. */
+	atomic_store_explicit(&worker->census_seen, request, memory_order_release);
+	pthread_mutex_lock(&shared->census_gate);
+	pthread_mutex_unlock(&shared->census_gate);
+}
+
+static void worker_loop(struct worker *worker) REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
+{
+	uint64_t then = clock_now_ns();
+
+	worker->woken_by_ns = then;
+	while (!atomic_load_explicit(&worker->shared->stop, memory_order_acquire)) {
+		const struct view *view = view_get(worker->shared);
+		uint32_t work = worker_turn(worker, view);
+		uint64_t now = clock_now_ns();
+
+		if (work) {
+			counter_add(&worker->stats.busy_ns, now - then);
+			worker->woken_by_ns = now;
+		} else {
+			worker_idle(worker, view, now);
+			now = clock_now_ns();
+		}
+		then = now;
+		epoch_quiescent();
+		census_stand_still(worker);
+	}
+}
+
+static void *worker_main(void *arg) NO_THREAD_SAFETY
+{
+	struct worker *worker = arg;
+
+	role_enter(ROLE_WORKER);
+	epoch_register();
+	worker_loop(worker);
+	epoch_unregister();
+	return NULL;
+}
+
+/* ---- life ---- */
+
+int worker_new(struct worker_shared *shared, uint32_t idx, uint32_t cpu, struct worker **ret,
+	       struct err *reterr)
+{
+	struct worker *worker = aligned_alloc(64, (sizeof(*worker) + 63) / 64 * 64);
+	size_t counters_bytes = VIEW_PORTS * sizeof(struct port_counters);
+	size_t inbox_bytes = shared->n_workers * sizeof(struct handover);
+
+	if (!worker) {
+		goto fail;
+	}
+	memset(worker, 0, sizeof(*worker));
+	worker->shared = shared;
+	worker->idx = idx;
+	worker->cpu = cpu;
+	worker->sample = 1;
+	frame_cache_init(&worker->cache, shared->frames);
+	worker->wake_eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	worker->counters = aligned_alloc(64, counters_bytes);
+	worker->inbox = aligned_alloc(64, inbox_bytes);
+	if (worker->wake_eventfd < 0 || !worker->counters || !worker->inbox) {
+		goto fail;
+	}
+	memset(worker->counters, 0, counters_bytes);
+	memset(worker->inbox, 0, inbox_bytes);
+	if (forward_init(&worker->fwd, shared->fdb, &worker->cache, worker->counters)) {
+		goto fail;
+	}
+	*ret = worker;
+	return 0;
+fail:
+	worker_free(worker);
+	return err_set(reterr, ENOMEM, "worker %u: no memory or no descriptor for its loop", idx);
+}
+
+int worker_start(struct worker *worker, struct err *reterr)
+{
+	pthread_attr_t attr;
+	cpu_set_t *cpus = CPU_ALLOC(worker->cpu + 1);
+	size_t cpus_bytes = CPU_ALLOC_SIZE(worker->cpu + 1);
+	char name[16], why[24];
+	int r;
+
+	if (!cpus) {
+		return err_set(reterr, ENOMEM, "worker %u: no memory", worker->idx);
+	}
+	CPU_ZERO_S(cpus_bytes, cpus);
+	CPU_SET_S(worker->cpu, cpus_bytes, cpus);
+	pthread_attr_init(&attr);
+	pthread_attr_setaffinity_np(&attr, cpus_bytes, cpus);
+	r = pthread_create(&worker->thread, &attr, worker_main, worker);
+	pthread_attr_destroy(&attr);
+	CPU_FREE(cpus);
+	if (r) {
+		return err_set(reterr, r,
+			       "worker %u: cannot run on CPU %u (%s); see workers.cpus and the "
+			       "service's CPUAffinity",
+			       worker->idx, worker->cpu, err_name(r, why));
+	}
+	worker->started = true;
+	snprintf(name, sizeof(name), "worker/%u", worker->idx);
+	pthread_setname_np(worker->thread, name);
+	return 0;
+}
+
+int worker_join(struct worker *worker, uint64_t deadline_ns)
+{
+	struct timespec at = {.tv_sec = (time_t)(deadline_ns / NS_PER_S),
+			      .tv_nsec = (long)(deadline_ns % NS_PER_S)};
+
+	if (!worker->started) {
+		return 0;
+	}
+	if (pthread_clockjoin_np(worker->thread, NULL, CLOCK_MONOTONIC, &at)) {
+		return -ETIMEDOUT;
+	}
+	worker->started = false;
+	return 0;
+}
+
+void worker_free(struct worker *worker)
+{
+	if (!worker) {
+		return;
+	}
+	if (worker->wake_eventfd >= 0) {
+		close(worker->wake_eventfd);
+	}
+	forward_done(&worker->fwd);
+	if (worker->cache.frames) {
+		frame_cache_done(&worker->cache);
+	}
+	free(worker->counters);
+	free(worker->inbox);
+	free(worker->pollfd);
+	free(worker);
+}

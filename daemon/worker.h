@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+/*
+ * worker - the forwarding loop: one thread per CPU of `workers.cpus`.
+ *
+ * Fits:    publish.c gives it its view, ports.c opens and closes the queues that the view names,
+ *          census.c makes it stand still for a moment, inspect.c reads its counters.
+ * Threads: worker_new .. worker_free by control; the loop is the worker's own thread.
+ *
+ * A turn:  every owned queue: take a burst, forward it, put the lists into TX rings or hand them
+ *          over; then what others handed over; then, once per queue: kick, reap, refill.
+ *
+ * Sleeping, the two sides' duties (no wake-up is lost, none is sent to a worker that is awake):
+ *   sleeper:  stores `sleeping` = 1; fence; looks once more at its hand-over rings, the view pointer,
+ *             the stop flag and the census request; only then sleeps in ppoll.
+ *   waker:    stores what it has for the worker; fence; exchanges `sleeping` with 0 and, where it
+ *             was 1, writes the eventfd.
+ *   With both fences sequentially consistent, one of the two sees the other's store.
+ *
+ * Stopping: `stop` is looked at every turn; the worker ends with its cache given back.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/role.h"
+#include "conf/conf.h"
+#include "daemon/bridge/forward.h"
+#include "daemon/bridge/view.h"
+#include "daemon/handover.h"
+#include "xdp/frames.h"
+
+#define WORKERS_MAX       64u
+#define WORKER_EVENTS     4096u         /* a power of two */
+#define WORKER_TX_TIMER_MS 10           /* sockets with frames outstanding are kicked at least so often */
+#define WORKER_NOTICE_LEARNED 1024u     /* control looks at the table's load after so many new stations */
+
+/* What every worker shares with control, and with one another. */
+struct worker_shared {
+	_Atomic(struct view *) view;            /* [E] stored with release by publish.c; pairs with view_get() */
+	_Atomic bool stop;                      /* [C] */
+	_Atomic bool want_events;               /* [C] somebody watches MAC addresses */
+	_Atomic uint32_t census_request;        /* [C] see census.h */
+	pthread_mutex_t census_gate;
+	int control_eventfd;                    /* [const] a worker has something for control */
+	uint32_t n_workers;                     /* [const] */
+	struct worker **worker;                 /* [const] once they run */
+	struct fdb *fdb;                        /* [const] */
+	struct frames *frames;                  /* [const] */
+	enum conf_polling polling;              /* [const] */
+	uint64_t idle_spin_ns;                  /* [const] */
+	uint32_t batch;                         /* [const] */
+};
+
+/* A station came, moved or was forgotten, with the instant. One ring per worker, `_spsc` to control. */
+struct worker_event {
+	struct fwd_event event;
+	uint64_t realtime_ns;
+};
+
+struct worker_events {
+	_Alignas(64) _Atomic uint32_t head;     /* [W] */
+	_Alignas(64) _Atomic uint32_t tail;     /* [C] */
+	_Atomic uint64_t n_lost;                /* [W->C] the ring was full */
+	struct worker_event slot[WORKER_EVENTS];
+};
+
+struct worker_stats {                           /* [W->C] */
+	_Alignas(64) _Atomic uint64_t busy_ns, sleep_ns, turns, sleeps;
+	_Atomic uint64_t rx_packets, tx_packets, handed_over;
+};
+
+struct worker {
+	struct worker_shared *shared;           /* [const] */
+	uint32_t idx, cpu;                      /* [const] */
+	pthread_t thread;                       /* [C] */
+	bool started;                           /* [C] */
+	int wake_eventfd;                       /* [const] */
+	struct handover *inbox;                 /* [const] one ring per worker; inbox[w] is filled by w */
+	_Alignas(64) _Atomic bool sleeping;     /* the protocol above */
+	_Atomic uint32_t census_seen;           /* [W->C] */
+	_Alignas(64) struct worker_stats stats;
+	struct worker_events events;
+	/* [W] from here on */
+	struct frame_cache cache;
+	struct fwd fwd;
+	struct port_counters *counters;         /* VIEW_PORTS; [W->C] */
+	struct frame_desc burst[BATCH_MAX];
+	struct pollfd *pollfd;                  /* eventfd first, then the owned sockets */
+	uint32_t n_pollfds, n_pollfds_allocated;
+	uint64_t pollfd_generation;
+	uint64_t woken_by_ns;                   /* last instant with work */
+	uint32_t n_unnoticed;                   /* stations learned since control was last told */
+	uint32_t sample;                        /* turns until the next checksum is looked at */
+};
+
+/* Makes a worker for 'cpu' that does not run yet. 0, -ENOMEM, ... */
+int worker_new(struct worker_shared *shared, uint32_t idx, uint32_t cpu, struct worker **ret,
+	       struct err *reterr) REQUIRES(role_control);
+
+/* Starts the loop, pinned. A view must be published. 0 or -errno (the CPU may not be used). */
+int worker_start(struct worker *worker, struct err *reterr) REQUIRES(role_control);
+
+/* After `stop` and a wake: waits for the thread's end, at most until 'deadline_ns'. 0 or -ETIMEDOUT. */
+int worker_join(struct worker *worker, uint64_t deadline_ns) REQUIRES(role_control);
+void worker_free(struct worker *worker) REQUIRES(role_control); /* not running; NULL is fine */
+
+/* The waker's duty, after its store. Any thread. */
+void worker_wake(struct worker *worker);
+void workers_wake_all(struct worker_shared *shared);
+
+/* Loads the view for one turn: acquire, pairs with the release store of publish.c. */
+static inline struct view *view_get(struct worker_shared *shared) REQUIRES_SHARED(in_epoch)
+{
+	return atomic_load_explicit(&shared->view, memory_order_acquire);
+}
+
+/* Control's end of the event ring: takes at most 'n'; returns how many. */
+uint32_t worker_events_pop(struct worker *worker, struct worker_event *ret, uint32_t n)
+	REQUIRES(role_control);
