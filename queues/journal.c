@@ -17,8 +17,10 @@
 #define JOURNAL_FILE_NEW    "restore.json.new"
 #define JOURNAL_FILE_BAD    "restore.json.bad"
 #define JOURNAL_LOCK        "lock"
-#define JOURNAL_ENTRIES_MAX 16384               /* 254 ports and all that can be changed on each, with room */
-#define JOURNAL_FILE_BYTES  (8 * 1024 * 1024)   /* what a document of that many entries stays below */
+/* 254 ports and all that can be changed on each, with room */
+#define JOURNAL_ENTRIES_MAX 16384
+/* what a document of that many entries stays below */
+#define JOURNAL_FILE_BYTES  (8 * 1024 * 1024)
 
 struct journal {
 	char *dir;
@@ -142,7 +144,8 @@ static int entries_unpack(struct journal *journal, json_t *document, char *why, 
 static int journal_read(struct journal *journal, char *why, size_t why_bytes)
 {
 	/* O_NONBLOCK: a FIFO of that name must not stop the start */
-	int fd = openat(journal->dir_fd, JOURNAL_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int fd = openat(journal->dir_fd, JOURNAL_FILE,
+			O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	json_error_t error;
 	json_t *document;
 	struct stat st;
@@ -154,7 +157,8 @@ static int journal_read(struct journal *journal, char *why, size_t why_bytes)
 		return r == -ENOENT ? 0 : -EBADMSG;
 	}
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > JOURNAL_FILE_BYTES) {
-		snprintf(why, why_bytes, "not a regular file of less than %d bytes", JOURNAL_FILE_BYTES);
+		snprintf(why, why_bytes, "not a regular file of less than %d bytes",
+			 JOURNAL_FILE_BYTES);
 		close(fd);
 		return -EBADMSG;
 	}
@@ -203,7 +207,10 @@ static int document_write(const struct journal *journal, json_t *document)
 	return r;
 }
 
-/* Replaces the file: a reader, or a crash at any point, finds the old document or the new one, whole. */
+/*
+ * Replaces the file: a reader, or a crash at any point, finds the old document or the new one,
+ * whole.
+ */
 static int journal_write(const struct journal *journal, struct err *reterr)
 {
 	json_t *document = document_pack(journal);
@@ -211,7 +218,8 @@ static int journal_write(const struct journal *journal, struct err *reterr)
 
 	json_decref(document);
 	journal_fault_point();
-	if (r == 0 && renameat(journal->dir_fd, JOURNAL_FILE_NEW, journal->dir_fd, JOURNAL_FILE) < 0) {
+	if (r == 0 &&
+	    renameat(journal->dir_fd, JOURNAL_FILE_NEW, journal->dir_fd, JOURNAL_FILE) < 0) {
 		r = -errno;
 	}
 	journal_fault_point();
@@ -219,7 +227,8 @@ static int journal_write(const struct journal *journal, struct err *reterr)
 		r = -errno;
 	}
 	if (r < 0) {
-		err_set(reterr, -r, "cannot write '%s/%s': %s; nothing is changed that could not be put back",
+		err_set(reterr, -r,
+			"cannot write '%s/%s': %s; nothing is changed that could not be put back",
 			journal->dir, JOURNAL_FILE, strerror(-r));
 	}
 	return r;
@@ -228,8 +237,9 @@ static int journal_write(const struct journal *journal, struct err *reterr)
 /* ---- one owner per directory ---- */
 
 /*
- * A lock file may be removed by the owner that leaves (journal_close()), so the one that was locked counts only if it still is the one in
- * the directory: else two daemons could each hold a file, one of them without a name.
+ * A lock file may be removed by the owner that leaves (journal_close()), so the one that was locked
+ * counts only if it still is the one in the directory: else two daemons could each hold a file, one
+ * of them without a name.
  */
 static bool lock_is_current(const struct journal *journal)
 {
@@ -246,13 +256,14 @@ static int lock_refused(const struct journal *journal, int errnum, struct err *r
 	ssize_t n;
 
 	if (errnum != EWOULDBLOCK) {
-		return err_set(reterr, errnum, "cannot lock '%s/%s': %s", journal->dir, JOURNAL_LOCK,
-			       strerror(errnum));
+		return err_set(reterr, errnum, "cannot lock '%s/%s': %s", journal->dir,
+			       JOURNAL_LOCK, strerror(errnum));
 	}
 	n = pread(journal->lock_fd, pid, sizeof(pid) - 1, 0);
 	pid[n > 0 ? strspn(pid, "0123456789") : 0] = '\0';
 	return err_set(reterr, EBUSY,
-		       "another viaductd (pid %s) uses '%s'; stop it, or give this one a --runtime-dir of its own",
+		       "another viaductd (pid %s) uses '%s'; stop it, or give this one another "
+		       "--runtime-dir",
 		       *pid ? pid : "unknown", journal->dir);
 }
 
@@ -275,8 +286,8 @@ static int journal_lock(struct journal *journal, struct err *reterr)
 	}
 	/* the number is for the message above only: the lock itself is what counts */
 	if (ftruncate(journal->lock_fd, 0) < 0 || dprintf(journal->lock_fd, "%d\n", getpid()) < 0) {
-		return err_set(reterr, errno, "cannot write '%s/%s': %s", journal->dir, JOURNAL_LOCK,
-			       strerror(errno));
+		return err_set(reterr, errno, "cannot write '%s/%s': %s", journal->dir,
+			       JOURNAL_LOCK, strerror(errno));
 	}
 	return 0;
 }
@@ -304,12 +315,13 @@ static int journal_set_aside(struct journal *journal, const char *why, struct er
 {
 	journal->n = 0;
 	if (renameat(journal->dir_fd, JOURNAL_FILE, journal->dir_fd, JOURNAL_FILE_BAD) < 0) {
-		return err_set(reterr, errno, "'%s/%s' is unreadable (%s) and cannot be moved aside: %s",
+		return err_set(reterr, errno,
+			       "'%s/%s' is unreadable (%s) and cannot be moved aside: %s",
 			       journal->dir, JOURNAL_FILE, why, strerror(errno));
 	}
 	err_set(reterr, EBADMSG,
-		"'%s/%s' is unreadable (%s) and was kept as %s; what it listed is not put back", journal->dir,
-		JOURNAL_FILE, why, JOURNAL_FILE_BAD);
+		"'%s/%s' is unreadable (%s) and was kept as %s; what it listed is not put back",
+		journal->dir, JOURNAL_FILE, why, JOURNAL_FILE_BAD);
 	return 1;
 }
 
@@ -323,13 +335,13 @@ static int journal_load(struct journal *journal, const char *runtime_dir, struct
 		return err_set(reterr, ENOMEM, "out of memory");
 	}
 	if (mkdir(runtime_dir, 0755) < 0 && errno != EEXIST) {
-		return err_set(reterr, errno, "cannot make the runtime directory '%s': %s", runtime_dir,
-			       strerror(errno));
+		return err_set(reterr, errno, "cannot make the runtime directory '%s': %s",
+			       runtime_dir, strerror(errno));
 	}
 	journal->dir_fd = open(runtime_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (journal->dir_fd < 0) {
-		return err_set(reterr, errno, "cannot open the runtime directory '%s': %s", runtime_dir,
-			       strerror(errno));
+		return err_set(reterr, errno, "cannot open the runtime directory '%s': %s",
+			       runtime_dir, strerror(errno));
 	}
 	r = journal_lock(journal, reterr);
 	if (r < 0) {
@@ -429,8 +441,8 @@ int journal_add(struct journal *journal, const struct journal_entry *entry, stru
 	return r;
 }
 
-int journal_forget(struct journal *journal, enum journal_kind kind, uint32_t ifindex, const char *key,
-		   struct err *reterr)
+int journal_forget(struct journal *journal, enum journal_kind kind, uint32_t ifindex,
+		   const char *key, struct err *reterr)
 {
 	const struct journal_entry *found = journal_find(journal, kind, ifindex, key);
 	struct journal_entry old;
@@ -456,8 +468,9 @@ int journal_forget(struct journal *journal, enum journal_kind kind, uint32_t ifi
 }
 
 /*
- * Looked up at each call, not once: a test sets the variable in a child of its own. VIADUCT_FAULT_COUNT names a file that always
- * holds the number of points passed so far, so that a test can try every one.
+ * Looked up at each call, not once: a test sets the variable in a child of its own.
+ * VIADUCT_FAULT_COUNT names a file that always holds the number of points passed so far, so that a
+ * test can try every one.
  */
 void journal_fault_point(void)
 {
