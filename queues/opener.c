@@ -40,7 +40,10 @@ static int cap_permitted(bool *ret)
 	return 0;
 }
 
-/* From every set: permitted decides, inheritable and ambient would bring it back at an exec, the bounding set too where uid is 0. */
+/*
+ * From every set: permitted decides, inheritable and ambient would bring it back at an exec, the
+ * bounding set too where uid is 0.
+ */
 static int cap_drop(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -48,7 +51,8 @@ static int cap_drop(void)
 	const uint32_t bit = 1u << CAP_DAC_OVERRIDE;
 
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, CAP_DAC_OVERRIDE, 0, 0);
-	prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0);      /* EPERM without CAP_SETPCAP: no exec follows */
+	/* EPERM without CAP_SETPCAP: no exec follows */
+	prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0);
 	if (syscall(SYS_capget, &header, data) < 0) {
 		return -errno;
 	}
@@ -96,7 +100,8 @@ static int opener_init(struct opener *opener, struct err *reterr)
 	if (r == 0 && permitted) {
 		r = child_start(opener);
 		if (r < 0) {
-			return err_set(reterr, -r, "cannot start the opener process: %s", strerror(-r));
+			return err_set(reterr, -r, "cannot start the opener process: %s",
+				       strerror(-r));
 		}
 		r = cap_drop();
 	}
@@ -133,7 +138,9 @@ void opener_stop(struct opener *opener)
 		close(opener->fd);
 	}
 	if (opener->pid > 0) {
-		/* it ends by itself when the socket closes; a stop is bounded in time all the same */
+		/*
+		 * it ends by itself when the socket closes; a stop is bounded in time all the same
+		 */
 		int pid_fd = (int)syscall(SYS_pidfd_open, opener->pid, 0);
 		struct pollfd pollfd = { .fd = pid_fd, .events = POLLIN };
 

@@ -42,7 +42,9 @@ const char *const opener_file_name[OPENER_FILE_N] = {
 	[OPENER_FILE_GRO_FLUSH_TIMEOUT] = "gro_flush_timeout",
 };
 
-/* ---- from here to opener_child_run(): what a system call costs is known, nothing allocates ---- */
+/*
+ * ---- from here to opener_child_run(): what a system call costs is known, nothing allocates ----
+ */
 
 static bool ifname_valid(const char *ifname)
 {
@@ -52,7 +54,10 @@ static bool ifname_valid(const char *ifname)
 	       strcmp(ifname, "..") != 0;
 }
 
-/* The path that a request means, or -EINVAL: built here from checked parts, never taken from the other side. */
+/*
+ * The path that a request means, or -EINVAL: built here from checked parts, never taken from the
+ * other side.
+ */
 static int request_path(const struct opener_request *request, char *path, size_t path_bytes)
 {
 	switch (request->kind) {
@@ -148,8 +153,9 @@ static bool request_serve(void)
 #endif
 
 /*
- * Six calls and no more; of openat only the one form used above, so that nothing can be created or truncated. Anything else kills. The
- * path cannot be checked here (a filter sees the pointer only): that is request_path()'s part.
+ * Six calls and no more; of openat only the one form used above, so that nothing can be created or
+ * truncated. Anything else kills. The path cannot be checked here (a filter sees the pointer only):
+ * that is request_path()'s part.
  */
 static int seccomp_enter(void)
 {
@@ -162,7 +168,8 @@ static int seccomp_enter(void)
 		ALLOW(__NR_sendmsg),
 		ALLOW(__NR_close),
 		ALLOW(__NR_exit_group),
-		ALLOW(__NR_restart_syscall),    /* a stopped and continued recvmsg comes back as this */
+		/* a stopped and continued recvmsg comes back as this */
+		ALLOW(__NR_restart_syscall),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_openat, 0, 3),
 		LOAD_ARG_LOW(2),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OPENER_OPEN_FLAGS, 0, 1),
@@ -185,17 +192,25 @@ static int capabilities_reduce(void)
 
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-		/* needs CAP_SETPCAP; where that is missing no_new_privs alone keeps the set from mattering */
+		/*
+		 * needs CAP_SETPCAP; where that is missing no_new_privs alone keeps the set from
+		 * mattering
+		 */
 		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
 	}
 	data[0].permitted = data[0].effective = 1u << CAP_DAC_OVERRIDE;
 	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
-/* A ^C in the terminal, or systemd's TERM for the whole group, is for viaductd: it still needs us to put things back. */
+/*
+ * A ^C in the terminal, or systemd's TERM for the whole group, is for viaductd: it still needs us
+ * to put things back.
+ */
 static void signals_ignore(void)
 {
-	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGPIPE };
+	static const int ignored[] = {
+		SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGPIPE
+	};
 	sigset_t none;
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {

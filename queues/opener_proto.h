@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * opener_proto - what viaductd and its opener say to one another: a request of fixed size, an answer that is 0 with a descriptor
- * beside it (SCM_RIGHTS), or -errno. Private to opener.c and opener_child.c.
+ * opener_proto - what viaductd and its opener say to one another: a request of fixed size, an
+ * answer that is 0 with a descriptor beside it (SCM_RIGHTS), or -errno. Private to opener.c and
+ * opener_child.c.
  */
 #include <net/if.h>
 #include <stdint.h>
@@ -22,7 +23,8 @@ enum opener_file {
 extern const char *const opener_file_name[OPENER_FILE_N];
 
 struct opener_request {
-	uint32_t kind;                  /* plain numbers: the child checks them, an enum would promise that they are valid */
+	/* plain numbers: the child checks them, an enum would promise that they are valid */
+	uint32_t kind;
 	uint32_t irq;
 	uint32_t file;
 	char ifname[IFNAMSIZ];
@@ -33,6 +35,7 @@ struct opener_answer {
 };
 
 /*
- * The child's life: gives up everything but CAP_DAC_OVERRIDE, enters seccomp, answers on descriptor 0 until it is closed. Never returns.
+ * The child's life: gives up everything but CAP_DAC_OVERRIDE, enters seccomp, answers on descriptor
+ * 0 until it is closed. Never returns.
  */
 _Noreturn void opener_child_run(int sock_fd, int parent_pid);
