@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * device - what a network device is set to, and borrowing it: read, note in the journal, change, verify, put back.
+ * device - what a network device is set to, and borrowing it: read, note in the journal, change,
+ * verify, put back.
  *
- * Fits:    daemon/ports.c before it opens a port and after it closed one. ethtool(8)'s ioctls and netdev netlink below.
+ * Fits:    daemon/ports.c before it opens a port and after it closed one. ethtool(8)'s ioctls and
+ *          netdev netlink below.
  * Threads: control only.
  */
 #include <stdbool.h>
@@ -18,7 +20,8 @@ struct device_info {
 	char driver[32];
 	uint32_t ifindex;
 	uint32_t n_rx, n_tx;            /* receive and transmit queues in use now */
-	uint32_t max_combined;          /* 0: the device does not tell (no `ethtool -L`) */
+	/* the smaller direction's where they count apart; 0: it does not tell (no `ethtool -L`) */
+	uint32_t max_combined;
 	int32_t numa_node;              /* -1: none or unknown */
 	uint32_t speed_mbps;            /* 0: unknown */
 };
@@ -35,17 +38,27 @@ extern const struct device_offload device_offloads[];
 extern const uint32_t n_device_offloads;
 
 /*
- * Turns off what is on of these (fix), or refuses the device if one is on (keep). A feature that is on and fixed refuses the device, naming
- * it. Each change is journalled before it is made and verified after. Nothing that is already right is touched. 0, -EOPNOTSUPP, -EIO.
+ * Turns off what is on of these (fix), or refuses the device if one is on (keep). A feature that is
+ * on and fixed refuses the device, naming it. Each change is journalled before it is made and
+ * verified after. Nothing that is already right is touched. 0, -EOPNOTSUPP, -EIO.
  */
-int device_offloads_apply(const char *ifname, uint32_t ifindex, bool fix, struct journal *journal, struct err *reterr);
+int device_offloads_apply(const char *ifname, uint32_t ifindex, bool fix, struct journal *journal,
+			  struct err *reterr);
 
-/* What device_offloads_apply(fix) would change, as text "rx-lro, rx-gro-hw"; empty: nothing. For --check. */
+/*
+ * What device_offloads_apply(fix) would change, as text "rx-lro, rx-gro-hw"; empty: nothing. For
+ * --check.
+ */
 int device_offloads_plan(const char *ifname, char *buf, uint32_t buf_bytes, struct err *reterr);
 
-/* One named feature on or off, journalled when 'journal' is given. For the host port: tx-checksumming off, GRO on. */
-int device_feature_set(const char *ifname, uint32_t ifindex, const char *feature, bool on, struct journal *journal,
-		       struct err *reterr);
+/*
+ * One named feature on or off, journalled when 'journal' is given. The kernel's names, and three
+ * words of ethtool(8) for what the host port needs: tx-checksumming, rx-checksumming,
+ * generic-receive-offload; the first is a group, of which `on` means what the device has.
+ */
+int device_feature_set(const char *ifname, uint32_t ifindex, const char *feature, bool on,
+		       struct journal *journal, struct err *reterr);
+/* 0; -EOPNOTSUPP: there is no such feature. */
 int device_feature_get(const char *ifname, const char *feature, bool *ret_on, bool *ret_fixed);
 
 struct device_napi {
@@ -53,13 +66,20 @@ struct device_napi {
 	uint64_t gro_flush_timeout_ns;
 };
 
-/* NAPI settings of the device in /sys/class/net/IF/, through the opener; journalled. 0; -EACCES where there is no opener: a warning. */
-int device_napi_apply(const char *ifname, uint32_t ifindex, const struct device_napi *napi, struct opener *opener,
-		      struct journal *journal, struct err *reterr);
+/*
+ * NAPI settings of the device in /sys/class/net/IF/, through the opener; journalled. 0; -EACCES
+ * where there is no opener: a warning.
+ */
+int device_napi_apply(const char *ifname, uint32_t ifindex, const struct device_napi *napi,
+		      struct opener *opener, struct journal *journal, struct err *reterr);
 
 /*
- * Puts back what the journal lists for this device (matched by ifindex and name), newest first, forgetting each entry once done. A setting
- * that someone else changed meanwhile (it is not what we set) is left and named through 'note'. A device that is gone is forgotten.
- * ifname NULL: every device of the journal. Returns the number of entries that could not be put back.
+ * Puts back what the journal lists for this device, newest first, forgetting each entry once done.
+ * The ifindex says which device it is: one that was renamed is found under either name. A setting
+ * that someone else changed meanwhile (it is not what we set) is left and named through 'note', and
+ * so is one that cannot be put back. A device that is gone is forgotten. An interface that we made
+ * is removed if it still bears our mark. ifname NULL: every device of the journal. Returns the
+ * number of entries that could not be put back; these stay in the journal.
  */
-uint32_t device_restore(const char *ifname, struct opener *opener, struct journal *journal, void (*note)(const char *line));
+uint32_t device_restore(const char *ifname, struct opener *opener, struct journal *journal,
+			void (*note)(const char *line));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * irqmap - queue -> NAPI -> interrupt, asked of the kernel (netdev generic netlink: queue-get, napi-get) and, for each field that it
- * leaves empty, found in /proc/interrupts and msi_irqs. Control only. Read-only here; placing interrupts is later work.
+ * irqmap - queue -> NAPI -> interrupt, asked of the kernel (netdev generic netlink: queue-get,
+ * napi-get) and, for each field that it leaves empty, found in /proc/interrupts and msi_irqs.
+ * Control only. Read-only here; placing interrupts is later work.
  */
 #include <stdint.h>
 
@@ -14,5 +15,8 @@ struct irqmap_queue {
 	int32_t irq_cpu;                /* lowest CPU of effective_affinity; -1: unknown */
 };
 
-/* Fills ret[0 .. n_queues - 1]. 0 even where nothing is known; -errno where nothing could be asked. */
-int irqmap_read(const char *ifname, uint32_t ifindex, uint32_t n_queues, struct irqmap_queue *ret, struct err *reterr);
+/*
+ * Fills ret[0 .. n_queues - 1]. 0 even where nothing is known; -errno where nothing could be asked.
+ */
+int irqmap_read(const char *ifname, uint32_t ifindex, uint32_t n_queues, struct irqmap_queue *ret,
+		struct err *reterr);

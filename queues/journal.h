@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * journal - restore.json: what was changed on the box, written before it is changed, so that the next start, or
- * `viaductd --restore`, can put it back after a crash.
+ * journal - restore.json: what was changed on the box, written before it is changed, so that the
+ * next start, or `viaductd --restore`, can put it back after a crash.
  *
- * Fits:    device.c (features, NAPI settings), daemon/hostport.c (interfaces made), daemon/ports.c (links set up).
+ * Fits:    device.c (features, NAPI settings), daemon/hostport.c (interfaces made), daemon/ports.c
+ *          (links set up).
  * Threads: control only.
- * Disk:    one JSON document, replaced by rename(2) at each change: a reader or a crash sees the old or the new one, whole.
- * Faults:  journal_fault_point() lets a test end the process at every step (VIADUCT_FAULT=N: SIGKILL at the N-th point of the run).
+ * Disk:    one JSON document, replaced by rename(2) at each change: a reader or a crash sees the
+ *          old or the new one, whole.
+ * Faults:  journal_fault_point() lets a test end the process at every step (VIADUCT_FAULT=N:
+ *          SIGKILL at the N-th point of the run; VIADUCT_FAULT_COUNT=FILE: the number passed).
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,7 +24,11 @@ enum journal_kind {
 	JOURNAL_SYSFS,          /* key: file below /sys/class/net/IF/; was, set: its text */
 	JOURNAL_LINK_UP,        /* the link was down and was set up: was "down", set "up" */
 	JOURNAL_MTU,            /* was, set: decimal */
-	JOURNAL_HOST_PORT,      /* an interface that we made: to be removed. key: the other end's name */
+	/*
+	 * An interface that we made: to be removed. key: the other end's name. ifindex 0: about to
+	 * be made; add the one with the index afterwards and forget this.
+	 */
+	JOURNAL_HOST_PORT,
 	JOURNAL_KIND_N,
 };
 
@@ -33,19 +40,27 @@ struct journal_entry {
 	char was[64], set[64];
 };
 
-/* Opens or makes 'runtime_dir'/restore.json; an unreadable one is kept aside (restore.json.bad) and said in 'reterr', return 1. 0, 1 or -errno. */
+/*
+ * Opens or makes 'runtime_dir'/restore.json; an unreadable one is kept aside (restore.json.bad) and
+ * said in 'reterr', return 1. One process at a time: -EBUSY, naming the other. 0, 1 or -errno.
+ */
 int journal_open(const char *runtime_dir, struct journal **ret, struct err *reterr);
-void journal_close(struct journal *journal);            /* keeps the file; removes it where nothing is listed */
+/* Keeps the file; removes it where nothing is listed. NULL is fine. */
+void journal_close(struct journal *journal);
 
 uint32_t journal_count(const struct journal *journal);
 const struct journal_entry *journal_get(const struct journal *journal, uint32_t i);
-const struct journal_entry *journal_find(const struct journal *journal, enum journal_kind kind, uint32_t ifindex,
-					 const char *key);
+const struct journal_entry *journal_find(const struct journal *journal, enum journal_kind kind,
+					 uint32_t ifindex, const char *key);
 
-/* Notes a change about to be made, on disk when it returns. One that is listed already (same kind, ifindex, key) keeps its first `was`. */
+/*
+ * Notes a change about to be made, on disk when it returns. One that is listed already (same kind,
+ * ifindex, key) keeps its first `was`.
+ */
 int journal_add(struct journal *journal, const struct journal_entry *entry, struct err *reterr);
 
 /* The change is undone. On disk when it returns. */
-int journal_forget(struct journal *journal, enum journal_kind kind, uint32_t ifindex, const char *key, struct err *reterr);
+int journal_forget(struct journal *journal, enum journal_kind kind, uint32_t ifindex,
+		   const char *key, struct err *reterr);
 
 void journal_fault_point(void);

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * opener - a small process that keeps CAP_DAC_OVERRIDE and opens, for viaductd, the few root-owned files that it writes itself.
+ * opener - a small process that keeps CAP_DAC_OVERRIDE and opens, for viaductd, the few root-owned
+ * files that it writes itself.
  *
- * Fits:    the first act of viaductd (main.c), before threads and before anything is read. device.c and interrupt code use it.
+ * Fits:    the first act of viaductd (main.c), before threads and before anything is read. device.c
+ *          and interrupt code use it.
  * Threads: control only.
- * Opens:   /proc/irq/N/smp_affinity_list and /sys/class/net/IF/{threaded,napi_defer_hard_irqs,gro_flush_timeout}, read-write, nothing else:
- *          the process checks the request by itself and lives under seccomp. It ends when its socket closes.
+ * Opens:   /proc/irq/N/smp_affinity_list and
+ *          /sys/class/net/IF/{threaded,napi_defer_hard_irqs,gro_flush_timeout}, read-write, nothing
+ *          else: the process checks the request by itself and lives under seccomp. It ends when its
+ *          socket closes.
  */
 #include <stdint.h>
 
@@ -15,8 +19,8 @@
 struct opener;
 
 /*
- * Forks. In the parent CAP_DAC_OVERRIDE is dropped from every set but where there was none. 0; where the capability is missing, 0 and an
- * opener whose opener_open answers -EACCES.
+ * Forks. In the parent CAP_DAC_OVERRIDE is dropped from every set but where there was none. 0;
+ * where the capability is missing, 0 and an opener whose opener_open answers -EACCES.
  */
 int opener_start(struct opener **ret, struct err *reterr);
 void opener_stop(struct opener *opener);                /* NULL is fine; waits for the process */
