@@ -7,7 +7,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/macaddr.h"
 #include "daemon/publish.h"
 #include "daemon/tables.h"
 

@@ -64,6 +64,15 @@ static void report_all(const struct vswitch *vswitch)
 	       vswitch->plan.n_workers, (double)vswitch->plan.memory_bytes / (1 << 20));
 }
 
+/* Made by viaductd, by a run that crashed half-way too. */
+static bool is_host_pair(const struct link_info *link)
+{
+	struct link_info peer;
+
+	return strcmp(link->kind, "veth") == 0 && link_get(NULL, link->peer_ifindex, &peer, NULL) == 0 &&
+	       (strcmp(peer.alias, HOSTPORT_ALIAS) == 0 || strncmp(peer.ifname, "vd-", 3) == 0);
+}
+
 /* A foreign interface where a host port is to be made: only another name, or its removal, helps. */
 static void check_host_ports(const struct vswitch *vswitch, struct conf_errors *errors)
 {
@@ -72,7 +81,7 @@ static void check_host_ports(const struct vswitch *vswitch, struct conf_errors *
 		struct link_info link;
 
 		if (host->wanted && link_get(host->name, 0, &link, NULL) == 0 &&
-		    strcmp(link.alias, HOSTPORT_ALIAS) != 0) {
+		    !is_host_pair(&link)) {
 			conf_errors_add(errors, host->loc,
 					"host port '%s': there is an interface of that name which is "
 					"not viaductd's; name another with 'host-port: {name: ...}'",

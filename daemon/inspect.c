@@ -246,14 +246,15 @@ static void port_counters_fill(const struct vswitch *vswitch, const struct port 
 /* Of a host port the box's own end is shown: that is the interface which carries the port's name. */
 static void port_link_fill(const struct port *port, struct mgmt_port *ret)
 {
+	const struct hostport_info *own = port->hostport ? hostport_get(port->hostport) : NULL;
 	bool there = port->link.ifindex != 0;
 
 	copy_name(ret->ifname, sizeof(ret->ifname),
-		  !there ? "" : port->host ? port->name : port->link.ifname);
-	ret->ifindex = !there ? MGMT_NULL : port->host ? port->hostport.ifindex : port->link.ifindex;
-	ret->macaddress = !there       ? MGMT_NULL
-			  : port->host ? (int64_t)port->hostport.macaddress
-				       : (int64_t)port->link.macaddress;
+		  !there ? "" : own ? own->ifname : port->link.ifname);
+	ret->ifindex = !there ? MGMT_NULL : own ? own->ifindex : port->link.ifindex;
+	ret->macaddress = !there ? MGMT_NULL
+			  : own  ? (int64_t)own->macaddress
+				 : (int64_t)port->link.macaddress;
 	ret->carrier = there ? port->link.carrier : MGMT_NULL;
 	ret->mtu = there ? port->link.mtu : MGMT_NULL;
 	ret->speed_mbps = there && port->device.speed_mbps ? port->device.speed_mbps : MGMT_NULL;

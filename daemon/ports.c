@@ -96,6 +96,7 @@ int port_admin_set(struct vswitch *vswitch, struct port *port, bool enabled, str
 }
 
 static int borrow(struct vswitch *vswitch, struct port *port, struct err *reterr)
+	REQUIRES(role_control)
 {
 	const struct conf_queues *queues = port->queues;
 	const char *ifname = port->link.ifname;
@@ -283,24 +284,30 @@ int port_open_host(struct vswitch *vswitch, struct port *port, int *ret_exit_sta
 	const struct bridge *bridge = &vswitch->bridge[port->bridge_idx];
 	const struct conf_host_port *conf = &bridge->conf->host_port;
 	struct hostport_config config = {
-		.name = conf->name,
+		.ifname = conf->name,
 		.has_macaddress = conf->has_macaddress,
 		.macaddress = conf->macaddress,
+		.has_mtu = true,
 		.mtu = conf->mtu == CONF_AUTO ? ports_smallest_mtu(vswitch, bridge) : conf->mtu,
 		.n_queues = vswitch->plan.n_workers,
 	};
+	const struct hostport_info *info;
 	int r = hostport_open(&config, vswitch->journal, &port->hostport, reterr);
 
-	*ret_exit_status = EXIT_MACHINE;
+	*ret_exit_status = r == -EEXIST ? EXIT_FILE : EXIT_MACHINE;
 	if (r < 0) {
 		return r;
 	}
-	r = link_get(NULL, port->hostport.peer_ifindex, &port->link, reterr);
+	info = hostport_get(port->hostport);
+	if (info->note[0]) {
+		log_warn("port '%s': %s", port->name, info->note);
+	}
+	r = link_get(NULL, info->peer_ifindex, &port->link, reterr);
 	if (r == 0) {
 		r = port_open(vswitch, port, ret_exit_status, reterr);
 	}
 	if (r == 0) {
-		r = addresses_add_local(vswitch, port, port->hostport.macaddress, reterr);
+		r = addresses_add_local(vswitch, port, info->macaddress, reterr);
 	}
 	return r;
 }

@@ -53,12 +53,12 @@ void ports_host_follow(struct vswitch *vswitch, struct bridge *bridge)
 		return;
 	}
 	if (!host->disabled &&
-	    hostport_set_carrier(&host->hostport, any_member_has_carrier(vswitch, bridge), &err)) {
+	    hostport_set_carrier(host->hostport, any_member_has_carrier(vswitch, bridge), &err)) {
 		log_warn("host port '%s': %s", host->name, err.text);
 	}
 	mtu = ports_smallest_mtu(vswitch, bridge);
 	if (bridge->conf->host_port.mtu == CONF_AUTO && host->link.mtu && mtu != host->link.mtu &&
-	    hostport_set_mtu(&host->hostport, mtu, &err)) {
+	    hostport_set_mtu(host->hostport, mtu, &err)) {
 		log_warn("host port '%s': %s", host->name, err.text);
 	}
 }

@@ -64,7 +64,7 @@ static int setup_bridge_ports(struct vswitch *vswitch, struct bridge *bridge)
 
 /* ---- VLANs ---- */
 
-static bool is_listed(const char (*name)[CONF_NAME_BYTES], uint32_t n, const char *wanted)
+static bool is_listed(char (*name)[CONF_NAME_BYTES], uint32_t n, const char *wanted)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		if (strcmp(name[i], wanted) == 0) {
@@ -91,8 +91,8 @@ static void join_vlans(struct bridge *bridge, struct port *port)
 	port->pvid = bridge->conf->default_pvid;
 	for (uint32_t i = 0; i < bridge->conf->n_vlans; i++) {
 		const struct conf_vlan *conf = &bridge->conf->vlan[i];
-		bool untagged = is_listed((const void *)conf->untagged, conf->n_untagged, port->name);
-		bool tagged = is_listed((const void *)conf->tagged, conf->n_tagged, port->name);
+		bool untagged = is_listed(conf->untagged, conf->n_untagged, port->name);
+		bool tagged = is_listed(conf->tagged, conf->n_tagged, port->name);
 		uint32_t vid = numset_next(&conf->ids, 0);
 
 		if (untagged) {

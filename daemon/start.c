@@ -248,16 +248,19 @@ static bool stop_workers(struct vswitch *vswitch) REQUIRES(role_control)
 
 static void close_ports(struct vswitch *vswitch) REQUIRES(role_control)
 {
+	struct err err;
+
 	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
 		struct port *port = &vswitch->port[i];
 
 		if (port->idx && (port->life != PORT_LIFE_CLOSED || port->xport)) {
 			port_close_now(vswitch, port);
 		}
-		if (port->idx && port->host) {
-			hostport_close(&port->hostport, vswitch->journal,
-				       vswitch->keep_for_successor);
+		if (port->hostport && hostport_close(port->hostport,
+						     !vswitch->keep_for_successor, &err) < 0) {
+			log_err("port '%s': %s", port->name, err.text);
 		}
+		port->hostport = NULL;
 	}
 }
 

@@ -61,7 +61,7 @@ struct port {
 	char reason[256];
 	struct link_info link;          /* as last heard; ifindex 0: absent */
 	struct device_info device;
-	struct hostport hostport;       /* of a host port: both ends */
+	struct hostport *hostport;      /* of a host port: both ends */
 	struct xport *xport;
 	int promiscuous_fd;
 	uint16_t queue_worker[XPORT_QUEUES_MAX];

@@ -217,6 +217,11 @@ static int opener_ask(struct opener *opener, const struct opener_request *reques
 	return r;
 }
 
+bool opener_works(const struct opener *opener)
+{
+	return opener && opener->pid != 0;
+}
+
 int opener_open_irq_affinity(struct opener *opener, uint32_t irq)
 {
 	const struct opener_request request = { .kind = OPENER_KIND_IRQ_AFFINITY, .irq = irq };

@@ -12,6 +12,7 @@
  *          else: the process checks the request by itself and lives under seccomp. It ends when its
  *          socket closes.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -24,6 +25,9 @@ struct opener;
  */
 int opener_start(struct opener **ret, struct err *reterr);
 void opener_stop(struct opener *opener);                /* NULL is fine; waits for the process */
+
+/* There was a capability to keep. */
+bool opener_works(const struct opener *opener);
 
 /* A descriptor open for reading and writing, or -errno. */
 int opener_open_irq_affinity(struct opener *opener, uint32_t irq);

@@ -28,6 +28,13 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
+/* One writer, so no read-modify-write is needed. */
+static void count(_Atomic uint64_t *counter, uint32_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
 uint32_t xq_rx_burst(struct xq *xq, struct frame_desc *ret_desc, uint32_t n)
 {
 	uint32_t pos, got = xsk_ring_cons__peek(&xq->rx, n, &pos);
@@ -43,6 +50,7 @@ uint32_t xq_rx_burst(struct xq *xq, struct frame_desc *ret_desc, uint32_t n)
 	xsk_ring_cons__release(&xq->rx, got);
 	assert(got <= xq->fill_outstanding);
 	xq->fill_outstanding -= got;
+	count(&xq->rx_packets, got);
 	return got;
 }
 
@@ -103,6 +111,7 @@ uint32_t xq_tx_burst(struct xq *xq, const struct frame_desc *desc, uint32_t n)
 			(struct xdp_desc){.addr = desc[i].addr, .len = desc[i].len};
 	}
 	xq->tx_outstanding += n;
+	count(&xq->tx_packets, n);
 	xsk_ring_prod__submit(&xq->tx, n);
 	return n;
 }

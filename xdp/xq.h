@@ -54,6 +54,7 @@ struct xq {
 	uint32_t tx_outstanding;        /* given to the TX ring and not yet completed */
 	uint32_t tx_shared_outstanding; /* of these, claims to FRAME_SHARED frames */
 	uint64_t *tx_shared;            /* a bit per frame: such a claim is outstanding here */
+	_Atomic uint64_t rx_packets, tx_packets; /* [W->C] */
 	uint32_t n_kicks, n_kick_busy;  /* sendto calls; those that the device did not follow */
 };
 
