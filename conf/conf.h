@@ -3,9 +3,10 @@
 /*
  * conf - the validated model of a configuration file. Manual 1.
  *
- * Fits:    conf_parse() makes it from YAML text (tree, schema, checks); daemon/ reads it; conf_print() writes the canonical form.
- * Pure:    no sockets, no devices, no threads: what needs the machine (device queues, CPUs that exist, absent members) is checked
- *          by daemon/, with the locations kept here.
+ * Fits:    conf_parse() makes it from YAML text (tree, schema, checks); daemon/ reads it;
+ *          conf_print() writes the canonical form.
+ * Pure:    no sockets, no devices, no threads: what needs the machine (device queues, CPUs that
+ *          exist, absent members) is checked by daemon/, with the locations kept here.
  * Threads: immutable after conf_parse; whoever holds it may read it.
  * Memory:  one conf_free() frees all.
  */
@@ -18,7 +19,8 @@
 
 struct err;
 
-#define CONF_NAME_BYTES  128            /* interface names, altnames (ALTIFNAMSIZ), globs, VLAN names, with their NUL */
+/* Interface names, altnames (ALTIFNAMSIZ), globs, VLAN names, with their NUL. */
+#define CONF_NAME_BYTES  128
 #define CONF_BRIDGES_MAX 254u
 #define CONF_MEMBERS_MAX 254u           /* per bridge, before globs are expanded */
 #define CONF_AUTO        UINT32_MAX     /* a number left to the program */
@@ -39,9 +41,11 @@ struct conf_error {
 struct conf_errors {
 	struct conf_error *error;
 	uint32_t n, n_allocated;
+	bool lost;                      /* there was no memory for one of them */
 };
 
-void conf_errors_add(struct conf_errors *errors, struct conf_loc loc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void conf_errors_add(struct conf_errors *errors, struct conf_loc loc, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 void conf_errors_sort(struct conf_errors *errors);      /* by line, then column */
 void conf_errors_done(struct conf_errors *errors);
 
@@ -53,7 +57,8 @@ enum conf_frame_types { CONF_FRAMES_ALL, CONF_FRAMES_TAGGED, CONF_FRAMES_UNTAGGE
 struct conf_port {
 	char name[CONF_NAME_BYTES];     /* as in the file; "defaults" for the defaults */
 	struct conf_loc loc;
-	bool learning, flood, flood_multicast, flood_broadcast, isolated, hairpin, locked, sticky, allow_management;
+	bool learning, flood, flood_multicast, flood_broadcast;
+	bool isolated, hairpin, locked, sticky, allow_management;
 	enum conf_frame_types frame_types;
 	uint32_t max_learned;           /* CONF_AUTO: three quarters of the bridge's */
 };
@@ -76,7 +81,9 @@ struct conf_vlan {
 
 struct conf_static_mac {
 	uint64_t macaddress;
-	uint16_t vid;                   /* CONF_VID_NONE: not given: the port's PVID, or no VLAN */
+	uint16_t vid;                   /* CONF_VID_NONE: the bridge does not filter. A VLAN that
+					 * was not given is resolved: the port's PVID, or for a
+					 * blackhole the bridge's default */
 	bool drop;
 	char port[CONF_NAME_BYTES];     /* "" where drop */
 	struct conf_loc loc;
@@ -137,7 +144,8 @@ struct conf_queues {
 	struct conf_loc loc;
 	enum conf_mode mode;
 	struct conf_loc mode_loc;
-	uint32_t count;                 /* CONF_KEEP, or a number: must be what the device has (else `not supported yet`) */
+	uint32_t count;                 /* CONF_KEEP, or a number: must be what the device has,
+					 * else `not supported yet` */
 	struct conf_loc count_loc;
 	uint32_t rx_size, tx_size;      /* powers of two, 64 .. 32768; CONF_AUTO */
 	struct conf_pin *pin;
@@ -170,18 +178,24 @@ struct conf {
 };
 
 /*
- * Parses 'text' (need not be NUL-terminated; at most 1 MiB, nesting at most 16, aliases refused). All mistakes are added to 'errors',
- * including `not supported yet` for keys of later work. Returns NULL where there was one; the caller frees with conf_free().
+ * Parses 'text' (need not be NUL-terminated; at most 1 MiB, nesting at most 16, aliases refused). All
+ * mistakes are added to 'errors' and sorted, including `not supported yet` for keys of later work.
+ * Returns NULL where there was one, or no memory ('errors' may then be empty); the caller frees with
+ * conf_free().
  */
 struct conf *conf_parse(const char *text, size_t text_bytes, struct conf_errors *errors);
 void conf_free(struct conf *conf);
 
-/* The full canonical form: every supported key with its value, defaults included. Parsing it gives the same model. Caller frees; NULL: no memory. */
+/*
+ * The full canonical form: every supported key with its value, defaults included. Parsing it gives
+ * the same model. Keys that would be refused are left out: `vlans`, `vlan-default-pvid` and `vlan`
+ * without VLAN filtering, `port` of a blackhole. Caller frees; NULL: no memory.
+ */
 char *conf_print(const struct conf *conf);
 
-/* The options that hold for a port or interface of this name: its own entry, else the defaults. Never NULL. */
+/* The options that hold for a port or interface of this name: its own entry, else the defaults. */
 const struct conf_port *conf_port_get(const struct conf_bridge *bridge, const char *name);
 const struct conf_queues *conf_queues_get(const struct conf *conf, const char *name);
 
-/* Reads a whole file into the heap. 0 or -errno; "-" is standard input. */
+/* Reads a file into the heap, at most as much as conf_parse() takes and a byte more. 0 or -errno; "-" is standard input. */
 int conf_read_file(const char *path, char **ret_text, size_t *ret_bytes, struct err *reterr);

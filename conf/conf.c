@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "conf/conf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/model.h"
+#include "conf/value.h"
+
+/* ---- version ---- */
+
+static void read_version(struct reader *r, const struct schema_key *key, const struct scope *scope,
+			 const struct tree_node *node, void *object)
+{
+	(void)object;
+	if (schema_expect(r, key, scope, node, TREE_SCALAR) && strcmp(node->text, "1") != 0) {
+		schema_refuse(r, key, scope, node, "expected 1, got '%.64s'", node->text);
+	}
+}
+
+static void print_version(FILE *out, const struct schema_key *key, const void *object, int indent)
+{
+	(void)object;
+	print_key(out, indent, key->name);
+	fputs(" 1\n", out);
+}
+
+static const struct schema_type type_version = {read_version, print_version, NULL};
+
+/* ---- workers.cpus: auto or a list ---- */
+
+static void read_cpus(struct reader *r, const struct schema_key *key, const struct scope *scope,
+		      const struct tree_node *node, void *object)
+{
+	struct conf_workers *workers = &((struct conf *)object)->workers;
+	struct numset cpus = {0};
+
+	if (!schema_expect(r, key, scope, node, TREE_SCALAR)) {
+		return;
+	}
+	workers->cpus_auto = strcmp(node->text, "auto") == 0;
+	if (workers->cpus_auto) {
+		return;
+	}
+	if (!numset_parse(node->text, 0, 1023, &cpus) || numset_count(&cpus) == 0) {
+		/* Nothing is known of the CPUs, so nothing is said against pins. */
+		workers->cpus_auto = true;
+		schema_refuse(r, key, scope, node,
+			      "expected auto or CPUs from 0 to 1023 such as 1-3,8, got '%.64s'",
+			      node->text);
+		return;
+	}
+	workers->cpus = cpus;
+}
+
+static void print_cpus(FILE *out, const struct schema_key *key, const void *object, int indent)
+{
+	const struct conf_workers *workers = &((const struct conf *)object)->workers;
+	char cpus[NUMSET_MAX * 5];
+
+	print_key(out, indent, key->name);
+	fputc(' ', out);
+	print_text(out, workers->cpus_auto
+				? "auto" : numset_format(&workers->cpus, cpus, sizeof(cpus)));
+	fputc('\n', out);
+}
+
+static void reset_cpus(const struct schema_key *key, void *object)
+{
+	(void)key;
+	((struct conf *)object)->workers.cpus_auto = true;
+}
+
+static const struct schema_type type_cpus = {read_cpus, print_cpus, reset_cpus};
+
+/* ---- the tables ---- */
+
+static const struct schema_word word_polling[] = {
+	{"busy", CONF_POLLING_BUSY},
+	{"interrupt", CONF_POLLING_INTERRUPT},
+	{"adaptive", CONF_POLLING_ADAPTIVE},
+	{NULL, 0},
+};
+
+static const struct schema_key workers_keys[] = {
+	{.name = "cpus", .type = &type_cpus, SCHEMA_LOC(struct conf, workers.cpus_loc)},
+	{.name = "polling", .type = &schema_word, .words = word_polling,
+	 .fallback = CONF_POLLING_ADAPTIVE, SCHEMA_FIELD(struct conf, workers.polling)},
+	{.name = "idle-spin", .type = &schema_duration, .max = 1000000000, .fallback = 50000,
+	 .unit_ns = 1, SCHEMA_FIELD(struct conf, workers.idle_spin_ns)},
+	{.name = "batch", .type = &schema_number, .min = 1, .max = 256, .fallback = 64,
+	 SCHEMA_FIELD(struct conf, workers.batch)},
+	SCHEMA_END,
+};
+
+static const struct schema_word word_auto[] = {{"auto", CONF_AUTO}, {NULL, 0}};
+static const struct schema_word word_auto_memory[] = {{"auto", 0}, {NULL, 0}};
+
+static const struct schema_key limits_keys[] = {
+	{.name = "frames", .type = &schema_number, .words = word_auto, .min = 1, .max = 1 << 30,
+	 .fallback = CONF_AUTO, SCHEMA_FIELD(struct conf, limits.frames),
+	 SCHEMA_LOC(struct conf, limits.frames_loc)},
+	{.name = "macs", .type = &schema_number, .min = 1, .max = 1 << 24, .fallback = 65536,
+	 SCHEMA_FIELD(struct conf, limits.macs), SCHEMA_LOC(struct conf, limits.macs_loc)},
+	{.name = "memory", .type = &schema_size, .words = word_auto_memory, .min = 1 << 20,
+	 .max = 1ull << 44, SCHEMA_FIELD(struct conf, limits.memory_bytes),
+	 SCHEMA_LOC(struct conf, limits.memory_loc)},
+	SCHEMA_END,
+};
+
+static const struct schema_word word_level[] = {
+	{"error", LOG_LEVEL_ERR},
+	{"err", LOG_LEVEL_ERR},
+	{"warning", LOG_LEVEL_WARN},
+	{"warn", LOG_LEVEL_WARN},
+	{"info", LOG_LEVEL_INFO},
+	{"debug", LOG_LEVEL_DEBUG},
+	{NULL, 0},
+};
+
+static const struct schema_key log_keys[] = {
+	{.name = "level", .type = &schema_word, .words = word_level, .fallback = LOG_LEVEL_INFO,
+	 SCHEMA_FIELD(struct conf, log_level)},
+	SCHEMA_END,
+};
+
+static const struct schema_key top_keys[] = {
+	{.name = "version", .type = &type_version, .required = true},
+	{.name = "bridges", .type = &model_bridges, .required = true},
+	{.name = "workers", .type = &schema_map, .keys = workers_keys},
+	{.name = "queues", .type = &model_queues},
+	SCHEMA_LATER("interrupts"),
+	{.name = "limits", .type = &schema_map, .keys = limits_keys},
+	SCHEMA_LATER("metrics"),
+	{.name = "log", .type = &schema_map, .keys = log_keys},
+	SCHEMA_END,
+};
+
+/* ---- in ---- */
+
+static void read_tree(struct reader *r, const struct tree *tree)
+{
+	const struct tree_node empty = {.kind = TREE_MAP, .loc = {1, 1}};
+	const struct tree_node *root = tree_root(tree);
+
+	if (!root || tree_is_null(root)) {
+		root = &empty;
+	}
+	schema_reset(top_keys, r->conf);
+	if (root->kind == TREE_MAP) {
+		schema_read(r, top_keys, NULL, root, r->conf);
+		check_conf(r);
+	} else if (root->kind != TREE_REFUSED) {
+		conf_errors_add(r->errors, root->loc, "expected a map at the top level, got %s",
+				tree_kind_name(root));
+	}
+}
+
+struct conf *conf_parse(const char *text, size_t text_bytes, struct conf_errors *errors)
+{
+	struct reader r = {.errors = errors};
+	struct tree *tree;
+	uint32_t n_errors = errors->n;
+
+	tree = tree_parse(text, text_bytes, errors);
+	r.conf = tree ? calloc(1, sizeof(*r.conf)) : NULL;
+	if (r.conf) {
+		read_tree(&r, tree);
+	}
+	tree_free(tree);
+	conf_errors_sort(errors);
+	if (r.no_memory || errors->lost || errors->n != n_errors) {
+		conf_free(r.conf);
+		r.conf = NULL;
+	}
+	return r.conf;
+}
+
+static void bridge_done(struct conf_bridge *bridge)
+{
+	for (uint32_t i = 0; i < bridge->n_vlans; i++) {
+		free(bridge->vlan[i].untagged);
+		free(bridge->vlan[i].tagged);
+	}
+	free(bridge->vlan);
+	free(bridge->member);
+	free(bridge->static_mac);
+	free(bridge->port);
+}
+
+void conf_free(struct conf *conf)
+{
+	if (!conf) {
+		return;
+	}
+	for (uint32_t i = 0; i < conf->n_bridges; i++) {
+		bridge_done(&conf->bridge[i]);
+	}
+	for (uint32_t i = 0; i < conf->n_queues; i++) {
+		free(conf->queues[i].pin);
+	}
+	free(conf->queues_defaults.pin);
+	free(conf->queues);
+	free(conf->bridge);
+	free(conf);
+}
+
+/* ---- out ---- */
+
+char *conf_print(const struct conf *conf)
+{
+	char *text = NULL;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+	bool failed;
+
+	if (!out) {
+		return NULL;
+	}
+	for (const struct schema_key *key = top_keys; key->name; key++) {
+		if (key->type) {
+			fputs(key == top_keys ? "" : "\n", out);
+			key->type->print(out, key, conf, 0);
+		}
+	}
+	failed = ferror(out) != 0;
+	if (fclose(out) != 0 || failed) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* ---- questions ---- */
+
+const struct conf_port *conf_port_get(const struct conf_bridge *bridge, const char *name)
+{
+	for (uint32_t i = 0; i < bridge->n_ports; i++) {
+		if (strcmp(bridge->port[i].name, name) == 0) {
+			return &bridge->port[i];
+		}
+	}
+	return &bridge->port_defaults;
+}
+
+const struct conf_queues *conf_queues_get(const struct conf *conf, const char *name)
+{
+	for (uint32_t i = 0; i < conf->n_queues; i++) {
+		if (strcmp(conf->queues[i].name, name) == 0) {
+			return &conf->queues[i];
+		}
+	}
+	return &conf->queues_defaults;
+}

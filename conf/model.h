@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+/*
+ * model - what the tables of conf/ share: the types of the file's larger parts, and questions to a
+ * bridge that is being read.
+ */
+#include "conf/schema.h"
+
+extern const struct schema_type model_bridges, model_ports, model_vlans, model_static_macs,
+	model_cpus, model_queues;
+
+/* ---- ports.c ---- */
+
+/* Whether the bridge has a port of this name: its host port, a member, or what a glob may bring. */
+bool bridge_has_port(const struct conf_bridge *bridge, const char *name);
+
+/* Reads a name that must be one of the bridge's ports; '*ret' is set even where it is not. false: reported. */
+bool bridge_read_port(struct reader *r, const struct conf_bridge *bridge,
+		      const struct schema_key *key, const struct scope *scope,
+		      const struct tree_node *node, char ret[static CONF_NAME_BYTES]);
+
+/* "no port 'x' in bridge 'lan' (did you mean 'y'?)" at 'loc', unless the ports are not known. */
+bool bridge_check_port(struct reader *r, const struct conf_bridge *bridge, const char *name,
+		       struct conf_loc loc);
+
+/* ---- vlans.c ---- */
+
+/* The VLANs of the bridge, the default one included. */
+void bridge_vlans(const struct conf_bridge *bridge, struct numset *ret);
+
+/* The VLAN of a port's untagged frames; CONF_VID_NONE: they are dropped. */
+uint16_t bridge_pvid(const struct conf_bridge *bridge, const char *port);
+
+bool bridge_port_in_vlan(const struct conf_bridge *bridge, const char *port, uint16_t vid);
+
+/* ---- check.c ---- */
+
+/* What only the whole file shows: names on several bridges, the limits of the box, pins and workers. */
+void check_conf(struct reader *r);

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+/*
+ * schema - the keys of the file as tables: name, type, range, default, place in the model.
+ *
+ * Fits:    bridge.c, ports.c, vlans.c, static_macs.c, workers.c and queues.c hold the tables of
+ *          manual 1; schema.c walks them; types.c has what scalars need. The printer walks the same
+ *          tables, so a key that can be read is printed, and with the default it has when absent.
+ * Order:   keys are read in the order of their table, whatever their order in the file: a key may
+ *          rely on those above it (`vlans` needs to know the ports).
+ * Later:   a key without a type is one that the manual has and the program has not yet.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "conf/conf.h"
+#include "conf/tree.h"
+
+/* Where a mistake is: "bridge 'lan'", inside another; NULL is the top level. */
+struct scope {
+	const struct scope *up;
+	const char *kind;               /* NULL: the name says it all */
+	const char *name;               /* NULL: the kind does */
+};
+
+/* What a run of the reader carries along. */
+struct reader {
+	struct conf_errors *errors;
+	struct conf *conf;
+	bool no_memory;                 /* the result is void */
+	bool ports_known;               /* this bridge's ports could be read: a name can be looked up */
+};
+
+struct schema_key;
+
+struct schema_type {
+	/* 'node' is there and not null. Reports what is wrong with it, stores what is right. */
+	void (*read)(struct reader *r, const struct schema_key *key, const struct scope *scope,
+		     const struct tree_node *node, void *object);
+	/* Writes "KEY: VALUE" whole, with its newline, indented by 'indent' spaces. */
+	void (*print)(FILE *out, const struct schema_key *key, const void *object, int indent);
+	/* Stores the default; NULL: zero is it. */
+	void (*reset)(const struct schema_key *key, void *object);
+};
+
+/* A word in place of a number, or of an enum. Tables end with a NULL name; the first of two words of a value is printed. */
+struct schema_word {
+	const char *name;
+	uint64_t value;
+};
+
+struct schema_key {
+	const char *name;
+	const char *alias;              /* another spelling; NULL: none */
+	const struct schema_type *type; /* NULL: `not supported yet` */
+	size_t offset, bytes;           /* of the field in its object */
+	size_t loc_offset;              /* of a struct conf_loc for it; 0: not kept */
+	uint64_t min, max, fallback;    /* in the field's own unit; fallback: the default */
+	uint64_t unit_ns;               /* of a duration */
+	bool or_zero;                   /* 0 too, below 'min' */
+	bool power_of_two;
+	bool required;
+	const char *later_word;         /* a value of the manual that is `not supported yet` */
+	const struct schema_word *words;
+	const struct schema_key *keys;  /* of a map with a table of its own, in the same object */
+	bool (*applies)(const void *object);    /* NULL: always; else it is refused and not printed */
+	const char *needs;              /* what 'applies' asks for, in words */
+};
+
+#define SCHEMA_FIELD(type, member) \
+	.offset = offsetof(type, member), .bytes = sizeof(((type *)NULL)->member)
+#define SCHEMA_LOC(type, member) .loc_offset = offsetof(type, member)
+#define SCHEMA_LATER(key)        {.name = (key)}
+#define SCHEMA_END               {.name = NULL}
+
+/* ---- types of types.c; those of maps and lists stand beside their tables ---- */
+
+extern const struct schema_type schema_bool, schema_word, schema_number, schema_duration,
+	schema_size, schema_macaddress, schema_map;
+
+/* ---- reading ---- */
+
+/* Every default of the table into 'object'. */
+void schema_reset(const struct schema_key *keys, void *object);
+
+/* Reads a map by its table. Keys that are absent leave 'object' as it is: that is what merging is. */
+void schema_read(struct reader *r, const struct schema_key *keys, const struct scope *scope,
+		 const struct tree_node *node, void *object);
+
+/* "'KEY' in SCOPE: ..." at the node. */
+void schema_refuse(struct reader *r, const struct schema_key *key, const struct scope *scope,
+		   const struct tree_node *node, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/* "in bridge 'lan'", "at the top level". Returns 'buf'. */
+#define SCOPE_TEXT_BYTES 256
+char *scope_text(const struct scope *scope, char buf[static SCOPE_TEXT_BYTES]);
+
+/* Whether the node is of that kind; reports it where not. */
+bool schema_expect(struct reader *r, const struct schema_key *key, const struct scope *scope,
+		   const struct tree_node *node, enum tree_kind kind);
+
+/*
+ * Whether the node is a scalar that could be a name; reports it where not. `no` is a boolean to
+ * YAML, so an interface of that name stands in quotes.
+ */
+bool schema_read_name(struct reader *r, const struct schema_key *key, const struct scope *scope,
+		      const struct tree_node *node, char ret[static CONF_NAME_BYTES]);
+
+/* The number of children: what an array for them needs at most. */
+uint32_t schema_count(const struct tree_node *node);
+
+/* 'n' zeroed elements; NULL: none wanted, or no memory, which is then noted in 'r'. */
+void *schema_alloc(struct reader *r, size_t n, size_t element_bytes);
+
+/* ---- printing ---- */
+
+void schema_print(FILE *out, const struct schema_key *keys, const void *object, int indent);
+
+/* The same as an entry of a list: the dash stands before the first key, which is of one line. */
+void schema_print_entry(FILE *out, const struct schema_key *keys, const void *object, int indent);
+
+/* "KEY:", indented. */
+void print_key(FILE *out, int indent, const char *key);
+
+/* A name or text, quoted where YAML or this schema would take it for something else. */
+void print_text(FILE *out, const char *text);
+
+/* "[a, b]" */
+void print_names(FILE *out, char (*name)[CONF_NAME_BYTES], uint32_t n);
