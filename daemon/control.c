@@ -112,8 +112,8 @@ int control_run(struct vswitch *vswitch)
 
 void control_close(struct vswitch *vswitch)
 {
+	vswitch->event = sd_event_unref(vswitch->event);
 	if (vswitch->shared.control_eventfd >= 0) {
 		close(vswitch->shared.control_eventfd);
 	}
-	vswitch->event = sd_event_unref(vswitch->event);
 }

@@ -11,6 +11,10 @@
 
 #define WALK_SLICE 256u
 
+/* A walk's cursor: the line, and above it which tables it belongs to. Twice 3 * 2^22 lines at most. */
+#define CURSOR_LINE_BITS 25u
+#define CURSOR_LINE_MASK ((1u << CURSOR_LINE_BITS) - 1)
+
 /* ---- what a filter means ---- */
 
 /* Bridge and port of a filter must exist: a misspelt name is an error, not an empty answer. */
@@ -74,15 +78,24 @@ enum mgmt_error inspect_mac_walk(void *ctx, const struct mgmt_mac_filter *filter
 {
 	struct vswitch *vswitch = ctx;
 	enum mgmt_error error = filter_check(vswitch, filter, reterr);
+	uint32_t epoch = vswitch->tables_epoch & (UINT32_MAX >> CURSOR_LINE_BITS);
 	struct fdb_entry entry[WALK_SLICE];
-	uint32_t n;
+	uint32_t line, n;
 
 	role_assert_control();
 	if (error != MGMT_OK) {
 		return error;
 	}
-	n = fdb_copy(vswitch->fdb, &vswitch->tables, cursor, entry,
-		     max < WALK_SLICE ? max : WALK_SLICE);
+	if (*cursor && *cursor >> CURSOR_LINE_BITS != epoch) {
+		err_set(reterr, EAGAIN, "the table has just been replaced; ask again");
+		return MGMT_BUSY;
+	}
+	line = *cursor & CURSOR_LINE_MASK;
+	n = fdb_copy(vswitch->fdb, &vswitch->tables, &line, entry,
+		     max >= WALK_SLICE          ? WALK_SLICE
+		     : max < FDB_SLOTS_PER_LINE ? FDB_SLOTS_PER_LINE
+						: max);
+	*cursor = epoch << CURSOR_LINE_BITS | line;
 	for (uint32_t i = 0; i < n; i++) {
 		struct mgmt_mac mac;
 
@@ -91,7 +104,7 @@ enum mgmt_error inspect_mac_walk(void *ctx, const struct mgmt_mac_filter *filter
 			break;
 		}
 	}
-	*ret_done = *cursor >= fdb_n_lines(&vswitch->tables);
+	*ret_done = line >= fdb_n_lines(&vswitch->tables);
 	return MGMT_OK;
 }
 
@@ -140,9 +153,7 @@ enum mgmt_error inspect_mac_get(void *ctx, const struct mgmt_mac_filter *filter,
 	if (error != MGMT_OK) {
 		return error;
 	}
-	if (each_match(vswitch, filter, fn, arg, &key) == 0) {
-		return no_such_address(reterr, filter->macaddress);
-	}
+	each_match(vswitch, filter, fn, arg, &key);     /* none is for the server to say */
 	return MGMT_OK;
 }
 

@@ -92,7 +92,7 @@ static void port_fails(struct port *port, const struct err *err)
 		log_err("port '%s': %s; the other ports go on", port->name, err->text);
 	}
 	port->failed = true;
-	snprintf(port->reason, sizeof(port->reason), "%s", err->text);
+	snprintf(port->reason, sizeof(port->reason), "%.255s", err->text);
 }
 
 static void port_comes(struct vswitch *vswitch, struct port *port, const struct link_info *link)

@@ -33,7 +33,6 @@ static void describe_port(const struct port *port, struct view_desc_port *desc)
 		.n_queues = open ? port->xport->n_queues : 0,
 		.n_tx_queues = port->device.n_tx,
 		.queue_worker = port->queue_worker,
-		.number_in_bridge = port->order,
 	};
 	if (desc->n_tx_queues > desc->n_queues) {
 		desc->n_tx_queues = desc->n_queues;

@@ -27,17 +27,30 @@ static void note(const char *line)
 	log_warn("%s", line);
 }
 
-static bool is_ours(struct vswitch *vswitch, const struct journal_entry *entry)
+static bool is_port(const struct vswitch *vswitch, const char *ifname, uint32_t ifindex)
 {
 	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
 		const struct port *port = &vswitch->port[i];
 
-		if (port->idx && (port->host ? strcmp(port->name, entry->ifname) == 0
-					     : port->link.ifindex == entry->ifindex)) {
+		if (port->idx && (port->host ? strcmp(port->name, ifname) == 0
+					     : port->link.ifindex == ifindex)) {
 			return true;
 		}
 	}
 	return false;
+}
+
+/* Of a port of the file, or of the other end of its host port. */
+static bool is_ours(const struct vswitch *vswitch, const struct journal_entry *entry)
+{
+	for (uint32_t i = 0; i < journal_count(vswitch->journal); i++) {
+		const struct journal_entry *host = journal_get(vswitch->journal, i);
+
+		if (host->kind == JOURNAL_HOST_PORT && strcmp(host->key, entry->ifname) == 0) {
+			return is_port(vswitch, host->ifname, 0);
+		}
+	}
+	return is_port(vswitch, entry->ifname, entry->ifindex);
 }
 
 /* Settings of interfaces that the file names still are kept and adopted, the others put back. */

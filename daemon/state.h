@@ -130,6 +130,7 @@ struct vswitch {
 	struct frame_cache cache;       /* control's own */
 	struct fdb *fdb;
 	struct fdb_tables tables;
+	uint32_t tables_epoch;          /* how often `tables` was replaced */
 	struct table_job table_job;
 	struct age_job age;
 	struct reclaim *reclaim;

@@ -9,6 +9,14 @@
 
 /* ---- growing: make, publish the pair, grace period, copy, publish alone, grace period, free ---- */
 
+/* A pass by cursor belongs to one pair of tables: passes under way begin again. */
+static void set_tables(struct vswitch *vswitch, struct fdb_tables tables)
+{
+	vswitch->tables = tables;
+	vswitch->tables_epoch++;
+	vswitch->age.cursor = 0;
+}
+
 static void job_ends(struct vswitch *vswitch)
 {
 	vswitch->table_job.running = false;
@@ -37,10 +45,10 @@ static void publish_alone(struct vswitch *vswitch) REQUIRES(role_control)
 	struct fdb_table *old = vswitch->tables.old;
 	struct err err;
 
-	vswitch->tables.old = NULL;
+	set_tables(vswitch, (struct fdb_tables){.cur = vswitch->tables.cur});
 	if (publish_view(vswitch, &err) < 0) {
 		log_warn("table: %s; trying again", err.text);
-		vswitch->tables.old = old;
+		set_tables(vswitch, (struct fdb_tables){.cur = vswitch->tables.cur, .old = old});
 		sd_event_source_set_enabled(vswitch->table_job.source, SD_EVENT_ONESHOT);
 		return;
 	}
@@ -91,14 +99,14 @@ static void bigger_is_made(void *arg) NO_THREAD_SAFETY
 	struct err err = {"out of memory"};
 
 	if (job->error == 0) {
-		vswitch->tables = (struct fdb_tables){.cur = job->made, .old = was.cur};
+		set_tables(vswitch, (struct fdb_tables){.cur = job->made, .old = was.cur});
 		job->made = NULL;
 		if (publish_view(vswitch, &err) == 0 &&
 		    reclaim_after_grace(vswitch->reclaim, pair_is_known, vswitch) == 0) {
 			return;
 		}
 		job->made = vswitch->tables.cur;
-		vswitch->tables = was;
+		set_tables(vswitch, was);
 	}
 	log_warn("table: cannot grow to 2^%u lines (%s); new stations are flooded",
 		 job->lines_log2, err.text);
@@ -130,9 +138,12 @@ static void flushed_is_gone(void *arg) NO_THREAD_SAFETY
 {
 	struct vswitch *vswitch = arg;
 
+	const struct fdb_tables gone = {.cur = vswitch->table_job.made};
+
+	/* Until now a worker could still learn into it. */
+	fdb_uncount(vswitch->fdb, &gone);
 	fdb_table_free(vswitch->table_job.made);
 	vswitch->table_job.made = NULL;
-	fdb_recount(vswitch->fdb, &vswitch->tables);
 	job_ends(vswitch);
 }
 
@@ -141,10 +152,12 @@ static bool show_fresh(struct vswitch *vswitch, struct fdb_table *fresh) REQUIRE
 {
 	struct fdb_tables was = vswitch->tables;
 
-	fdb_copy_static(vswitch->fdb, &was, fresh);
-	vswitch->tables = (struct fdb_tables){.cur = fresh};
+	if (fdb_copy_static(vswitch->fdb, &was, fresh) < 0) {
+		return false;
+	}
+	set_tables(vswitch, (struct fdb_tables){.cur = fresh});
 	if (publish_view(vswitch, NULL) < 0) {
-		vswitch->tables = was;
+		set_tables(vswitch, was);
 		return false;
 	}
 	vswitch->table_job.made = was.cur;
