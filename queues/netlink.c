@@ -17,9 +17,26 @@
 
 /* ---- one request, all of its answers ---- */
 
+/*
+ * Both kinds of last message begin with the error, 0 or negative. A dump that failed says so in its
+ * NLMSG_DONE, where libmnl by itself does not look.
+ */
+static int answer_end(const struct nlmsghdr *nlh, void *arg)
+{
+	int32_t error = -EBADMSG;
+
+	(void)arg;
+	if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(error)) {
+		memcpy(&error, mnl_nlmsg_get_payload(nlh), sizeof(error));
+	}
+	errno = error < 0 ? -error : 0;
+	return error < 0 ? MNL_CB_ERROR : MNL_CB_STOP;
+}
+
 static int answers_receive(struct mnl_socket *sock, const struct nlmsghdr *request, mnl_cb_t answer,
 			   void *arg)
 {
+	mnl_cb_t control[] = { [NLMSG_ERROR] = answer_end, [NLMSG_DONE] = answer_end };
 	_Alignas(struct nlmsghdr) char buf[NETLINK_REPLY_BYTES];
 	int r;
 
@@ -30,8 +47,8 @@ static int answers_receive(struct mnl_socket *sock, const struct nlmsghdr *reque
 			return -errno;
 		}
 		/* 1: more to come. 0: NLMSG_DONE or the acknowledgement. -1: the kernel's error */
-		r = mnl_cb_run(buf, (size_t)n, request->nlmsg_seq, mnl_socket_get_portid(sock),
-			       answer, arg);
+		r = mnl_cb_run2(buf, (size_t)n, request->nlmsg_seq, mnl_socket_get_portid(sock),
+				answer, arg, control, sizeof(control) / sizeof(control[0]));
 	} while (r > 0);
 	return r < 0 ? -errno : 0;
 }

@@ -80,7 +80,7 @@ static struct hostport *opened(const struct hostport_config *config, struct jour
 /* By ethtool's own words; true also where there is no ethtool to ask. */
 static bool features_ok(void)
 {
-	return netns_sh("command -v ethtool >/dev/null || exit 0; "
+	return netns_run("command -v ethtool >/dev/null || exit 0; "
 			"test $(ethtool -k lan | sed 's/^\t//; s/ \\[.*//' | grep -cxE "
 			"'(tx-checksumming|tx-tcp6?-segmentation|tx-vlan-offload|"
 			"tx-vlan-stag-hw-insert): off|generic-receive-offload: on') = 6");
@@ -155,7 +155,7 @@ static void test_make(void)
 	       journal_count(journal) == 0, "remove: nothing left %s", err.text);
 	hostport = opened(&lan, journal);
 	tap_ok(hostport && get("lan").macaddress == mac, "make again: the same MAC address");
-	netns_sh("ip link del lan");
+	netns_run("ip link del lan");
 	tap_ok(hostport_close(hostport, true, &err) == 0 && journal_count(journal) == 0,
 	       "remove: what someone else removed before");
 	tap_ok(hostport_close(NULL, true, &err) == 0, "remove: nothing at all");
@@ -207,19 +207,19 @@ static void test_adopt(void)
 	uint32_t ifindex = get("lan").ifindex;
 	const struct hostport_info *info;
 
-	netns_sh("ip addr add 192.0.2.1/24 dev lan && ip link set lan alias 'Home LAN' down");
-	netns_sh("ip link set vd-lan down");
+	netns_run("ip addr add 192.0.2.1/24 dev lan && ip link set lan alias 'Home LAN' down");
+	netns_run("ip link set vd-lan down");
 	journal = successor(hostport, journal);
 	config.mtu = 1300;
 	hostport = opened(&config, journal);
 	info = hostport ? hostport_get(hostport) : NULL;
 	tap_ok(info && info->adopted && info->ifindex == ifindex && info->mtu == 1400 &&
 	       info->n_queues == 4 && !info->note[0], "adopt: the same, its MTU its own");
-	tap_ok(netns_sh("ip addr show lan | grep -q 192.0.2.1") && !get("lan").up &&
+	tap_ok(netns_run("ip addr show lan | grep -q 192.0.2.1") && !get("lan").up &&
 	       get("vd-lan").up && strcmp(get("lan").alias, "Home LAN") == 0,
 	       "adopt: address, state, alias of the box's end stay");
-	netns_sh("ip link set lan up");
-	netns_sh("ethtool -K lan tx on gro off txvlan on >/dev/null 2>&1 || true");
+	netns_run("ip link set lan up");
+	netns_run("ethtool -K lan tx on gro off txvlan on >/dev/null 2>&1 || true");
 	journal = successor(hostport, journal);
 	config.n_queues = 2;
 	config.has_mtu = config.has_macaddress = true;
@@ -252,7 +252,7 @@ static void test_orphan(void)
 	struct hostport *hostport = opened(&lan, journal);
 	const struct hostport_info *info;
 
-	netns_sh("ip link set lan down && ip link set lan name home");
+	netns_run("ip link set lan down && ip link set lan name home");
 	journal = successor(hostport, journal);
 	hostport = opened(&lan, journal);
 	info = hostport ? hostport_get(hostport) : NULL;
@@ -299,7 +299,7 @@ static void test_foreign_case(const struct foreign_case *c)
 	uint32_t n, ifindex;
 	int r;
 
-	netns_sh("%s", c->set);
+	netns_run("%s", c->set);
 	if (c->listed) {
 		journal_add(journal, &entry, NULL);
 	}
@@ -308,7 +308,7 @@ static void test_foreign_case(const struct foreign_case *c)
 	r = hostport_open(&lan, journal, &hostport, &err);
 	tap_ok(r == -EEXIST && !hostport && n_interfaces() == n && get("lan").ifindex == ifindex,
 	       "foreign: %s: '%s'", c->what, err.text);
-	netns_sh("%s", c->unset);
+	netns_run("%s", c->unset);
 	/* And once it is gone nothing stands in the way. */
 	hostport = opened(&lan, journal);
 	tap_ok(hostport && !hostport_get(hostport)->adopted, "foreign: %s, gone", c->what);
@@ -327,7 +327,7 @@ static void test_peer_names(void)
 	a = opened(&config, journal);
 	config.ifname = "bridge-kitchen2";
 	b = opened(&config, journal);
-	netns_sh("ip link add vd-x type veth peer name y");
+	netns_run("ip link add vd-x type veth peer name y");
 	config.ifname = "x";
 	c = opened(&config, journal);
 	tap_ok(a && strcmp(hostport_get(a)->peer_ifname, "vd-bridge-kitch") == 0,
@@ -342,7 +342,7 @@ static void test_peer_names(void)
 	hostport_close(c, true, NULL);
 	tap_ok(get("vd-x").ifindex && n_interfaces() == NAMES_AT_REST + 2 &&
 	       journal_count(journal) == 0, "other end's name: the stranger's stays");
-	netns_sh("ip link del vd-x");
+	netns_run("ip link del vd-x");
 	journal_close(journal);
 }
 
@@ -441,6 +441,6 @@ int main(void)
 	}
 	test_peer_names();
 	test_killed();
-	tap_ok(netns_sh("ls -A %s | sed 's/^/# left: /'; rmdir %s", dir, dir), "no file left");
+	tap_ok(netns_run("ls -A %s | sed 's/^/# left: /'; rmdir %s", dir, dir), "no file left");
 	return tap_done();
 }

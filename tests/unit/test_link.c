@@ -125,8 +125,8 @@ static void test_altnames(void)
 {
 	struct link_info link;
 
-	netns_sh("for i in 1 2 3 4 5; do ip link property add dev b0 altname alt$i; done");
-	netns_sh("ip link property add dev a0 altname %s", ALTNAME);
+	netns_run("for i in 1 2 3 4 5; do ip link property add dev b0 altname alt$i; done");
+	netns_run("ip link property add dev a0 altname %s", ALTNAME);
 	tap_ok(link_get(ALTNAME, 0, &link, NULL) == 0 && strcmp(link.ifname, "a0") == 0 &&
 	       link.n_altnames == 1 && strcmp(link.altname[0], ALTNAME) == 0,
 	       "altname: found by one longer than a name");
@@ -143,7 +143,7 @@ static void test_list(void)
 	int r;
 
 	/* More than one message of the kernel's holds. */
-	netns_sh("for i in $(seq 40); do ip link add many$i type veth peer name yonder$i; done");
+	netns_run("for i in $(seq 40); do ip link add many$i type veth peer name yonder$i; done");
 	r = link_list(&link, &n, &err);
 	tap_ok(r == 0 && n >= 83, "list: %u interfaces %s", n, err.text);
 	for (uint32_t i = 1; i < n; i++) {
@@ -190,7 +190,7 @@ static void test_list_overtaken(void)
 	}
 	tap_ok(n_lists > 0 && n_wrong == 0, "list: %u lists, %u wrong while interfaces come and go",
 	       n_lists, n_wrong);
-	netns_sh("for i in $(seq 40); do ip link del many$i; done");
+	netns_run("for i in $(seq 40); do ip link del many$i; done");
 }
 
 /* ---- changing ---- */
@@ -235,8 +235,8 @@ static void test_autoconf(void)
 	link_set_up(get("v6a").ifindex, true, &err);
 	link_set_up(get("v6b").ifindex, true, &err);
 	wait_carrier("v6a", true);
-	tap_ok(netns_sh("timeout 10 sh -c 'until ip -6 a show v6a | grep -q fe80; do :; done'") &&
-	       netns_sh("! ip -6 a show v6b | grep -q fe80"),
+	tap_ok(netns_run("timeout 10 sh -c 'until ip -6 a show v6a | grep -q fe80; do :; done'") &&
+	       netns_run("! ip -6 a show v6b | grep -q fe80"),
 	       "autoconf: a link-local address at the one end, none at the other");
 	link_delete(get("v6a").ifindex, &err);
 }
@@ -351,27 +351,27 @@ static void test_monitor_events(struct link_monitor *monitor)
 	uint32_t ifindex, n;
 
 	tap_ok(seen_find("lo") && seen_find("a0") && seen_find("b0"), "monitor: the first list");
-	netns_sh("ip link add m0 type veth peer name m1");
+	netns_run("ip link add m0 type veth peer name m1");
 	tap_ok(MONITOR_UNTIL(monitor, seen_find("m0") && seen_find("m1")), "monitor: a pair comes");
 	ifindex = seen_find("m0") ? seen_find("m0")->ifindex : 0;
-	netns_sh("ip link set m0 name m2");
+	netns_run("ip link set m0 name m2");
 	tap_ok(MONITOR_UNTIL(monitor, seen_find("m2")) && seen_find("m2")->ifindex == ifindex &&
 	       !seen_find("m0"), "monitor: a new name");
-	netns_sh("ip link set m1 up && ip link set m2 up");
+	netns_run("ip link set m1 up && ip link set m2 up");
 	tap_ok(MONITOR_UNTIL(monitor, seen_find("m2")->carrier), "monitor: carrier");
-	netns_sh("ip link property add dev m2 altname another-name-of-m2");
+	netns_run("ip link property add dev m2 altname another-name-of-m2");
 	tap_ok(MONITOR_UNTIL(monitor, seen_find("m2")->n_altnames == 1), "monitor: an altname");
-	netns_sh("ip link set m1 down");
+	netns_run("ip link set m1 down");
 	tap_ok(MONITOR_UNTIL(monitor, !seen_find("m2")->carrier) && seen_find("m2")->up,
 	       "monitor: carrier lost");
 	n = seen.n_removed;
-	netns_sh("ip link add mbr type bridge && ip link set m2 master mbr");
+	netns_run("ip link add mbr type bridge && ip link set m2 master mbr");
 	tap_ok(MONITOR_UNTIL(monitor, (m = seen_find("m2")) && m->master_ifindex),
 	       "monitor: into a bridge");
-	netns_sh("ip link set m2 nomaster");
+	netns_run("ip link set m2 nomaster");
 	tap_ok(MONITOR_UNTIL(monitor, !seen_find("m2") || !seen_find("m2")->master_ifindex) &&
 	       seen_find("m2") && seen.n_removed == n, "monitor: leaving it is no removal");
-	netns_sh("ip link del mbr");
+	netns_run("ip link del mbr");
 	tap_ok(MONITOR_UNTIL(monitor, seen.n_removed == n + 1) && !seen_find("mbr"),
 	       "monitor: a removal");
 }
@@ -380,11 +380,11 @@ static void test_monitor_networks(struct link_monitor *monitor)
 {
 	pid_t pid = other_net();
 
-	netns_sh("ip link set m1 netns %d", (int)pid);
+	netns_run("ip link set m1 netns %d", (int)pid);
 	tap_ok(MONITOR_UNTIL(monitor, !seen_find("m1")), "monitor: moved away is removed");
 	tap_ok(get("m2").ifindex && get("m2").peer_ifindex == 0,
 	       "a peer in another network is no ifindex of this one");
-	netns_sh("ip link del m2");
+	netns_run("ip link del m2");
 	tap_ok(MONITOR_UNTIL(monitor, !seen_find("m2")), "monitor: a pair goes");
 	other_net_end(pid);
 }
@@ -395,10 +395,10 @@ static void test_monitor_overrun(struct link_monitor *monitor)
 	int tiny = 1, r;
 	uint32_t n;
 
-	netns_sh("ip link add gone0 type veth peer name gone1");
+	netns_run("ip link add gone0 type veth peer name gone1");
 	tap_ok(MONITOR_UNTIL(monitor, seen_find("gone0")), "overrun: something to lose");
 	setsockopt(link_monitor_fd(monitor), SOL_SOCKET, SO_RCVBUF, &tiny, sizeof(tiny));
-	netns_sh("for i in $(seq 150); do ip link set a0 alias n$i; done;"
+	netns_run("for i in $(seq 150); do ip link set a0 alias n$i; done;"
 		 "ip link del gone0; ip link add new0 type veth peer name new1");
 	n = seen.n_events;
 	r = link_monitor_dispatch(monitor, &err);
@@ -409,10 +409,10 @@ static void test_monitor_overrun(struct link_monitor *monitor)
 	       strcmp(seen_find("a0")->alias, "n150") == 0,
 	       "overrun: what is there is known as it is");
 	n = seen.n_removed;
-	netns_sh("ip link del new0");
+	netns_run("ip link del new0");
 	tap_ok(MONITOR_UNTIL(monitor, !seen_find("new0") && !seen_find("new1")) &&
 	       seen.n_removed == n + 2, "overrun: and it goes on hearing");
-	netns_sh("ip link set a0 alias ''");
+	netns_run("ip link set a0 alias ''");
 }
 
 static void test_monitor(void)
@@ -503,7 +503,7 @@ static void test_guard_case(const struct guard_case *c)
 	}
 	r = link_management_use(ifindex, why, sizeof(why), &err);
 	tap_ok(r == 0 && strcmp(why, c->want) == 0, "guard: %s: '%s' %s", c->what, why, err.text);
-	netns_sh("%s", c->unset);
+	netns_run("%s", c->unset);
 	r = link_management_use(ifindex, why, sizeof(why), &err);
 	tap_ok(r == 0 && why[0] == '\0', "guard: %s, undone: '%s' %s", c->what, why, err.text);
 }
@@ -513,7 +513,7 @@ static void test_guard(void)
 	char why[8] = "x";
 	struct err err;
 
-	netns_sh("ip link set a0 up && ip link set b0 up");
+	netns_run("ip link set a0 up && ip link set b0 up");
 	wait_carrier("a0", true);
 	for (size_t i = 0; i < sizeof(guard_cases) / sizeof(guard_cases[0]); i++) {
 		test_guard_case(&guard_cases[i]);
