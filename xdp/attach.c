@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/if_link.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -119,7 +120,10 @@ int attach_link(struct attach *attach, bool native)
 				 (int)attach->ifindex, BPF_XDP, &opts);
 
 	if (fd < 0) {
-		return fd;
+		char ifname[IF_NAMESIZE];
+
+		/* The kernel says EINVAL of an interface that is gone. */
+		return if_indextoname(attach->ifindex, ifname) ? fd : -ENODEV;
 	}
 	attach->link_fd = fd;
 	return 0;

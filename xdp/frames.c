@@ -269,18 +269,26 @@ uint64_t frames_bytes(uint32_t n_frames, uint32_t frame_shift)
 static int pool_init(struct frames_pool *pool, uint32_t n_frames, uint32_t frame_shift)
 {
 	struct frames *frames = &pool->frames;
+	int r;
 
 	frames->n_frames = n_frames;
 	frames->frame_shift = frame_shift;
-	frames->info = calloc(1, info_bytes(n_frames));
-	frames->slabs = calloc(1, slabs_bytes(n_frames));
 	frames->area_bytes = (uint64_t)n_frames << frame_shift;
 	frames->area = area_map(frames->area_bytes);
-	if (!frames->info || !frames->slabs || !frames->area) {
+	if (!frames->area) {
+		return -ENOMEM;
+	}
+	r = area_populate(frames->area, frames->area_bytes);
+	if (r < 0) {
+		return r;
+	}
+	frames->info = calloc(1, info_bytes(n_frames));
+	frames->slabs = calloc(1, slabs_bytes(n_frames));
+	if (!frames->info || !frames->slabs) {
 		return -ENOMEM;
 	}
 	pool_fill(pool);
-	return area_populate(frames->area, frames->area_bytes);
+	return 0;
 }
 
 int frames_new(uint32_t n_frames, uint32_t frame_shift, struct frames **ret, struct err *reterr)

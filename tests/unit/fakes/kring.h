@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+/*
+ * kring - plays the kernel's side of one AF_XDP socket over rings in plain memory.
+ *
+ * The rings are libxdp's own structures, their indices and slots point into the fake: the code
+ * under test runs as it is in production. The need-wakeup words stay 0, so that no verb makes a
+ * system call. One thread plays both sides, or one each.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "xdp/xq.h"
+
+/* The words that both sides share; the kernel keeps them on lines of their own, too. */
+struct kring_words {
+	_Alignas(64) uint32_t producer;
+	_Alignas(64) uint32_t consumer;
+	_Alignas(64) uint32_t flags;
+};
+
+struct kring {
+	struct xq xq; /* what the code under test gets */
+	struct kring_words rx, tx, fill, comp;
+	struct xdp_desc *rx_desc, *tx_desc;
+	uint64_t *fill_addr, *comp_addr;
+	struct xdp_desc *sent; /* taken from the TX ring, not completed yet */
+	uint32_t n_sent;
+};
+
+/*
+ * A queue of 'frames' with rings of these sizes; the fill ring is twice rx_size. Aborts without
+ * memory.
+ */
+void kring_init(struct kring *kring, struct frames *frames, uint16_t id, uint32_t rx_size,
+		uint32_t tx_size);
+void kring_done(struct kring *kring);
+
+/*
+ * A frame arrives. false: no buffer in the fill ring, or no room in the RX ring; then it is lost.
+ */
+bool kring_receive(struct kring *kring, const void *data, uint32_t bytes);
+
+/* The device takes up to 'n' frames from the TX ring into 'sent'. Returns how many. */
+uint32_t kring_transmit(struct kring *kring, uint32_t n);
+
+/* Completes the i-th frame of 'sent'; the others move up. */
+void kring_complete(struct kring *kring, uint32_t i);
