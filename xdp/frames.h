@@ -3,23 +3,27 @@
 /*
  * frames - the one packet buffer of the box and who owns each frame of it.
  *
- * Fits:    umem.c registers the buffer once per port; xq.c moves frames through rings; daemon/worker.c holds a
- *          frame_cache each; forward.c shares a frame among the ports of a flood.
- * Memory:  one mapping of n_frames << frame_shift bytes, allocated at start; nothing below allocates afterwards.
- * Threads: the pool is lock-free and open to any thread; a cache belongs to one thread; a frame to its one owner.
+ * Fits:    umem.c registers the buffer once per port; xq.c moves frames through rings;
+ *          daemon/worker.c holds a frame_cache each; forward.c shares a frame among the ports of a
+ *          flood.
+ * Memory:  one mapping of n_frames << frame_shift bytes, allocated at start; nothing below
+ *          allocates afterwards.
+ * Threads: the pool is lock-free and open to any thread (frame_cache_done alone takes a lock); a
+ *          cache belongs to one thread; a frame to its one owner.
  *
- * A frame has exactly one owner at any time, and frame_info says which:
- *   pool       in a slab of the pool                                            holder FRAME_FREE
- *   cache      in a worker's (or control's) frame_cache                         holder FRAME_FREE
- *   worker     in the arrays of a turn; no longer than that turn                holder: whatever it was before
- *   kernel     in the fill or RX ring of queue q, or in the driver              holder FRAME_FILL(q)
- *   kernel     in the TX or completion ring of queue q                          holder FRAME_TX(q)
- *   hand-over  in a ring between two workers                                    holder FRAME_HANDOVER
- *   shared     in several TX or hand-over rings at once, refs > 1 at first      holder FRAME_SHARED
- * A holder is written by the owner that gives the frame away, before it does (the ring's release store publishes it),
- * so that a closed queue's frames can be found by a scan, whatever the driver did to their order.
+ * A frame has exactly one owner at any time, and frame_info says which, in 'holder':
+ *   pool       in a slab of the pool                                      FRAME_FREE
+ *   cache      in a worker's (or control's) frame_cache                   FRAME_FREE
+ *   worker     in the arrays of a turn; no longer than that turn          whatever it was before
+ *   kernel     in the fill or RX ring of queue q, or in the driver        FRAME_FILL(q)
+ *   kernel     in the TX or completion ring of queue q                    FRAME_TX(q)
+ *   hand-over  in a ring between two workers                              FRAME_HANDOVER
+ *   shared     in several TX or hand-over rings at once, refs > 1 first   FRAME_SHARED
+ * A holder is written by the owner that gives the frame away, before it does (the ring's release
+ * store publishes it), so that a closed queue's frames can be found by a scan, whatever the driver
+ * did to their order.
  *
- * Invariants (asserted in frames.c, exercised by tests/torture/frames.c):
+ * Invariants (asserted in frames.c, exercised by tests/torture/torture_frames.c):
  *  1. A frame is in at most one slab or cache, and only with holder FRAME_FREE.
  *  2. pool + caches + kernel + hand-over + shared == n_frames whenever no worker is inside a turn.
  */
@@ -29,18 +33,24 @@
 
 struct err;
 
-#define FRAME_SLAB      64u             /* frames that change hands between a cache and the pool at once */
+#define FRAME_SLAB      64u  /* frames that change hands between a cache and the pool at once */
 #define FRAME_CACHE_MAX 512u
-#define FRAME_HEADROOM  256u            /* XDP_PACKET_HEADROOM: received data begins this far into its frame */
+#define FRAME_HEADROOM  256u /* XDP_PACKET_HEADROOM: where in its frame received data begins */
 
-/* A frame with its data: 'addr' is the data's offset in the packet buffer (not the frame's start). Layout of struct xdp_desc. */
+/*
+ * A frame with its data: 'addr' is the data's offset in the packet buffer (not the frame's start).
+ * Layout of struct xdp_desc.
+ */
 struct frame_desc {
 	uint64_t addr;
 	uint32_t len;
 	uint32_t options;               /* 0 towards the kernel */
 };
 
-/* Holders; queue numbers are those of struct xq ('id', 0 .. FRAME_QUEUE_MAX - 1), unique on the box while open. */
+/*
+ * Holders; queue numbers are those of struct xq ('id', 0 .. FRAME_QUEUE_MAX - 1), unique on the box
+ * while open.
+ */
 #define FRAME_QUEUE_MAX 0x3ff0u
 enum {
 	FRAME_FREE = 0,
@@ -53,8 +63,8 @@ enum {
 #define FRAME_TX(id)   ((uint16_t)(FRAME_TX_BASE + (id)))
 
 struct frame_info {
-	_Atomic uint16_t holder;        /* [W] the owner writes, relaxed; control reads after a grace period */
-	_Atomic uint16_t refs;          /* copies of a shared frame still out; 0 unless FRAME_SHARED */
+	_Atomic uint16_t holder; /* [W] the owner, relaxed; control reads after a grace period */
+	_Atomic uint16_t refs;   /* claims to a shared frame still out; 0 unless FRAME_SHARED */
 };
 
 struct frame_slab;                      /* frames.c */
@@ -66,9 +76,9 @@ struct frames {
 	uint32_t frame_shift;           /* [const] 11 or 12 */
 	struct frame_info *info;        /* [const] n_frames of them */
 	struct frame_slab *slabs;       /* [const] */
-	_Alignas(64) _Atomic uint64_t full;     /* stack of full slabs: index + 1 and a tag against ABA */
-	_Alignas(64) _Atomic uint64_t empty;    /* stack of empty slabs */
-	_Alignas(64) _Atomic uint32_t n_pool;   /* frames in full slabs, counted as slabs move */
+	_Alignas(64) _Atomic uint64_t full;   /* stack of full slabs: index + 1, ABA tag */
+	_Alignas(64) _Atomic uint64_t empty;  /* stack of empty slabs */
+	_Alignas(64) _Atomic uint32_t n_pool; /* frames in the pool, counted as slabs move */
 };
 
 struct frame_cache {
@@ -78,19 +88,26 @@ struct frame_cache {
 };
 
 /*
- * Maps the buffer (huge pages where it gets them, touched so that a shortage shows here) and fills the pool.
- * 'n_frames' is rounded up to FRAME_SLAB. 0, -ENOMEM; -EINVAL for another frame_shift than 11 or 12.
+ * Maps the buffer (huge pages where it gets them, touched so that a shortage shows here) and fills
+ * the pool. 'n_frames' is rounded up to FRAME_SLAB. 0, -ENOMEM; -EINVAL for another frame_shift
+ * than 11 or 12.
  */
 int frames_new(uint32_t n_frames, uint32_t frame_shift, struct frames **ret, struct err *reterr);
-void frames_free(struct frames *frames);        /* no UMEM may be registered over it any more; NULL is fine */
+/* No UMEM may be registered over it any more; NULL is fine. */
+void frames_free(struct frames *frames);
 
 /* Bytes that frames_new would take, side arrays included. */
 uint64_t frames_bytes(uint32_t n_frames, uint32_t frame_shift);
 
 void frame_cache_init(struct frame_cache *cache, struct frames *frames);
-void frame_cache_done(struct frame_cache *cache);       /* gives every frame back to the pool, partial slabs too */
 
-/* Slow halves of the inline functions below: one slab from or to the pool. get: false, the pool is empty. */
+/* Gives every frame back to the pool, those of a partial slab too. */
+void frame_cache_done(struct frame_cache *cache);
+
+/*
+ * Slow halves of the inline functions below: one slab from or to the pool. get: false, the pool is
+ * empty.
+ */
 bool frame_cache_refill(struct frame_cache *cache);
 void frame_cache_spill(struct frame_cache *cache);
 
@@ -120,13 +137,15 @@ static inline void frame_put(struct frame_cache *cache, uint32_t frame_idx)
 	if (cache->n == FRAME_CACHE_MAX) {
 		frame_cache_spill(cache);
 	}
-	atomic_store_explicit(&cache->frames->info[frame_idx].holder, FRAME_FREE, memory_order_relaxed);
+	atomic_store_explicit(&cache->frames->info[frame_idx].holder, FRAME_FREE,
+			      memory_order_relaxed);
 	cache->idx[cache->n++] = frame_idx;
 }
 
 /*
- * Makes the caller's frame shared by 'n' (2 or more) holders. Only its owner may; it keeps no claim beside the n.
- * Published to the other holders by the release store of the ring that carries the frame to them.
+ * Makes the caller's frame shared by 'n' (2 or more) holders. Only its owner may; it keeps no claim
+ * beside the n. Published to the other holders by the release store of the ring that carries the
+ * frame to them.
  */
 static inline void frame_share(struct frames *frames, uint32_t frame_idx, uint32_t n)
 {
@@ -135,9 +154,9 @@ static inline void frame_share(struct frames *frames, uint32_t frame_idx, uint32
 }
 
 /*
- * Gives up one claim to a frame that came back (completion, drop): an exclusive one goes to the cache at once, a shared one
- * with its last claim. Returns true where the frame went to the cache. Acquire/release on refs, so that the last holder's
- * reuse comes after every other holder's use.
+ * Gives up one claim to a frame that came back (completion, drop): an exclusive one goes to the
+ * cache at once, a shared one with its last claim. Returns true where the frame went to the cache.
+ * Acquire/release on refs, so that the last holder's reuse comes after every other holder's use.
  */
 static inline bool frame_release(struct frame_cache *cache, uint32_t frame_idx)
 {

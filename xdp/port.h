@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * port - the kernel side of one member interface: program attached, packet buffer registered, a socket on every queue.
+ * port - the kernel side of one member interface: program attached, packet buffer registered, a
+ * socket on every queue.
  *
  * Fits:    daemon/ports.c opens and closes it; worker.c drives the queues in between.
  * Threads: control only (the queues' burst verbs: see xq.h).
- * Order:   open:  attach (native, else generic), register the buffer, per queue: socket, rings filled, bound; then the map.
- *          close: map, detach, per queue: frames reclaimed, rings unmapped, socket closed; registration.
+ * Order:   open:  attach (native, else generic), register the buffer, per queue: socket, rings
+ *                 filled, bound; then the map.
+ *          close: map, drain, detach, per queue: rings unmapped, socket closed; registration; then,
+ *                 with nothing left in the kernel's hands, the frames.
  *          A queue without a socket is an error of open, never silence; a map miss is XDP_PASS.
  */
 #include <stdbool.h>
@@ -27,8 +30,8 @@ struct xport_config {
 	const char *ifname;
 	uint32_t ifindex;
 	uint16_t port_idx;
-	uint32_t n_queues;              /* receive queues of the device: 0 .. n_queues - 1 each get a socket */
-	uint32_t n_tx_queues;           /* queues from here on only receive (unequal RX and TX counts) */
+	uint32_t n_queues;              /* receive queues of the device; each gets a socket */
+	uint32_t n_tx_queues;           /* queues from here on only receive */
 	uint32_t rx_size, tx_size;      /* powers of two; the fill ring is 2 * rx_size */
 	bool any_mode;                  /* auto: try the ladder from zero-copy down */
 	enum xq_mode mode;              /* else: this one or nothing */
@@ -53,19 +56,26 @@ struct xport {
 };
 
 /*
- * Opens everything or nothing. Frames for the fill rings come from 'cache'. Retries EBUSY of a queue that was just closed, bounded (5 s).
- * -EOPNOTSUPP, -EBUSY (a foreign program or another daemon: named), -EPERM (which capability), -ENOBUFS (memlock), -ENOMEM ...
+ * Opens everything or nothing. Frames for the fill rings come from 'cache'. Retries EBUSY of a
+ * queue that was just closed, bounded (5 s). -EOPNOTSUPP, -EBUSY (a foreign program or another
+ * daemon: named), -EPERM (which capability), -ENOBUFS (memlock), -ENOMEM ...
  */
-int xport_open(const struct xport_config *config, struct frames *frames, struct frame_cache *cache, struct xport **ret,
-	       struct err *reterr) REQUIRES(role_control);
+int xport_open(const struct xport_config *config, struct frames *frames, struct frame_cache *cache,
+	       struct xport **ret, struct err *reterr) REQUIRES(role_control);
 
 /*
- * Closes; NULL and half-open are fine. No worker may know the queues any more. Waits at most 'drain_ms' for completions, then
- * closes anyway: after that the kernel holds nothing, and every frame that it held is in 'cache'.
+ * Closes; NULL and half-open are fine. No worker may know the queues any more. Waits at most
+ * 'drain_ms' for completions, then closes anyway: after that the kernel holds nothing, and every
+ * frame that it held is in 'cache'. (A device that will not let go of a queue's memory within
+ * another second keeps the port's frames: they are never used again rather than used twice.)
  */
-void xport_close(struct xport *xport, struct frame_cache *cache, uint32_t drain_ms) REQUIRES(role_control);
+void xport_close(struct xport *xport, struct frame_cache *cache, uint32_t drain_ms)
+	REQUIRES(role_control);
 
-/* Probes once what the machine can do: AF_XDP, BPF links, BTF-free load. 0, or -EPERM / -ENOSYS / ... with what is missing and what to do. */
+/*
+ * Probes once what the machine can do: AF_XDP, BPF links, BTF-free load. 0, or -EPERM / -ENOSYS /
+ * ... with what is missing and what to do.
+ */
 int xport_probe(struct err *reterr);
 
 /* Installs the print hook for libbpf and libxdp. 'print' gets a line without its newline. */

@@ -4,15 +4,18 @@
  * xq - one AF_XDP socket on one hardware queue: burst verbs over its four rings.
  *
  * Fits:    port.c opens and closes it; daemon/worker.c drives it.
- * Threads: opened and closed by control. Between publication and the grace period after its unpublication the owning
- *          worker alone calls the burst verbs; afterwards control does (drain, close). libxdp's own bookkeeping is
- *          unlocked: create and delete from control only.
+ * Threads: opened and closed by control. Between publication and the grace period after its
+ *          unpublication the owning worker alone calls the burst verbs; afterwards control does
+ *          (drain, close). libxdp's own bookkeeping is unlocked: create and delete from control
+ *          only.
  * Memory:  the rings are the kernel's; frames come from and go to the caller's frame_cache.
  *
  * Invariants (asserted in xq.c):
- *  1. tx_outstanding <= tx_size: the completion ring, as large as the TX ring, can never overflow, and the TX ring's slots
- *     still name every frame that has not completed.
+ *  1. tx_outstanding <= tx_size: the completion ring, as large as the TX ring, can never overflow.
  *  2. What a verb did not accept still belongs to the caller.
+ *  3. The bits set in tx_shared are tx_shared_outstanding many, and name the shared frames that
+ *     this queue still holds a claim to: completions may come back in any order, so that ring slots
+ *     do not tell. One frame is sent on one queue once at a time.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,8 +42,8 @@ struct xq {
 	uint16_t id;                    /* unique on the box: frame holders name it */
 	uint16_t port_idx;
 	uint16_t queue_id;
-	bool tx_only_kernel_wakes;      /* zero-copy: obey NEED_WAKEUP on TX; copy modes: always kick */
-	bool busy_poll;                 /* preferred busy polling acts here (the socket has a NAPI id) */
+	bool tx_only_kernel_wakes;      /* zero-copy: obey NEED_WAKEUP; copy modes: always kick */
+	bool busy_poll;                 /* preferred busy polling acts (there is a NAPI id) */
 	uint32_t napi_id;               /* 0: the kernel does not tell */
 	uint32_t rx_size, tx_size, fill_size;
 	uint32_t fill_target;           /* frames kept with the kernel for receiving */
@@ -48,19 +51,25 @@ struct xq {
 	struct xsk_ring_cons rx, comp;
 	struct xsk_ring_prod tx, fill;
 	uint32_t fill_outstanding;      /* given to the fill ring and not yet received */
-	uint32_t tx_outstanding;        /* given to the TX ring and not yet completed, shared frames included */
-	uint32_t tx_shared_outstanding; /* of these, FRAME_SHARED ones: each counts as one claim, not as one frame */
-	uint32_t n_kicks, n_kick_busy;  /* sendto calls, and those that answered EAGAIN, EBUSY or ENETDOWN */
+	uint32_t tx_outstanding;        /* given to the TX ring and not yet completed */
+	uint32_t tx_shared_outstanding; /* of these, claims to FRAME_SHARED frames */
+	uint64_t *tx_shared;            /* a bit per frame: such a claim is outstanding here */
+	uint32_t n_kicks, n_kick_busy;  /* sendto calls; those that the device did not follow */
 };
 
-/* Takes at most 'n' received frames (n <= 256) off the RX ring; they belong to the caller. Returns how many. */
+/*
+ * Takes at most 'n' received frames (n <= 256) off the RX ring; they belong to the caller. Returns
+ * how many.
+ */
 uint32_t xq_rx_burst(struct xq *xq, struct frame_desc *ret_desc, uint32_t n) REQUIRES(role_worker);
 
 /*
- * Gives at most 'n' frames to the TX ring and sets their holders (FRAME_TX for exclusive ones; shared ones stay FRAME_SHARED).
- * Returns how many were accepted: the first so many. Never blocks, never retries. Follow with xq_kick() once a turn.
+ * Gives at most 'n' frames to the TX ring and sets their holders (FRAME_TX for exclusive ones;
+ * shared ones stay FRAME_SHARED). Returns how many were accepted: the first so many. Never blocks,
+ * never retries. Follow with xq_kick() once a turn.
  */
-uint32_t xq_tx_burst(struct xq *xq, const struct frame_desc *desc, uint32_t n) REQUIRES(role_worker);
+uint32_t xq_tx_burst(struct xq *xq, const struct frame_desc *desc, uint32_t n)
+	REQUIRES(role_worker);
 
 /* Reaps completions into the cache (shared frames by count). Returns how many claims came back. */
 uint32_t xq_complete(struct xq *xq, struct frame_cache *cache) REQUIRES(role_worker);
@@ -69,8 +78,9 @@ uint32_t xq_complete(struct xq *xq, struct frame_cache *cache) REQUIRES(role_wor
 uint32_t xq_refill(struct xq *xq, struct frame_cache *cache) REQUIRES(role_worker);
 
 /*
- * Makes the kernel look at the TX ring where it asks for that (copy modes: whenever frames are outstanding there), with a
- * bounded number of calls: copy mode takes 32 frames a call, 16 on old kernels. EAGAIN, EBUSY, ENETDOWN are normal: kick again next turn.
+ * Makes the kernel look at the TX ring where it asks for that (copy modes: whenever frames wait
+ * there), with a bounded number of calls: copy mode takes 32 frames a call, 16 on old kernels, and
+ * the whole ring from 6.17 on. EAGAIN, EBUSY, ENETDOWN are normal: kick again next turn.
  */
 void xq_kick(struct xq *xq) REQUIRES(role_worker);
 

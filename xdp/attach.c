@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "xdp/attach.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "xdp/switch.skel.h"
+
+static int load_failed(struct err *reterr, int error)
+{
+	char name[24];
+
+	if (error == -EPERM) {
+		return err_set(
+			reterr, EPERM,
+			"XDP program: not permitted to load it: CAP_BPF and CAP_NET_ADMIN are "
+			"needed");
+	}
+	return err_set(reterr, -error,
+		       "XDP program: the kernel refused to load it (%s): Linux 6.1 or later with "
+		       "CONFIG_BPF_SYSCALL and CONFIG_XDP_SOCKETS is needed",
+		       err_name(-error, name));
+}
+
+int attach_load(struct attach *attach, uint32_t ifindex, uint32_t n_queues, struct err *reterr)
+{
+	int r;
+
+	attach->ifindex = ifindex;
+	attach->link_fd = -1;
+	attach->program = switch_bpf__open();
+	if (!attach->program) {
+		return load_failed(reterr, -errno);
+	}
+	r = bpf_map__set_max_entries(attach->program->maps.xsks, n_queues);
+	if (r < 0) {
+		return load_failed(reterr, r);
+	}
+	r = switch_bpf__load(attach->program);
+	if (r < 0) {
+		return load_failed(reterr, r);
+	}
+	return 0;
+}
+
+/*
+ * The name of a program, or "" where this process may not ask: that takes CAP_SYS_ADMIN, which
+ * viaductd has not.
+ */
+static void program_name(uint32_t program_id, char name[static BPF_OBJ_NAME_LEN])
+{
+	struct bpf_prog_info info = {0};
+	uint32_t info_bytes = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(program_id);
+
+	name[0] = '\0';
+	if (fd < 0) {
+		return;
+	}
+	if (bpf_obj_get_info_by_fd(fd, &info, &info_bytes) == 0) {
+		memcpy(name, info.name, BPF_OBJ_NAME_LEN);
+		name[BPF_OBJ_NAME_LEN - 1] = '\0';
+	}
+	close(fd);
+}
+
+/* One of the three places of a program on an interface; 0: none is taken. */
+static uint32_t program_on(uint32_t ifindex)
+{
+	struct bpf_xdp_query_opts query = {.sz = sizeof(query)};
+
+	if (bpf_xdp_query((int)ifindex, 0, &query) < 0) {
+		return 0;
+	}
+	if (query.drv_prog_id) {
+		return query.drv_prog_id;
+	}
+	if (query.skb_prog_id) {
+		return query.skb_prog_id;
+	}
+	return query.hw_prog_id ? query.hw_prog_id : query.prog_id;
+}
+
+int attach_check_free(uint32_t ifindex, const char *ifname, struct err *reterr)
+{
+	uint32_t program_id = program_on(ifindex);
+	char name[BPF_OBJ_NAME_LEN];
+
+	if (!program_id) {
+		return 0;
+	}
+	program_name(program_id, name);
+	if (strcmp(name, "viaduct_switch") == 0) {
+		return err_set(reterr, EBUSY,
+			       "port '%s': another viaductd serves it (XDP program %u, '%s'): stop "
+			       "that one, "
+			       "or take the interface out of one of the two files",
+			       ifname, program_id, name);
+	}
+	return err_set(
+		reterr, EBUSY,
+		"port '%s': an XDP program is attached to it already (id %u%s%s%s): end what "
+		"attached it, or remove it with 'ip link set dev %s xdp off'",
+		ifname, program_id, name[0] ? ", '" : "", name, name[0] ? "'" : "", ifname);
+}
+
+int attach_link(struct attach *attach, bool native)
+{
+	struct bpf_link_create_opts opts = {
+		.sz = sizeof(opts),
+		.flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE,
+	};
+	int fd = bpf_link_create(bpf_program__fd(attach->program->progs.viaduct_switch),
+				 (int)attach->ifindex, BPF_XDP, &opts);
+
+	if (fd < 0) {
+		return fd;
+	}
+	attach->link_fd = fd;
+	return 0;
+}
+
+void attach_unlink(struct attach *attach)
+{
+	if (attach->link_fd < 0) {
+		return;
+	}
+	/*
+	 * At once, whoever else may hold the link's descriptor. Fails where the interface is gone:
+	 * nothing is left to do.
+	 */
+	(void)bpf_link_detach(attach->link_fd);
+	close(attach->link_fd);
+	attach->link_fd = -1;
+}
+
+int attach_set_socket(struct attach *attach, uint32_t queue_id, int socket_fd)
+{
+	int r = bpf_map_update_elem(bpf_map__fd(attach->program->maps.xsks), &queue_id, &socket_fd,
+				    BPF_ANY);
+
+	return r < 0 ? -errno : 0;
+}
+
+void attach_clear_socket(struct attach *attach, uint32_t queue_id)
+{
+	(void)bpf_map_delete_elem(bpf_map__fd(attach->program->maps.xsks), &queue_id);
+}
+
+void attach_done(struct attach *attach)
+{
+	if (!attach->program) {
+		return;
+	}
+	attach_unlink(attach);
+	switch_bpf__destroy(attach->program);
+	attach->program = NULL;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+/*
+ * attach - the XDP program of one port: loaded, attached to its interface, told which socket serves
+ * which queue.
+ *
+ * Fits:    port.c only.
+ * Threads: control.
+ * Lives:   by a bpf_link that the process holds: when it ends in any way, the kernel takes the
+ *          program off. No pins, no dispatcher: neither a mounted bpffs nor a name outside of the
+ *          process is needed.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+struct switch_bpf;
+
+struct attach {
+	struct switch_bpf *program;
+	uint32_t ifindex;
+	int link_fd; /* -1: not attached */
+};
+
+/*
+ * Loads a program of the port's own, its map sized for 'n_queues'. 0 or -errno; the caller calls
+ * attach_done() either way.
+ */
+int attach_load(struct attach *attach, uint32_t ifindex, uint32_t n_queues, struct err *reterr);
+
+/*
+ * Refuses an interface that carries a program already: -EBUSY, naming it, before anything is tried
+ * that the kernel could take for a replacement.
+ */
+int attach_check_free(uint32_t ifindex, const char *ifname, struct err *reterr);
+
+/*
+ * Attaches in the driver ('native') or in the kernel's generic path. 0 or -errno without a text:
+ * the ladder knows more.
+ */
+int attach_link(struct attach *attach, bool native);
+void attach_unlink(struct attach *attach);
+
+/* Directs 'queue_id' to 'socket_fd', and back to XDP_PASS. */
+int attach_set_socket(struct attach *attach, uint32_t queue_id, int socket_fd);
+void attach_clear_socket(struct attach *attach, uint32_t queue_id);
+
+void attach_done(struct attach *attach);

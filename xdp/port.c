@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "xdp/port.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "xdp/attach.h"
+#include "xdp/umem.h"
+
+#define BUSY_RETRY_NS	  (5 * NS_PER_S)
+#define BUSY_PAUSE_MIN_NS NS_PER_MS
+#define BUSY_PAUSE_MAX_NS (64 * NS_PER_MS)
+#define DRAIN_PAUSE_NS	  (200 * NS_PER_US)
+
+struct xport_kernel {
+	struct attach attach;
+	bool attached_native;
+	struct umem umem;
+};
+
+enum port_step {
+	PORT_STEP_ATTACH,
+	PORT_STEP_REGISTER,
+	PORT_STEP_FRAMES,
+	PORT_STEP_BIND,
+	PORT_STEP_MAP,
+	PORT_STEP_N,
+};
+
+static const char *const port_step_name[PORT_STEP_N] = {
+	[PORT_STEP_ATTACH] = "attach", [PORT_STEP_REGISTER] = "register",
+	[PORT_STEP_FRAMES] = "frames", [PORT_STEP_BIND] = "bind",
+	[PORT_STEP_MAP] = "map",
+};
+
+/* Where the ladder stands: what failed last, and how. */
+struct port_failure {
+	enum xq_mode mode;
+	enum port_step step;
+	uint32_t queue_id;
+	int error;
+};
+
+static void pause_ns(uint64_t ns)
+{
+	struct timespec ts = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+
+	nanosleep(&ts, NULL);
+}
+
+static int program_attach(struct xport *xport, bool native)
+{
+	struct xport_kernel *kernel = xport->kernel;
+	int r;
+
+	if (kernel->attach.link_fd >= 0 && kernel->attached_native == native) {
+		return 0;
+	}
+	attach_unlink(&kernel->attach);
+	r = attach_link(&kernel->attach, native);
+	if (r == 0) {
+		kernel->attached_native = native;
+	}
+	return r;
+}
+
+static enum port_step step_of(enum umem_step step)
+{
+	switch (step) {
+	case UMEM_STEP_REGISTER:
+		return PORT_STEP_REGISTER;
+	case UMEM_STEP_FRAMES:
+		return PORT_STEP_FRAMES;
+	case UMEM_STEP_SOCKET:
+	case UMEM_STEP_N:
+		break;
+	}
+	return PORT_STEP_BIND;
+}
+
+/*
+ * A queue stays busy for some milliseconds after its last socket was closed. Everything is opened
+ * anew at each try: libxdp cannot bind a second time on a registration whose first bind failed.
+ */
+static int sockets_open(struct xport *xport, const struct xport_config *config, enum xq_mode mode,
+			struct frames *frames, struct frame_cache *cache,
+			struct port_failure *failure)
+{
+	struct umem *umem = &xport->kernel->umem;
+	uint64_t deadline = clock_now_ns() + BUSY_RETRY_NS;
+	uint64_t pause = BUSY_PAUSE_MIN_NS;
+	enum umem_step step;
+	int r;
+
+	for (;;) {
+		r = umem_open(umem, config, mode, frames, cache, &step, &failure->queue_id);
+		if (r == 0) {
+			return 0;
+		}
+		umem_close(umem, config->ifindex, cache);
+		if (r != -EBUSY || clock_now_ns() >= deadline) {
+			failure->step = step_of(step);
+			return r;
+		}
+		pause_ns(pause);
+		pause = pause * 2 < BUSY_PAUSE_MAX_NS ? pause * 2 : BUSY_PAUSE_MAX_NS;
+	}
+}
+
+/*
+ * One rung of the ladder: 0, or -errno with '*ret_failure' filled. A program stays attached for the
+ * next rung.
+ */
+static int mode_open(struct xport *xport, const struct xport_config *config, enum xq_mode mode,
+		     struct frames *frames, struct frame_cache *cache,
+		     struct port_failure *ret_failure)
+{
+	struct port_failure failure = {.mode = mode, .step = PORT_STEP_ATTACH};
+	struct attach *attach = &xport->kernel->attach;
+	int r = program_attach(xport, mode != XQ_MODE_GENERIC);
+
+	if (r == 0) {
+		r = sockets_open(xport, config, mode, frames, cache, &failure);
+	}
+	for (uint32_t q = 0; r == 0 && q < config->n_queues; q++) {
+		/* Last, with every socket there: from here on frames come. */
+		r = attach_set_socket(attach, q, xport->queue[q]->fd);
+		if (r < 0) {
+			failure.step = PORT_STEP_MAP;
+			failure.queue_id = q;
+		}
+	}
+	if (r < 0) {
+		umem_close(&xport->kernel->umem, config->ifindex, cache);
+		failure.error = -r;
+		*ret_failure = failure;
+	}
+	return r;
+}
+
+/* What no other mode can mend. */
+static bool failure_is_final(const struct port_failure *failure)
+{
+	switch (failure->error) {
+	case EPERM:
+	case EBUSY:
+	case EEXIST:
+	case ENODEV:
+	case ENOBUFS:
+		return true;
+	}
+	return failure->step == PORT_STEP_FRAMES;
+}
+
+static int explain_permission(const struct xport_config *config, const struct port_failure *failure,
+			      struct err *reterr)
+{
+	if (failure->step == PORT_STEP_ATTACH || failure->step == PORT_STEP_MAP) {
+		return err_set(reterr, EPERM,
+			       "port '%s': not permitted to attach the XDP program: CAP_NET_ADMIN "
+			       "and CAP_BPF "
+			       "are needed",
+			       config->ifname);
+	}
+	return err_set(
+		reterr, EPERM,
+		"port '%s': queue %u: not permitted to open an AF_XDP socket: CAP_NET_RAW is "
+		"needed",
+		config->ifname, failure->queue_id);
+}
+
+static int explain_busy(const struct xport_config *config, const struct port_failure *failure,
+			struct err *reterr)
+{
+	if (failure->step == PORT_STEP_ATTACH) {
+		int r = attach_check_free(config->ifindex, config->ifname, reterr);
+
+		if (r < 0) {
+			return r;
+		}
+		return err_set(reterr, EBUSY,
+			       "port '%s': another XDP program was attached to it in the meantime: "
+			       "end what "
+			       "attached it",
+			       config->ifname);
+	}
+	return err_set(reterr, EBUSY,
+		       "port '%s': queue %u: another AF_XDP socket has it, and still had it after "
+		       "5 s: end the "
+		       "program that opened it",
+		       config->ifname, failure->queue_id);
+}
+
+/* What a person can do about an error that says that the device or the driver did not want. */
+static const char *refusal_advice(const struct port_failure *failure)
+{
+	switch (failure->error) {
+	case EOPNOTSUPP:
+		return "the driver does not support it; use 'mode: auto' or another mode";
+	case EINVAL:
+		return "its MTU may be too large for this mode or for the packet buffer's frames, "
+		       "or it has fewer queues or "
+		       "features than it takes; use 'mode: auto' or lower the MTU";
+	case ENOMEM:
+		return "the kernel or the device has not enough memory; lower queues.ring or "
+		       "limits.frames";
+	}
+	return "use 'mode: auto' or another mode, and see the kernel's log";
+}
+
+static int explain_refusal(const struct xport *xport, const struct xport_config *config,
+			   const struct port_failure *failure, struct err *reterr)
+{
+	char name[24];
+
+	if (!config->any_mode) {
+		return err_set(reterr, failure->error,
+			       "port '%s': queue %u: mode %s refused: %s (%s): %s", config->ifname,
+			       failure->queue_id, xq_mode_name[failure->mode],
+			       err_name(failure->error, name), port_step_name[failure->step],
+			       refusal_advice(failure));
+	}
+	return err_set(reterr, failure->error,
+		       "port '%s': no mode works: zero-copy %s, copy %s, generic %s: %s",
+		       config->ifname, xport->tried[XQ_MODE_ZERO_COPY].error,
+		       xport->tried[XQ_MODE_COPY].error, xport->tried[XQ_MODE_GENERIC].error,
+		       refusal_advice(failure));
+}
+
+/* The text for the person: what, where, why, what to do. Returns -errno. */
+static int explain(const struct xport *xport, const struct xport_config *config,
+		   struct frames *frames, const struct port_failure *failure, struct err *reterr)
+{
+	if (failure->step == PORT_STEP_FRAMES) {
+		return err_set(reterr, ENOMEM,
+			       "port '%s': queue %u: the packet buffer (%u frames) has no more "
+			       "frames to fill its "
+			       "ring of %u: raise limits.frames or lower queues.ring",
+			       config->ifname, failure->queue_id, frames->n_frames,
+			       config->rx_size);
+	}
+	switch (failure->error) {
+	case EPERM:
+		return explain_permission(config, failure, reterr);
+	case EBUSY:
+	case EEXIST:
+		return explain_busy(config, failure, reterr);
+	case ENODEV:
+		return err_set(reterr, ENODEV, "port '%s': the interface is gone", config->ifname);
+	case ENOBUFS:
+		return err_set(reterr, ENOBUFS,
+			       "port '%s': the packet buffer (%llu MB) is above the limit of "
+			       "locked memory: "
+			       "give CAP_IPC_LOCK, or raise LimitMEMLOCK=",
+			       config->ifname, (unsigned long long)(frames->area_bytes >> 20));
+	}
+	return explain_refusal(xport, config, failure, reterr);
+}
+
+static void tried_add(struct xport *xport, const struct port_failure *failure)
+{
+	struct xport_tried *tried = &xport->tried[xport->n_tried++];
+	char name[24];
+
+	tried->mode = failure->mode;
+	snprintf(tried->error, sizeof(tried->error), "%s (%s)", err_name(failure->error, name),
+		 port_step_name[failure->step]);
+}
+
+static int ladder_climb(struct xport *xport, const struct xport_config *config,
+			struct frames *frames, struct frame_cache *cache, struct err *reterr)
+{
+	struct port_failure failure = {.error = EINVAL};
+
+	for (int mode = XQ_MODE_ZERO_COPY; mode < XQ_MODE_N; mode++) {
+		if (!config->any_mode && (enum xq_mode)mode != config->mode) {
+			continue;
+		}
+		if (mode_open(xport, config, (enum xq_mode)mode, frames, cache, &failure) == 0) {
+			xport->mode = (enum xq_mode)mode;
+			xport->n_queues = config->n_queues;
+			return 0;
+		}
+		tried_add(xport, &failure);
+		if (failure_is_final(&failure)) {
+			break;
+		}
+	}
+	return explain(xport, config, frames, &failure, reterr);
+}
+
+static bool is_power_of_two(uint32_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+static int config_check(const struct xport_config *config, struct err *reterr)
+{
+	if (config->n_queues == 0 || config->n_queues > XPORT_QUEUES_MAX) {
+		return err_set(reterr, EINVAL,
+			       "port '%s': %u receive queues: 1 to %u are supported: set their "
+			       "number with "
+			       "'ethtool -L'",
+			       config->ifname, config->n_queues, XPORT_QUEUES_MAX);
+	}
+	if (!is_power_of_two(config->rx_size) || !is_power_of_two(config->tx_size)) {
+		return err_set(reterr, EINVAL,
+			       "port '%s': rings of %u and %u: sizes are powers of two",
+			       config->ifname, config->rx_size, config->tx_size);
+	}
+	if (config->first_queue_id_on_box + config->n_queues > FRAME_QUEUE_MAX) {
+		return err_set(reterr, EINVAL, "port '%s': more than %u queues on this box",
+			       config->ifname, FRAME_QUEUE_MAX);
+	}
+	return 0;
+}
+
+int xport_open(const struct xport_config *config, struct frames *frames, struct frame_cache *cache,
+	       struct xport **ret, struct err *reterr)
+{
+	struct xport *xport;
+	int r = config_check(config, reterr);
+
+	if (r < 0) {
+		return r;
+	}
+	r = attach_check_free(config->ifindex, config->ifname, reterr);
+	if (r < 0) {
+		return r;
+	}
+	xport = calloc(1, sizeof(*xport));
+	if (!xport) {
+		return err_set(reterr, ENOMEM, "port '%s': out of memory", config->ifname);
+	}
+	xport->ifindex = config->ifindex;
+	xport->kernel = calloc(1, sizeof(*xport->kernel));
+	if (!xport->kernel) {
+		r = err_set(reterr, ENOMEM, "port '%s': out of memory", config->ifname);
+		goto fail;
+	}
+	xport->kernel->umem.queue = xport->queue;
+	r = attach_load(&xport->kernel->attach, config->ifindex, config->n_queues, reterr);
+	if (r < 0) {
+		err_prefix(reterr, r, "port '%s'", config->ifname);
+		goto fail;
+	}
+	r = ladder_climb(xport, config, frames, cache, reterr);
+	if (r < 0) {
+		goto fail;
+	}
+	*ret = xport;
+	return 0;
+fail:
+	xport_close(xport, cache, 0);
+	return r;
+}
+
+/*
+ * Waits for what was sent. Control owns the queues by now, the verbs' role included. A device that
+ * is gone completes nothing any more.
+ */
+static void drain(struct xport *xport, struct frame_cache *cache,
+		  uint32_t drain_ms) NO_THREAD_SAFETY
+{
+	uint64_t deadline = clock_now_ns() + drain_ms * NS_PER_MS;
+	char ifname[IF_NAMESIZE];
+
+	for (;;) {
+		uint32_t outstanding = 0;
+
+		for (uint32_t q = 0; q < xport->n_queues; q++) {
+			xq_kick(xport->queue[q]);
+			xq_complete(xport->queue[q], cache);
+			outstanding += xport->queue[q]->tx_outstanding;
+		}
+		if (outstanding == 0 || clock_now_ns() >= deadline ||
+		    !if_indextoname(xport->ifindex, ifname)) {
+			return;
+		}
+		pause_ns(DRAIN_PAUSE_NS);
+	}
+}
+
+/*
+ * Drains before it detaches: some drivers reset the device on detaching, and what was still to be
+ * sent would be lost.
+ */
+void xport_close(struct xport *xport, struct frame_cache *cache, uint32_t drain_ms)
+{
+	if (!xport) {
+		return;
+	}
+	if (xport->kernel) {
+		for (uint32_t q = 0; q < xport->n_queues; q++) {
+			attach_clear_socket(&xport->kernel->attach, q);
+		}
+		drain(xport, cache, drain_ms);
+		attach_done(&xport->kernel->attach);
+		umem_close(&xport->kernel->umem, xport->ifindex, cache);
+		free(xport->kernel);
+	}
+	free(xport);
+}

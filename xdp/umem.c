@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "xdp/umem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "xdp/port.h"
+
+/* Linux 6.17 and later; not in the headers of older systems. */
+#ifndef XDP_MAX_TX_SKB_BUDGET
+#define XDP_MAX_TX_SKB_BUDGET 9
+#endif
+
+#define CACHE_LINE_BYTES 64u
+#define RELEASE_WAIT_NS	 NS_PER_S
+#define RELEASE_BLIND_NS (50 * NS_PER_MS)
+#define RELEASE_POLL_NS	 NS_PER_MS
+#define SKB_BYTES	 4096u /* what the kernel counts for a frame on its way out, at most */
+
+/*
+ * A queue from 'n_tx_queues' on has no TX ring; its completion ring exists, since libxdp makes it,
+ * and stays empty.
+ */
+static bool queue_sends(const struct xport_config *config, uint32_t queue_id)
+{
+	return queue_id < config->n_tx_queues;
+}
+
+/*
+ * Frames that the kernel holds for receiving. Copy modes take a frame from the fill ring when they
+ * put one into the RX ring, so what is beyond the RX ring's size could only ever be received into a
+ * full ring. A zero-copy driver fills its device's ring from it first: twice as many, which is the
+ * fill ring's size, covers device rings up to the RX ring's.
+ */
+static uint32_t fill_target(const struct xport_config *config, enum xq_mode mode)
+{
+	return mode == XQ_MODE_ZERO_COPY ? 2 * config->rx_size : config->rx_size;
+}
+
+static struct xq *queue_new(const struct xport_config *config, enum xq_mode mode,
+			    struct frames *frames, uint32_t queue_id)
+{
+	size_t bytes =
+		(sizeof(struct xq) + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
+	struct xq *xq = aligned_alloc(CACHE_LINE_BYTES, bytes);
+
+	if (!xq) {
+		return NULL;
+	}
+	memset(xq, 0, bytes);
+	xq->tx_shared = calloc(frames->n_frames / 64, sizeof(*xq->tx_shared));
+	if (!xq->tx_shared) {
+		free(xq);
+		return NULL;
+	}
+	xq->frames = frames;
+	xq->fd = -1;
+	xq->id = (uint16_t)(config->first_queue_id_on_box + queue_id);
+	xq->port_idx = config->port_idx;
+	xq->queue_id = (uint16_t)queue_id;
+	xq->tx_only_kernel_wakes = mode == XQ_MODE_ZERO_COPY;
+	xq->rx_size = config->rx_size;
+	xq->tx_size = queue_sends(config, queue_id) ? config->tx_size : 0;
+	xq->fill_size = 2 * config->rx_size;
+	xq->fill_target = fill_target(config, mode);
+	return xq;
+}
+
+static void queue_free(struct xq *xq)
+{
+	free(xq->tx_shared);
+	free(xq);
+}
+
+static int buffer_register(struct umem *umem, const struct xport_config *config,
+			   struct frames *frames)
+{
+	struct xq *first = umem->queue[0];
+	struct xsk_umem_config umem_config = {
+		.fill_size = 2 * config->rx_size,
+		.comp_size = config->tx_size,
+		.frame_size = 1u << frames->frame_shift,
+		.frame_headroom = 0, /* the kernel adds FRAME_HEADROOM by itself */
+	};
+
+	return xsk_umem__create(&umem->umem, frames->area, frames->area_bytes, &first->fill,
+				&first->comp, &umem_config);
+}
+
+static int socket_open(struct umem *umem, const struct xport_config *config, enum xq_mode mode,
+		       struct xq *xq, const char *ifname)
+{
+	struct xsk_socket_config socket_config = {
+		.rx_size = config->rx_size,
+		.tx_size = config->tx_size,
+		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
+		.bind_flags =
+			XDP_USE_NEED_WAKEUP | (mode == XQ_MODE_ZERO_COPY ? XDP_ZEROCOPY : XDP_COPY),
+	};
+	int r = xsk_socket__create_shared(&xq->socket, ifname, xq->queue_id, umem->umem, &xq->rx,
+					  queue_sends(config, xq->queue_id) ? &xq->tx : NULL,
+					  &xq->fill, &xq->comp, &socket_config);
+
+	if (r < 0) {
+		xq->socket = NULL;
+		return r;
+	}
+	xq->fd = xsk_socket__fd(xq->socket);
+	return 0;
+}
+
+static bool socket_set(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
+}
+
+/*
+ * What makes sending cheaper in copy mode. A kernel or a process that may not is slower, nothing
+ * else.
+ */
+static void socket_tune_tx(const struct xq *xq)
+{
+	if (xq->tx_size == 0 || xq->tx_only_kernel_wakes) {
+		return;
+	}
+	/* One call takes the whole ring instead of 32 frames. */
+	(void)socket_set(xq->fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, (int)xq->tx_size);
+	/*
+	 * The default holds some hundred frames in flight with a device that completes late: the
+	 * ring shall be the limit.
+	 */
+	(void)socket_set(xq->fd, SOL_SOCKET, SO_SNDBUFFORCE, (int)(xq->tx_size * SKB_BYTES / 2));
+}
+
+/*
+ * Busy polling is asked for only where the socket has a NAPI id: elsewhere it would cost a call a
+ * turn and do nothing.
+ */
+static void socket_tune_busy_poll(struct xq *xq, const struct xport_busy_poll *busy_poll)
+{
+	int napi_id = 0;
+	socklen_t bytes = sizeof(napi_id);
+
+	if (getsockopt(xq->fd, SOL_SOCKET, SO_INCOMING_NAPI_ID, &napi_id, &bytes) == 0) {
+		xq->napi_id = (uint32_t)napi_id;
+	}
+	if (busy_poll->usecs == 0 || xq->napi_id == 0) {
+		return;
+	}
+	xq->busy_poll = socket_set(xq->fd, SOL_SOCKET, SO_PREFER_BUSY_POLL, 1) &&
+			socket_set(xq->fd, SOL_SOCKET, SO_BUSY_POLL, (int)busy_poll->usecs) &&
+			socket_set(xq->fd, SOL_SOCKET, SO_BUSY_POLL_BUDGET, (int)busy_poll->budget);
+}
+
+/* Control is the queue's owner until it is published: the verb's role is in its hands. */
+static bool queue_fill(struct xq *xq, struct frame_cache *cache) NO_THREAD_SAFETY
+{
+	return xq_refill(xq, cache) == xq->fill_target;
+}
+
+/*
+ * Some drivers (ice) fill the device's ring at bind and warn where the fill ring is empty then. The
+ * registration brings the first queue's fill ring, so that one is filled in time. The others' rings
+ * come with their sockets, and libxdp binds in the same call: theirs is filled right after, and the
+ * driver takes the frames at the first wake-up.
+ */
+static int queue_open(struct umem *umem, const struct xport_config *config, enum xq_mode mode,
+		      struct xq *xq, const char *ifname, struct frame_cache *cache,
+		      enum umem_step *ret_step)
+{
+	int r;
+
+	if (xq->queue_id == 0 && !queue_fill(xq, cache)) {
+		*ret_step = UMEM_STEP_FRAMES;
+		return -ENOMEM;
+	}
+	r = socket_open(umem, config, mode, xq, ifname);
+	if (r < 0) {
+		*ret_step = UMEM_STEP_SOCKET;
+		return r;
+	}
+	if (xq->queue_id != 0 && !queue_fill(xq, cache)) {
+		*ret_step = UMEM_STEP_FRAMES;
+		return -ENOMEM;
+	}
+	socket_tune_tx(xq);
+	socket_tune_busy_poll(xq, &config->busy_poll);
+	return 0;
+}
+
+int umem_open(struct umem *umem, const struct xport_config *config, enum xq_mode mode,
+	      struct frames *frames, struct frame_cache *cache, enum umem_step *ret_step,
+	      uint32_t *ret_queue)
+{
+	char ifname[IF_NAMESIZE];
+	int r;
+
+	*ret_step = UMEM_STEP_REGISTER;
+	*ret_queue = 0;
+	/* libxdp wants a name; the number is what does not change under us. */
+	if (!if_indextoname(config->ifindex, ifname)) {
+		return -ENODEV;
+	}
+	for (umem->n_created = 0; umem->n_created < config->n_queues; umem->n_created++) {
+		umem->queue[umem->n_created] = queue_new(config, mode, frames, umem->n_created);
+		if (!umem->queue[umem->n_created]) {
+			return -ENOMEM;
+		}
+	}
+	r = buffer_register(umem, config, frames);
+	for (uint32_t q = 0; r == 0 && q < config->n_queues; q++) {
+		*ret_queue = q;
+		r = queue_open(umem, config, mode, umem->queue[q], ifname, cache, ret_step);
+	}
+	return r;
+}
+
+/*
+ * Whether the kernel may read or write frames after the socket's descriptor is closed: it lets go
+ * of a socket's buffers in deferred work. Until then a zero-copy device goes on receiving into
+ * them, and packets on their way out point into them on drivers that do not copy. In copy modes
+ * with every completion home nothing does: closing waits for receivers.
+ */
+static bool queue_may_linger(const struct xq *xq)
+{
+	return xq->socket && (xq->tx_only_kernel_wakes || xq->tx_outstanding > 0);
+}
+
+/*
+ * Binds a socket of one page to the queue, in copy mode, which leaves the device alone: EBUSY while
+ * the last one lingers.
+ */
+static int queue_try_bind(int fd, void *page, size_t page_bytes, uint32_t ifindex,
+			  uint32_t queue_id)
+{
+	struct xdp_umem_reg reg = {
+		.addr = (uintptr_t)page,
+		.len = page_bytes,
+		.chunk_size = 2048,
+	};
+	struct sockaddr_xdp address = {
+		.sxdp_family = AF_XDP,
+		.sxdp_flags = XDP_COPY,
+		.sxdp_ifindex = ifindex,
+		.sxdp_queue_id = queue_id,
+	};
+
+	if (setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &reg, sizeof(reg)) < 0 ||
+	    !socket_set(fd, SOL_XDP, XDP_UMEM_FILL_RING, 1) ||
+	    !socket_set(fd, SOL_XDP, XDP_UMEM_COMPLETION_RING, 1) ||
+	    !socket_set(fd, SOL_XDP, XDP_RX_RING, 1) ||
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		return -errno;
+	}
+	return 0;
+}
+
+static int queue_try(uint32_t ifindex, uint32_t queue_id)
+{
+	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+	void *page =
+		mmap(NULL, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd, r;
+
+	if (page == MAP_FAILED) {
+		return -ENOMEM;
+	}
+	fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		r = -errno;
+	} else {
+		r = queue_try_bind(fd, page, page_bytes, ifindex, queue_id);
+		close(fd);
+	}
+	munmap(page, page_bytes);
+	return r;
+}
+
+static void pause_ns(uint64_t ns)
+{
+	struct timespec ts = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+
+	nanosleep(&ts, NULL);
+}
+
+/* False: the device still has the queue's frames after RELEASE_WAIT_NS. */
+static bool queue_wait_released(uint32_t ifindex, uint32_t queue_id)
+{
+	uint64_t deadline = clock_now_ns() + RELEASE_WAIT_NS;
+
+	for (;;) {
+		int r = queue_try(ifindex, queue_id);
+
+		if (r == 0 || r == -ENODEV) {
+			return true;
+		}
+		if (r != -EBUSY) {
+			/*
+			 * Without the right to ask, after dropping capabilities: a few times what a
+			 * release takes.
+			 */
+			pause_ns(RELEASE_BLIND_NS);
+			return true;
+		}
+		if (clock_now_ns() >= deadline) {
+			return false;
+		}
+		pause_ns(RELEASE_POLL_NS);
+	}
+}
+
+/* Claims to shared frames: this queue holds one to each frame of its bit map. */
+static void reclaim_shared(struct xq *xq, struct frame_cache *cache)
+{
+	for (uint32_t word = 0; xq->tx_shared_outstanding && word < xq->frames->n_frames / 64;
+	     word++) {
+		while (xq->tx_shared[word]) {
+			uint32_t bit = (uint32_t)__builtin_ctzll(xq->tx_shared[word]);
+
+			xq->tx_shared[word] &= xq->tx_shared[word] - 1;
+			xq->tx_shared_outstanding--;
+			frame_release(cache, word * 64 + bit);
+		}
+	}
+}
+
+/*
+ * Frames whose holder names one of the queues: in the rings, in the driver, wherever the kernel had
+ * them.
+ */
+static void reclaim_held(struct frames *frames, uint16_t first_id, uint32_t n_queues,
+			 struct frame_cache *cache)
+{
+	for (uint32_t i = 0; i < frames->n_frames; i++) {
+		uint16_t holder =
+			atomic_load_explicit(&frames->info[i].holder, memory_order_relaxed);
+
+		if ((uint32_t)(uint16_t)(holder - FRAME_FILL(first_id)) < n_queues ||
+		    (uint32_t)(uint16_t)(holder - FRAME_TX(first_id)) < n_queues) {
+			frame_put(cache, i);
+		}
+	}
+}
+
+static void reclaim(struct umem *umem, struct frame_cache *cache)
+{
+	for (uint32_t q = 0; q < umem->n_created; q++) {
+		reclaim_shared(umem->queue[q], cache);
+	}
+	reclaim_held(umem->queue[0]->frames, umem->queue[0]->id, umem->n_created, cache);
+}
+
+void umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache)
+{
+	bool may_linger[XPORT_QUEUES_MAX] = {false};
+	bool released = true;
+
+	if (umem->n_created == 0) {
+		return;
+	}
+	for (uint32_t q = 0; q < umem->n_created; q++) {
+		may_linger[q] = queue_may_linger(umem->queue[q]);
+		xsk_socket__delete(umem->queue[q]->socket);
+	}
+	if (umem->umem) {
+		/* Closes the first socket, which libxdp keeps open for the others' sake. */
+		int r = xsk_umem__delete(umem->umem);
+
+		assert(r == 0);
+		(void)r;
+		umem->umem = NULL;
+	}
+	for (uint32_t q = 0; q < umem->n_created && released; q++) {
+		released = !may_linger[q] || queue_wait_released(ifindex, q);
+	}
+	if (released) {
+		reclaim(umem, cache);
+	}
+	for (uint32_t q = 0; q < umem->n_created; q++) {
+		queue_free(umem->queue[q]);
+		umem->queue[q] = NULL;
+	}
+	umem->n_created = 0;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+/*
+ * umem - the packet buffer registered for one port, and a socket on each of its queues.
+ *
+ * Fits:    port.c only. One registration per port over the same memory: sharing a registration
+ *          among devices would force the first one's mode on all; sharing it among the queues of
+ *          one device does not.
+ * Threads: control; libxdp's bookkeeping has no locks.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "xdp/xq.h"
+
+struct xport_config;
+
+/* The step that an error came from. */
+enum umem_step {
+	UMEM_STEP_REGISTER,
+	UMEM_STEP_FRAMES, /* the pool is too small */
+	UMEM_STEP_SOCKET, /* socket, rings, bind: libxdp does not tell them apart */
+	UMEM_STEP_N,
+};
+
+struct umem {
+	struct xsk_umem *umem;
+	struct xq **queue; /* port.c's array: XPORT_QUEUES_MAX places */
+	uint32_t n_created; /* queues that have memory, with or without a socket */
+};
+
+/*
+ * Registers the buffer and opens a socket on every queue, its fill ring full. 0 or -errno with
+ * '*ret_step' and '*ret_queue' saying where; umem_close() follows either way.
+ */
+int umem_open(struct umem *umem, const struct xport_config *config, enum xq_mode mode,
+	      struct frames *frames, struct frame_cache *cache, enum umem_step *ret_step,
+	      uint32_t *ret_queue);
+
+/*
+ * Unmaps every ring, closes every socket, waits until the kernel has let go of the memory and puts
+ * all that it held into 'cache'. The queues' memory goes too. A umem that is zeroed or closed is
+ * fine.
+ */
+void umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache);

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "xdp/xq.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "base/err.h"
+
+const char *const xq_mode_name[XQ_MODE_N] = {
+	[XQ_MODE_ZERO_COPY] = "zero-copy",
+	[XQ_MODE_COPY] = "copy",
+	[XQ_MODE_GENERIC] = "generic",
+};
+
+/* What a kernel before 6.17 takes from the TX ring in one call at the least, in copy mode. */
+#define KICK_FRAMES_MIN 16u
+
+_Static_assert(sizeof(struct frame_desc) == sizeof(struct xdp_desc) &&
+		       offsetof(struct frame_desc, addr) == offsetof(struct xdp_desc, addr) &&
+		       offsetof(struct frame_desc, len) == offsetof(struct xdp_desc, len) &&
+		       offsetof(struct frame_desc, options) == offsetof(struct xdp_desc, options),
+	       "frame_desc is laid out as xdp_desc");
+
+static uint32_t min_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+uint32_t xq_rx_burst(struct xq *xq, struct frame_desc *ret_desc, uint32_t n)
+{
+	uint32_t pos, got = xsk_ring_cons__peek(&xq->rx, n, &pos);
+
+	if (!got) {
+		return 0;
+	}
+	for (uint32_t i = 0; i < got; i++) {
+		const struct xdp_desc *desc = xsk_ring_cons__rx_desc(&xq->rx, pos + i);
+
+		ret_desc[i] = (struct frame_desc){.addr = desc->addr, .len = desc->len};
+	}
+	xsk_ring_cons__release(&xq->rx, got);
+	assert(got <= xq->fill_outstanding);
+	xq->fill_outstanding -= got;
+	return got;
+}
+
+/*
+ * The kernel skips a descriptor that does not fit its frame without completing it: the frame would
+ * be lost.
+ */
+static bool desc_is_sound(const struct xq *xq, const struct frame_desc *desc)
+{
+	uint32_t frame_bytes = 1u << xq->frames->frame_shift;
+
+	return desc->addr < xq->frames->area_bytes && desc->len > 0 && desc->options == 0 &&
+	       (desc->addr & (frame_bytes - 1)) + desc->len <= frame_bytes;
+}
+
+static void shared_add(struct xq *xq, uint32_t frame_idx)
+{
+	uint64_t bit = 1ull << (frame_idx % 64);
+
+	assert(!(xq->tx_shared[frame_idx / 64] & bit));
+	xq->tx_shared[frame_idx / 64] |= bit;
+	xq->tx_shared_outstanding++;
+}
+
+static void shared_remove(struct xq *xq, uint32_t frame_idx)
+{
+	uint64_t bit = 1ull << (frame_idx % 64);
+
+	assert(xq->tx_shared[frame_idx / 64] & bit);
+	xq->tx_shared[frame_idx / 64] &= ~bit;
+	xq->tx_shared_outstanding--;
+}
+
+uint32_t xq_tx_burst(struct xq *xq, const struct frame_desc *desc, uint32_t n)
+{
+	uint32_t pos;
+
+	assert(xq->tx_outstanding <= xq->tx_size);
+	n = min_u32(n, xq->tx_size - xq->tx_outstanding);
+	if (n == 0) {
+		return 0;
+	}
+	n = min_u32(n, xsk_prod_nb_free(&xq->tx, n));
+	if (xsk_ring_prod__reserve(&xq->tx, n, &pos) == 0) {
+		return 0;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t frame_idx = frame_idx_of(xq->frames, desc[i].addr);
+		_Atomic uint16_t *holder = &xq->frames->info[frame_idx].holder;
+
+		assert(desc_is_sound(xq, &desc[i]));
+		if (atomic_load_explicit(holder, memory_order_relaxed) == FRAME_SHARED) {
+			shared_add(xq, frame_idx);
+		} else {
+			atomic_store_explicit(holder, FRAME_TX(xq->id), memory_order_relaxed);
+		}
+		*xsk_ring_prod__tx_desc(&xq->tx, pos + i) =
+			(struct xdp_desc){.addr = desc[i].addr, .len = desc[i].len};
+	}
+	xq->tx_outstanding += n;
+	xsk_ring_prod__submit(&xq->tx, n);
+	return n;
+}
+
+uint32_t xq_complete(struct xq *xq, struct frame_cache *cache)
+{
+	uint32_t pos, n;
+
+	if (xq->tx_outstanding == 0) {
+		return 0;
+	}
+	n = xsk_ring_cons__peek(&xq->comp, xq->tx_size, &pos);
+	if (n == 0) {
+		return 0;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t frame_idx =
+			frame_idx_of(xq->frames, *xsk_ring_cons__comp_addr(&xq->comp, pos + i));
+		uint16_t holder = atomic_load_explicit(&xq->frames->info[frame_idx].holder,
+						       memory_order_relaxed);
+
+		/*
+		 * While this queue's claim is out nobody else can be the last holder: the word is
+		 * stable here.
+		 */
+		if (holder == FRAME_SHARED) {
+			shared_remove(xq, frame_idx);
+		} else {
+			assert(holder == FRAME_TX(xq->id));
+		}
+		frame_release(cache, frame_idx);
+	}
+	xsk_ring_cons__release(&xq->comp, n);
+	assert(n <= xq->tx_outstanding);
+	xq->tx_outstanding -= n;
+	return n;
+}
+
+/* Up to FRAME_SLAB frames; fewer where the cache ends. The caller knows that the ring has room. */
+static uint32_t refill_some(struct xq *xq, struct frame_cache *cache, uint32_t n)
+{
+	uint32_t idx[FRAME_SLAB], got = 0, pos;
+
+	while (got < n && frame_get(cache, &idx[got])) {
+		got++;
+	}
+	if (got == 0 || xsk_ring_prod__reserve(&xq->fill, got, &pos) == 0) {
+		return 0;
+	}
+	for (uint32_t i = 0; i < got; i++) {
+		atomic_store_explicit(&xq->frames->info[idx[i]].holder, FRAME_FILL(xq->id),
+				      memory_order_relaxed);
+		*xsk_ring_prod__fill_addr(&xq->fill, pos + i) = frame_addr_of(xq->frames, idx[i]);
+	}
+	xsk_ring_prod__submit(&xq->fill, got);
+	xq->fill_outstanding += got;
+	return got;
+}
+
+uint32_t xq_refill(struct xq *xq, struct frame_cache *cache)
+{
+	uint32_t want = xq->fill_target - xq->fill_outstanding;
+	uint32_t given = 0;
+
+	assert(xq->fill_outstanding <= xq->fill_target && xq->fill_target <= xq->fill_size);
+	if (want == 0) {
+		return 0;
+	}
+	want = min_u32(want, xsk_prod_nb_free(&xq->fill, want));
+	while (given < want) {
+		uint32_t n = min_u32(want - given, FRAME_SLAB);
+		uint32_t got = refill_some(xq, cache, n);
+
+		given += got;
+		if (got < n) {
+			break;
+		}
+	}
+	return given;
+}
+
+/* Frames in the TX ring that the kernel has not taken yet. */
+static uint32_t tx_waiting(const struct xq *xq)
+{
+	return *xq->tx.producer - __atomic_load_n(xq->tx.consumer, __ATOMIC_ACQUIRE);
+}
+
+static int kick_once(struct xq *xq)
+{
+	xq->n_kicks++;
+	return sendto(xq->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 ? -errno : 0;
+}
+
+/*
+ * Copy mode: one call sends some frames and answers EAGAIN where more are waiting, so only a call
+ * that moved nothing says that the device is busy. EBUSY says that a frame was dropped and the call
+ * ended there: once a turn is enough of that.
+ */
+static void kick_copy(struct xq *xq)
+{
+	uint32_t waiting = tx_waiting(xq);
+	uint32_t n_max = (waiting + KICK_FRAMES_MIN - 1) / KICK_FRAMES_MIN + 1;
+
+	while (waiting && n_max--) {
+		int r = kick_once(xq);
+		uint32_t left = tx_waiting(xq);
+
+		if (left == waiting || r == -EBUSY) {
+			xq->n_kick_busy++;
+			return;
+		}
+		waiting = left;
+	}
+}
+
+void xq_kick(struct xq *xq)
+{
+	if (xq->tx_outstanding == 0) {
+		return;
+	}
+	if (!xq->tx_only_kernel_wakes) {
+		kick_copy(xq);
+	} else if (xsk_ring_prod__needs_wakeup(&xq->tx) && kick_once(xq) < 0) {
+		xq->n_kick_busy++;
+	}
+}
+
+void xq_poll_rx(struct xq *xq)
+{
+	if (xq->busy_poll || xsk_ring_prod__needs_wakeup(&xq->fill)) {
+		(void)recvfrom(xq->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+	}
+}
+
+bool xq_rx_pending(struct xq *xq)
+{
+	return xsk_cons_nb_avail(&xq->rx, 1) > 0;
+}
+
+int xq_statistics(const struct xq *xq, struct xdp_statistics *ret)
+{
+	struct xdp_statistics stats = {0};
+	socklen_t bytes = sizeof(stats);
+
+	if (getsockopt(xq->fd, SOL_XDP, XDP_STATISTICS, &stats, &bytes) < 0) {
+		return -errno;
+	}
+	*ret = stats;
+	return 0;
+}
+
+/*
+ * The consumer's index first: the producer's can only have grown since. Clamped, for both may move
+ * in between.
+ */
+static uint32_t level(const uint32_t *producer, const uint32_t *consumer, uint32_t size)
+{
+	uint32_t cons, used;
+
+	if (!producer) {
+		return 0;
+	}
+	cons = __atomic_load_n(consumer, __ATOMIC_ACQUIRE);
+	used = __atomic_load_n(producer, __ATOMIC_ACQUIRE) - cons;
+	return min_u32(used, size);
+}
+
+void xq_levels(const struct xq *xq, struct xq_levels *ret)
+{
+	*ret = (struct xq_levels){
+		.rx_size = xq->rx_size,
+		.rx_used = level(xq->rx.producer, xq->rx.consumer, xq->rx_size),
+		.tx_size = xq->tx_size,
+		.tx_used = level(xq->tx.producer, xq->tx.consumer, xq->tx_size),
+		.fill_size = xq->fill_size,
+		.fill_used = level(xq->fill.producer, xq->fill.consumer, xq->fill_size),
+		.comp_size = xq->tx_size,
+		.comp_used = level(xq->comp.producer, xq->comp.consumer, xq->tx_size),
+	};
+}
