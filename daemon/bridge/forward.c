@@ -217,7 +217,9 @@ static inline __attribute__((always_inline)) uint32_t admit(struct fwd_burst *b,
 			s->fid[slot] = s->fid[i];
 		}
 		if (!macaddr_is_group(s->dst[slot])) {
-			s->key[n_keys++] = fdb_key(vlan ? s->fid[slot] : b->port->fid, s->dst[slot]);
+			uint32_t fid = vlan ? s->fid[slot] : b->port->fid;
+
+			s->key[n_keys++] = fdb_key(fid, s->dst[slot]);
 		}
 		slot++;
 	}

@@ -6,9 +6,9 @@
  * Fits:    forward.c classifies, learns and looks up; forward_scatter.c delivers; forward_edit.c
  *          rewrites.
  * Threads: all of it belongs to the one worker inside the call.
- * Arrays:  slot i of the scratch is the i-th frame that is still under way, in order of arrival; 'pos'
- *          says where in the burst it stood. A stage that drops frames closes the gaps.
- *          Headers lie at stride 2048, that is in few sets of the L1 cache: classify reads each once.
+ * Arrays:  slot i of the scratch is the i-th frame that is still under way, in order of arrival;
+ *          'pos' says where in the burst it stood. A stage that drops frames closes the gaps.
+ *          Headers lie at stride 2048, so in few sets of the L1 cache: classify reads each once.
  */
 #include <assert.h>
 #include <stdbool.h>
@@ -26,7 +26,8 @@
 #define VLAN_VID_MASK    0x0fffu
 #define VLAN_VID_RESERVED 0x0fffu
 
-static_assert(BATCH_MAX <= FDB_BURST_MAX && BATCH_MAX - 1 <= UINT8_MAX, "slots are numbered in bytes");
+static_assert(BATCH_MAX <= FDB_BURST_MAX, "the table takes a whole burst");
+static_assert(BATCH_MAX - 1 <= UINT8_MAX, "places in a burst are numbered in bytes");
 
 /* What the bridge sees as the frame's own tag. Always NONE where VLANs are not filtered. */
 enum fwd_tag {
@@ -57,8 +58,8 @@ struct fwd_burst {
 	const struct frame_desc *desc;
 	uint32_t port_idx;
 	uint32_t n;                     /* slots in use */
-	bool vlan;                      /* VIEW_PORT_VLAN, known at compile time inside the stages */
-	struct portset reach;           /* ports that may hear this one: not itself, not isolated from it */
+	bool vlan;                      /* VIEW_PORT_VLAN; a constant inside the stages */
+	struct portset reach;           /* may send, and may hear the port of entry */
 	/* counted here, written to the counters once */
 	uint32_t n_dropped, n_forwarded, n_flooded, n_flood_copies;
 	uint16_t rx_drop[RX_DROP_N];
@@ -94,7 +95,8 @@ static inline void burst_put_frame(struct fwd_burst *b, const struct frame_desc 
 	frame_put(b->fwd->cache, frame_idx_of(b->frames, desc->addr));
 }
 
-static inline void burst_drop(struct fwd_burst *b, const struct frame_desc *desc, enum rx_drop reason)
+static inline void burst_drop(struct fwd_burst *b, const struct frame_desc *desc,
+			      enum rx_drop reason)
 {
 	b->rx_drop[reason]++;
 	b->n_dropped++;

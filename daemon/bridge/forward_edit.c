@@ -100,7 +100,10 @@ struct frame_desc edit_copy(const struct frames *frames, const struct frame_desc
 			    uint32_t frame_idx)
 {
 	uint64_t offset = from->addr - frame_start(frames, from->addr);
-	struct frame_desc to = {.addr = frame_addr_of(frames, frame_idx) + offset, .len = from->len};
+	struct frame_desc to = {
+		.addr = frame_addr_of(frames, frame_idx) + offset,
+		.len = from->len,
+	};
 
 	memcpy(frames->area + to.addr, frames->area + from->addr, from->len);
 	return to;

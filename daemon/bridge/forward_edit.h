@@ -4,8 +4,9 @@
  * forward_edit - putting a tag on a frame, taking it off, changing it, in the frame's own buffer.
  *
  * Fits:    forward_scatter.c decides the form and checks its length; this moves the bytes.
- * Memory:  the frame is exclusively the caller's. Only the two addresses move where there is headroom
- *          (FRAME_HEADROOM gives it to everything received); else the data goes back to the frame's start.
+ * Memory:  the frame is exclusively the caller's. Only the two addresses move where there is
+ *          headroom (FRAME_HEADROOM gives it to everything received); else the data goes back to
+ *          the frame's start.
  */
 #include <stdint.h>
 
@@ -13,7 +14,7 @@
 
 enum edit {
 	EDIT_NONE,
-	EDIT_PUSH,                      /* an 802.1Q tag after the addresses; the frame's room was checked */
+	EDIT_PUSH,                      /* a tag after the addresses; its room was checked */
 	EDIT_POP,                       /* what gets shorter than 60 bytes is padded with zeros */
 	EDIT_RETAG,                     /* another TCI in the tag that is there */
 };

@@ -2,10 +2,10 @@
 /*
  * forward_scatter - the last stage: from look-up results to the lists of the ports of exit.
  *
- * The straight path is a known unicast frame whose bytes stay as they are: one bit of a set that is
- * made once per FID, one comparison of lengths. All else goes through forms: a frame leaves a port in
- * the untagged or the tagged form of its VLAN, which takes an edit, has a length, and may be refused
- * at that port (802.1Q 8.6.4, 8.8.9, 6.9.2).
+ * The straight path is a known unicast frame whose bytes stay as they are: one bit of a set that
+ * is made once per FID, one comparison of lengths. All else goes through forms: a frame leaves a
+ * port in the untagged or the tagged form of its VLAN, which takes an edit, has a length, and may
+ * be refused at that port (802.1Q 8.6.4, 8.8.9, 6.9.2).
  */
 #include "daemon/bridge/forward_burst.h"
 #include "daemon/bridge/forward_edit.h"
@@ -170,7 +170,7 @@ static void count_tx_drops(struct fwd_burst *b, const struct portset *ports, enu
 	}
 }
 
-/* Brings the frame into its form and gives it to all ports that still want it: 'n' claims, one or more. */
+/* Brings the frame into its form and gives it to the form's 'n' ports, one claim each. */
 static void form_emit(struct fwd_burst *b, const struct form *form, uint32_t n,
 		      struct frame_desc desc)
 {

@@ -7,8 +7,8 @@
  *          worker.c read it, once per burst.
  * Threads: built and freed by control; read by workers inside an epoch section. [const] from
  *          publication to the end of the grace period.
- * Order:   control: build, store the pointer with release (publish.c), wait for a grace period, free
- *          the old one.
+ * Order:   control: build, store the pointer with release (publish.c), wait for a grace period,
+ *          free the old one.
  *          worker:  load the pointer with acquire once per burst, drop it before the next
  *          epoch_quiescent().
  *
@@ -100,7 +100,7 @@ enum view_port_flags {
 	VIEW_PORT_HAIRPIN = 1u << 6,
 	VIEW_PORT_ISOLATED = 1u << 7,
 	VIEW_PORT_VLAN = 1u << 8,       /* its bridge filters VLANs */
-	VIEW_PORT_TRUNK = 1u << 9,      /* member of a tagged VLAN: accepts tags, sends no double tag */
+	VIEW_PORT_TRUNK = 1u << 9,      /* has tagged VLANs: accepts tags, sends none twice */
 	VIEW_PORT_NO_UNTAGGED = 1u << 10,       /* frame-types: tagged */
 	VIEW_PORT_NO_TAGGED = 1u << 11, /* frame-types: untagged */
 };
