@@ -3,8 +3,8 @@
 /*
  * counters - what happened to frames, per worker and port. Never reset while the program runs.
  *
- * Threads: each struct is written by one worker only ([W->C]: relaxed stores by its owner, relaxed loads by control, no
- *          read-modify-write). Aligned so that two workers share no line.
+ * Threads: each struct is written by one worker only ([W->C]: relaxed stores by its owner, relaxed
+ *          loads by control, no read-modify-write). Aligned so that two workers share no line.
  * Sums:    on each bridge, at rest (manual 3):
  *          rx_packets = forwarded + flooded + consumed + sum(rx_drops)
  *          forwarded + flood_copies = tx_packets + sum(tx_drops)
@@ -21,12 +21,13 @@ struct port_counters {
 	_Atomic uint64_t tx_packets, tx_bytes;
 	_Atomic uint64_t rx_drop[RX_DROP_N];
 	_Atomic uint64_t tx_drop[TX_DROP_N];
-	_Atomic uint64_t bad_checksum;  /* of the sample: L4 checksums that a far stack left undone */
+	_Atomic uint64_t bad_checksum;  /* of the sample: L4 checksums left undone */
 };
 
 static inline void counter_add(_Atomic uint64_t *counter, uint64_t n)
 {
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+			      memory_order_relaxed);
 }
 
 static inline uint64_t counter_read(const _Atomic uint64_t *counter)

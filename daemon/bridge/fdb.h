@@ -3,25 +3,35 @@
 /*
  * fdb - forwarding database: (FID, MAC address) -> port. 802.1Q-2022 8.8.
  *
- * Fits:    forward.c looks up and learns; daemon/ageing.c ages, flushes and grows; daemon/inspect.c copies.
- * Threads: any worker may look up and learn inside an epoch section. Control alone adds and deletes static entries, ages, flushes
- *          and migrates. Reclaim may make (fdb_table_new) and free tables.
- * Memory:  one mapping per table; nothing but fdb_table_new allocates.
+ * Fits:    forward.c looks up and learns; daemon/ageing.c ages, flushes and grows; daemon/inspect.c
+ *          copies.
+ * Threads: any worker may look up and learn inside an epoch section. Control alone adds and deletes
+ *          static entries, ages, flushes and migrates. Reclaim may make (fdb_table_new) and free
+ *          tables.
+ * Memory:  one mapping per table, or its creator's memory; nothing but fdb_table_new allocates.
  *
- * Layout:  key = FID (12 bits) and MAC (48 bits), sent through a keyed, invertible mix of 60 bits. The upper 'lines_log2' bits of the
- *          result choose the primary bucket, the rest is the tag, so the key need not be stored and can still be dumped. A bucket is
- *          one 64-byte line: seven entries and a control word (writer lock, overflow bit). The alternate bucket is the primary
- *          xor a non-zero function of the tag; it is read only where the primary's overflow bit is set.
- * Entry:   one 64-bit word: tag, which of its two buckets, port (8), age stamp (5), valid, static, sticky, local.
+ * Layout:  key = FID (12 bits) and MAC (48 bits), sent through a keyed, invertible mix of 60 bits.
+ *          The upper 'lines_log2' bits of the result choose the primary bucket, the rest is the
+ *          tag, so the key need not be stored and can still be dumped. A bucket is one 64-byte
+ *          line: seven entries and a control word (writer lock, number of its keys that live
+ *          elsewhere). The alternate bucket is the primary xor a non-zero function of the tag; it
+ *          is read only where that number is not zero.
+ * Entry:   one 64-bit word: tag, which of its two buckets, port (8), age stamp (5), valid, static,
+ *          sticky, local.
  *
- * Invariants (asserted in fdb.c, exercised by tests/torture/fdb.c):
- *  1. A reader sees a whole entry (key, port, age, flags together) or none; it writes nothing and waits for nobody.
- *  2. An address is in a table at most once, except while its entry is being displaced, when both copies are equal.
- *  3. A displacement writes the copy before it clears the original, sets the overflow bit before either, and goes from primary
- *     to alternate only: an address that is in the table is never answered unknown.
- *  4. While a pair (cur, old) is published: what old holds is in cur or still in old; workers never clear an entry of old;
- *     they update its port there too when a station moves, because a worker may still see old alone.
- *  5. The number of learned entries per port and per group equals the counters whenever no writer is inside a call.
+ * Invariants (why they hold: fdb_internal.h; exercised by tests/torture/torture_fdb*.c):
+ *  1. A reader sees a whole entry (key, port, age, flags together) or none; it writes nothing and
+ *     waits for nobody.
+ *  2. An address is in a table at most once, except while its entry is being displaced, when both
+ *     copies differ in nothing but a stamp that was refreshed that moment.
+ *  3. A displacement writes the copy before it clears the original, raises the overflow count
+ *     before either, and goes from primary to alternate only: an address that is in the table is
+ *     never answered unknown.
+ *  4. While a pair (cur, old) is published, what old holds is in cur or still in old: cur's word
+ *     counts where there is one. Until control first migrates, a worker may still see old alone,
+ *     and all write to old. Nothing is cleared from old but what is deleted.
+ *  5. The number of learned entries per port and per group equals the counters whenever no writer
+ *     is inside a call. An address that is in cur and in old counts once.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,8 +40,8 @@
 #include "base/role.h"
 
 struct err;
-struct fdb;                             /* the database: counters, limits, clocks, key of the mix. Opaque. */
-struct fdb_table;                       /* one table of it. Opaque. */
+struct fdb;                     /* the database: counters, limits, clocks, the mix. Opaque. */
+struct fdb_table;               /* one table of it. Opaque. */
 
 #define FDB_BURST_MAX    256u
 #define FDB_LINES_LOG2_MIN 14u
@@ -39,14 +49,16 @@ struct fdb_table;                       /* one table of it. Opaque. */
 #define FDB_SLOTS_PER_LINE 7u
 #define FDB_PORT_NONE    0u             /* as destination: drop (blackhole) */
 #define FDB_FIDS         4096u
-#define FDB_GROUPS       256u           /* a group is a bridge: FIDs that share a limit and an ageing time */
+/* A group is a bridge: FIDs that share a limit and an ageing time. */
+#define FDB_GROUPS       256u
 #define FDB_UNLIMITED    UINT32_MAX
 
 /* Ticks per ageing time. A stamp has 5 bits; FDB_AGE_TICKS + 1 < 32 leaves room for a late ager. */
 #define FDB_AGE_TICKS    24u
-#define FDB_CLOCK_PER_TICK 8u           /* the coarse clock's steps per tick: an address's tick moves at one of 8 phases (jitter) */
+/* The coarse clock's steps per tick: an address's tick moves at one of 8 phases (jitter). */
+#define FDB_CLOCK_PER_TICK 8u
 
-/* Published together in the view: a table and, while growing, the one it grows out of (else NULL). */
+/* Published together in the view: a table and, while growing, the one it grows from (else NULL). */
 struct fdb_tables {
 	struct fdb_table *cur, *old;
 };
@@ -77,12 +89,21 @@ static inline uint32_t fdb_key_fid(uint64_t key)
 int fdb_new(const uint8_t secret[static 16], struct fdb **ret, struct err *reterr);
 void fdb_free(struct fdb *fdb);
 
-/* Bytes of a table of 2^lines_log2 lines. The smallest size that holds 'n_addresses' at a load of 0.8 (clamped to 14..22). */
+/*
+ * Bytes of a table of 2^lines_log2 lines. The smallest size that holds 'n_addresses' at a load of
+ * 0.8 (clamped to 14..22).
+ */
 size_t fdb_table_bytes(uint32_t lines_log2);
 uint32_t fdb_lines_log2_for(uint32_t n_addresses);
 
-/* Maps and touches an empty table. May be slow (256 MB: 0.7 s): large ones belong to reclaim. 0, -ENOMEM. */
+/* Maps and touches an empty table. Slow (256 MB: 0.7 s): large ones are for reclaim. 0, -ENOMEM. */
 int fdb_table_new(struct fdb *fdb, uint32_t lines_log2, struct fdb_table **ret, struct err *reterr);
+
+/*
+ * The same in the creator's memory: fdb_table_bytes() of it, zeroed, aligned to 64, and the
+ * creator's again after fdb_table_free(). Writes nothing to it. 0, -EINVAL, -ENOMEM.
+ */
+int fdb_table_new_at(uint32_t lines_log2, void *mem, struct fdb_table **ret, struct err *reterr);
 void fdb_table_free(struct fdb_table *table);           /* no reader may be left; NULL is fine */
 uint32_t fdb_table_lines_log2(const struct fdb_table *table);
 
@@ -90,10 +111,16 @@ uint32_t fdb_table_lines_log2(const struct fdb_table *table);
 
 /* FIDs belong to group 0 until told otherwise. Change only while no entry has this FID. */
 void fdb_fid_set_group(struct fdb *fdb, uint32_t fid, uint32_t group) REQUIRES(role_control);
-void fdb_group_set_limit(struct fdb *fdb, uint32_t group, uint32_t max_learned) REQUIRES(role_control);
-void fdb_port_set_limit(struct fdb *fdb, uint32_t port_idx, uint32_t max_learned) REQUIRES(role_control);
+void fdb_group_set_limit(struct fdb *fdb, uint32_t group, uint32_t max_learned)
+	REQUIRES(role_control);
+void fdb_port_set_limit(struct fdb *fdb, uint32_t port_idx, uint32_t max_learned)
+	REQUIRES(role_control);
 
-/* The group's coarse clock: control stores it, workers read it once per burst. It counts ageing-time / (24 * 8); 0-based, wraps. */
+/*
+ * The group's coarse clock: control stores it, workers read it once per burst. It counts
+ * ageing-time / (24 * 8); 0-based, wraps. A learned address is over 193 to 200 steps after the
+ * step of its last frame.
+ */
 void fdb_group_set_clock(struct fdb *fdb, uint32_t group, uint32_t clock) REQUIRES(role_control);
 uint32_t fdb_group_clock(const struct fdb *fdb, uint32_t group);
 
@@ -102,6 +129,7 @@ struct fdb_counts {
 	uint32_t n_static;              /* static, local, blackholes */
 	uint64_t n_refused;             /* not learned: limit of port or group */
 	uint64_t n_full;                /* not learned: both buckets full */
+	uint64_t n_busy;                /* not learned now: a bucket's writer had lost its CPU */
 	uint64_t n_moved;
 };
 void fdb_counts(const struct fdb *fdb, struct fdb_counts *ret);
@@ -111,17 +139,19 @@ uint32_t fdb_port_n_learned(const struct fdb *fdb, uint32_t port_idx);
 /* ---- the worker's side ---- */
 
 /* Looks up 'n' keys (n <= FDB_BURST_MAX). Does not block, allocate, log or write. */
-void fdb_lookup_burst(const struct fdb *fdb, const struct fdb_tables *tables, const uint64_t *key, uint32_t n, uint32_t *ret_hit)
-	REQUIRES_SHARED(in_epoch);
+void fdb_lookup_burst(const struct fdb *fdb, const struct fdb_tables *tables, const uint64_t *key,
+		      uint32_t n, uint32_t *ret_hit) REQUIRES_SHARED(in_epoch);
 
 /* What became of a source address. */
 enum fdb_learned {
 	FDB_KNOWN,                      /* on this port already (refreshed if its tick was over) */
 	FDB_LEARNED,                    /* new */
 	FDB_MOVED,                      /* was on another port; 'from_port' tells */
-	FDB_FIXED,                      /* static, sticky or local, here or elsewhere: nothing moved */
-	FDB_REFUSED,                    /* unknown and not learned: learning off, limit or full table */
-	FDB_FORGOTTEN,                  /* moved to a port that may learn no more: deleted, to be flooded; 'from_port' tells */
+	FDB_FIXED,                      /* static, sticky or local, anywhere: nothing moved */
+	FDB_REFUSED,                    /* not learned: learning is off (the address may be known
+					   elsewhere: 'hit'), limit, full table, busy bucket */
+	FDB_FORGOTTEN,                  /* moved to a port that may learn no more: deleted, to be
+					   flooded; 'from_port' tells */
 };
 
 struct fdb_source {
@@ -132,66 +162,98 @@ struct fdb_source {
 
 struct fdb_learner {
 	uint8_t port_idx;
-	bool learning;                  /* false: look up and refresh what is here already, learn and move nothing */
-	bool sticky;                    /* what is learned here is sticky */
+	bool learning;                  /* false: refresh what is here, learn and move nothing */
+	bool sticky;                    /* what is learned here, from now on, is sticky */
 	uint32_t clock;                 /* the group's, read once per burst */
 };
 
 /*
- * Looks up the 'n' source keys of one port's burst, refreshes, learns and moves. On the hit path it writes nothing but a stamp whose
- * tick is over. The same address twice in a burst is learned once. Does not block beyond a bucket's writer lock, held for a few stores.
+ * Looks up the 'n' source keys of one port's burst, refreshes, learns and moves. On the hit path it
+ * writes nothing but a stamp whose tick is over. The same address twice in a burst is learned once.
+ * Waits for a bucket's writer lock, held for a few stores, but some 10 us at most: then the
+ * address is left to its next frame.
  */
-void fdb_learn_burst(struct fdb *fdb, const struct fdb_tables *tables, const struct fdb_learner *learner, const uint64_t *key,
-		     uint32_t n, struct fdb_source *ret_source) REQUIRES_SHARED(in_epoch);
+void fdb_learn_burst(struct fdb *fdb, const struct fdb_tables *tables,
+		     const struct fdb_learner *learner, const uint64_t *key, uint32_t n,
+		     struct fdb_source *ret_source) REQUIRES_SHARED(in_epoch);
 
-/* ---- the control side ---- */
+/*
+ * ---- the control side ----
+ *
+ * 'tables' is what is published. A pass by cursor belongs to one pair of tables: after a change of
+ * them begin it again. While workers learn, an entry that is displaced between two calls may be
+ * met twice by a pass, but never not at all.
+ */
 
 struct fdb_entry {
 	uint64_t key;
 	uint8_t port_idx;
-	uint8_t age_ticks;              /* whole ticks since its stamp */
+	uint8_t age_ticks;              /* whole ticks since its stamp; static: 0 */
 	bool is_static, sticky, local;
 };
 
-/* Adds or replaces a static entry (learned ones give way). 0, -EEXIST (static there already), -ENOSPC (both buckets full). */
-int fdb_add_static(struct fdb *fdb, const struct fdb_tables *tables, uint64_t key, uint8_t port_idx, bool local)
-	REQUIRES(role_control);
+/*
+ * Adds a static entry; a learned one gives way to it. 0, -EEXIST (static there already), -ENOSPC
+ * (both buckets full).
+ */
+int fdb_add_static(struct fdb *fdb, const struct fdb_tables *tables, uint64_t key, uint8_t port_idx,
+		   bool local) REQUIRES(role_control);
 
 /* Removes one entry of any kind from both tables; the entry as it was. 0 or -ENOENT. */
-int fdb_delete(struct fdb *fdb, const struct fdb_tables *tables, uint64_t key, struct fdb_entry *ret_was) REQUIRES(role_control);
+int fdb_delete(struct fdb *fdb, const struct fdb_tables *tables, uint64_t key,
+	       struct fdb_entry *ret_was) REQUIRES(role_control);
 
-bool fdb_find(const struct fdb *fdb, const struct fdb_tables *tables, uint64_t key, struct fdb_entry *ret);
+bool fdb_find(const struct fdb *fdb, const struct fdb_tables *tables, uint64_t key,
+	      struct fdb_entry *ret);
 
 /* true: remove this entry. Called with a copy; static entries are offered too. */
 typedef bool fdb_pred_fn(const struct fdb_entry *entry, void *arg);
 
 /*
- * Removes what 'pred' chooses in 'n_lines' lines from '*cursor' on, cur and old alike, with a compare-and-swap that fails where
- * the entry was refreshed or moved meanwhile. Advances '*cursor'; returns the number removed. Done when *cursor == fdb_n_lines().
+ * Removes what 'pred' chooses in 'n_lines' lines from '*cursor' on, cur and old alike, with a
+ * compare-and-swap that fails where the entry was refreshed or moved meanwhile; then 'pred' is
+ * asked again. Advances '*cursor'; returns the number removed. Done when *cursor == fdb_n_lines().
  */
-uint32_t fdb_remove_if(struct fdb *fdb, const struct fdb_tables *tables, fdb_pred_fn *pred, void *arg, uint32_t *cursor,
-		       uint32_t n_lines) REQUIRES(role_control);
-uint32_t fdb_n_lines(const struct fdb_tables *tables);  /* of cur and old together */
+uint32_t fdb_remove_if(struct fdb *fdb, const struct fdb_tables *tables, fdb_pred_fn *pred,
+		       void *arg, uint32_t *cursor, uint32_t n_lines) REQUIRES(role_control);
 
-/* The same for "dynamic and its age, by its group's clock, is over": one pass of the ager. 'removed' (may be NULL) is told each. */
-uint32_t fdb_age(struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cursor, uint32_t n_lines,
-		 void (*removed)(const struct fdb_entry *entry, void *arg), void *arg) REQUIRES(role_control);
-
-/* Copies entries of lines from '*cursor' on until 'max' are there (an address seen in old and cur comes once). Advances '*cursor'. */
-uint32_t fdb_copy(const struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cursor, struct fdb_entry *ret, uint32_t max)
-	REQUIRES(role_control);
+/* Lines that a whole pass reads: all of cur and old twice, for primary and alternate entries. */
+uint32_t fdb_n_lines(const struct fdb_tables *tables);
 
 /*
- * Growing: control makes 'bigger' (or has it made), publishes {bigger, cur}, waits for a grace period, calls fdb_migrate until it
- * returns true, publishes {bigger, NULL}, waits for another grace period and frees the old one.
- * fdb_wants_growth: true when the table should be doubled to keep refusals away (load above 0.6).
+ * The same for "dynamic and its age, by its group's clock, is over": one pass of the ager.
+ * 'removed' (may be NULL) is told each. A pass must not take longer than 6 ticks: stamps wrap
+ * after 32.
+ */
+uint32_t fdb_age(struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cursor,
+		 uint32_t n_lines, void (*removed)(const struct fdb_entry *entry, void *arg),
+		 void *arg) REQUIRES(role_control);
+
+/*
+ * Copies entries of lines from '*cursor' on while a line's worth of room is left (max >= 7). An
+ * address that is in cur and in old comes once. Advances '*cursor'; done as above.
+ */
+uint32_t fdb_copy(const struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cursor,
+		  struct fdb_entry *ret, uint32_t max) REQUIRES(role_control);
+
+/*
+ * Growing: control makes 'bigger' (or has it made), publishes {bigger, cur}, waits for a grace
+ * period, calls fdb_migrate (its first call, with *cursor == 0, says that the grace period is over)
+ * until it returns true, publishes {bigger, NULL}, waits for another grace period and frees the
+ * old one. Meanwhile 'tables' of control's other calls is what it published last.
+ * fdb_wants_growth: true when the table should be doubled to keep refusals away (load above 0.6,
+ * or it refused an address already).
  */
 bool fdb_wants_growth(const struct fdb *fdb, const struct fdb_tables *tables);
-bool fdb_migrate(struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cursor, uint32_t n_lines) REQUIRES(role_control);
+bool fdb_migrate(struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cursor,
+		 uint32_t n_lines) REQUIRES(role_control);
 
 /*
- * Unfiltered flush: copies the static entries of 'from' into the empty 'to', which is then published alone; after the grace period
- * 'from' is freed and fdb_recount() sets the counters to what 'to' holds. Learned entries go with the old table: one grace period for all.
+ * Unfiltered flush: copies the static entries of 'from' into the empty 'to', which is then
+ * published alone. After the grace period fdb_uncount() takes what 'from' held off the counters,
+ * exactly, whatever workers learned into 'to' meanwhile, and 'from' is freed. Learned entries go
+ * with the old table: one grace period for all. fdb_copy_static: 0, -ENOSPC ('to' is too small).
  */
-void fdb_copy_static(struct fdb *fdb, const struct fdb_tables *from, struct fdb_table *to) REQUIRES(role_control);
-void fdb_recount(struct fdb *fdb, const struct fdb_tables *tables) REQUIRES(role_control);
+int fdb_copy_static(struct fdb *fdb, const struct fdb_tables *from, struct fdb_table *to)
+	REQUIRES(role_control);
+void fdb_uncount(struct fdb *fdb, const struct fdb_tables *gone) REQUIRES(role_control);

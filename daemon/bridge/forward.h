@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * forward - from a burst of received frames to lists of frames per port: the switch itself. 802.1Q-2022 8.6.
+ * forward - from a burst of received frames to lists of frames per port: the switch itself.
+ *          802.1Q-2022 8.6.
  *
- * Fits:    worker.c receives, calls forward_burst(), sends the lists. Pure: no system calls, fed by arrays.
+ * Fits:    worker.c receives, calls forward_burst(), sends the lists. Pure: no system calls, fed by
+ *          arrays.
  * Threads: a worker, inside an epoch section, with its own scratch, cache and counters.
- * Stages:  classify all (parse, checks, VLAN -> FID), learn all, look up all, scatter. Each a function over arrays.
- * Frames:  every frame of the burst ends in exactly one of: an output list (moved), several of them (shared by count), the cache (dropped).
- *          A flood that needs both forms, tagged and untagged, takes one frame more from the cache and copies once; without one the
- *          frame is dropped whole (no_frame).
+ * Stages:  classify all (parse, checks, VLAN -> FID), learn all, look up all, scatter; each a
+ *          function over arrays. A burst is one instant: what any frame of it teaches, all of its
+ *          look-ups know.
+ * Learns:  from whatever passes classification, also where the frame goes no further (same_port,
+ *          isolated, no_destination, port_state of a learning port). Not from a blackholed source,
+ *          which is static, and not on a locked port, which learns nothing.
+ * Frames:  every frame of the burst ends in exactly one of: an output list (moved), several of them
+ *          (shared by count), the cache (dropped). A flood that needs both forms, tagged and
+ *          untagged, takes one frame more from the cache and copies once; without one the frame is
+ *          dropped whole (no_frame) and counts at no port of exit.
  */
 #include <stdint.h>
 
@@ -32,13 +40,13 @@ struct fwd_event {
 	uint8_t port_idx, from_port;
 };
 
-/* A worker's own memory for a burst: large, so it lives in the worker and not on a stack. forward.c defines the scratch's inside. */
+/* A worker's own memory for a burst: too large for a stack. Its inside is in forward_burst.h. */
 struct fwd_scratch;
 
 struct fwd {
 	/* given by the worker */
 	struct fdb *fdb;
-	struct frame_cache *cache;              /* [W] copies come from here, dropped frames go here */
+	struct frame_cache *cache;              /* [W] lends for copies, takes dropped frames */
 	struct port_counters *counters;         /* [W] VIEW_PORTS of them */
 	struct fwd_scratch *scratch;            /* [W] */
 	/* the outcome, to be emptied by the worker */
@@ -50,13 +58,16 @@ struct fwd {
 };
 
 /* Allocates scratch and lists. 0 or -ENOMEM. */
-int forward_init(struct fwd *fwd, struct fdb *fdb, struct frame_cache *cache, struct port_counters *counters);
-void forward_done(struct fwd *fwd);
+int forward_init(struct fwd *fwd, struct fdb *fdb, struct frame_cache *cache,
+		 struct port_counters *counters);
+void forward_done(struct fwd *fwd);     /* zeroed and half-made ones are fine */
 
 /*
- * Forwards a burst that 'port_idx' received: n <= BATCH_MAX. Counts everything at the port of entry, and at the ports of exit what is
- * refused for their MTU, double tag or carrier; tx_packets, ring_full and handover_full are the sender's to count. The lists and events
- * of the call before must have been emptied (n_touched == 0).
+ * Forwards a burst that 'port_idx' received: n <= BATCH_MAX, each frame exclusively the caller's.
+ * Counts everything at the port of entry, and at the ports of exit what is refused for their MTU,
+ * double tag or carrier; tx_packets, ring_full and handover_full are the sender's to count. Lists
+ * and events of the call before must have been emptied: every list's n, n_touched, n_events are 0.
  */
-void forward_burst(struct fwd *fwd, const struct view *view, uint32_t port_idx, const struct frame_desc *desc, uint32_t n)
+void forward_burst(struct fwd *fwd, const struct view *view, uint32_t port_idx,
+		   const struct frame_desc *desc, uint32_t n)
 	REQUIRES_SHARED(in_epoch) REQUIRES(role_worker);

@@ -3,12 +3,17 @@
 /*
  * view - the one immutable object through which configuration reaches the forwarding loops.
  *
- * Fits:    daemon/publish.c builds one from a struct view_desc and swaps the pointer; forward.c and worker.c read it, once per burst.
- * Threads: built and freed by control; read by workers inside an epoch section. [const] from publication to the end of the grace period.
- * Order:   control: build, store the pointer with release (publish.c), wait for a grace period, free the old one.
- *          worker:  load the pointer with acquire once per burst, drop it before the next epoch_quiescent().
+ * Fits:    daemon/publish.c builds one from a struct view_desc and swaps the pointer; forward.c and
+ *          worker.c read it, once per burst.
+ * Threads: built and freed by control; read by workers inside an epoch section. [const] from
+ *          publication to the end of the grace period.
+ * Order:   control: build, store the pointer with release (publish.c), wait for a grace period,
+ *          free the old one.
+ *          worker:  load the pointer with acquire once per burst, drop it before the next
+ *          epoch_quiescent().
  *
- * Indices: port_idx 1 .. VIEW_PORTS - 1 (0 is "none", and in the table "drop"); bridge_idx 0 .. 255; fid 1 .. 4095 (0: no VLAN).
+ * Indices: port_idx 1 .. VIEW_PORTS - 1 (0 is "none", and in the table "drop");
+ *          bridge_idx 0 .. VIEW_BRIDGES - 1; fid 1 .. 4095 (0: no VLAN).
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,6 +27,7 @@ struct xq;                              /* xdp/xq.h; opaque here: bridge/ makes 
 #define VIEW_BRIDGES 254u
 #define VIEW_VIDS    4096u
 #define PORT_NONE    0u
+#define PORTSET_END  256u
 
 /* A set of ports, bit port_idx. */
 struct portset {
@@ -38,35 +44,81 @@ static inline void portset_add(struct portset *set, uint32_t port_idx)
 	set->word[port_idx / 64] |= 1ull << (port_idx % 64);
 }
 
+static inline void portset_remove(struct portset *set, uint32_t port_idx)
+{
+	set->word[port_idx / 64] &= ~(1ull << (port_idx % 64));
+}
+
+static inline struct portset portset_and(const struct portset *a, const struct portset *b)
+{
+	return (struct portset){{a->word[0] & b->word[0], a->word[1] & b->word[1],
+				 a->word[2] & b->word[2], a->word[3] & b->word[3]}};
+}
+
+static inline struct portset portset_minus(const struct portset *a, const struct portset *b)
+{
+	return (struct portset){{a->word[0] & ~b->word[0], a->word[1] & ~b->word[1],
+				 a->word[2] & ~b->word[2], a->word[3] & ~b->word[3]}};
+}
+
+static inline uint32_t portset_count(const struct portset *set)
+{
+	uint32_t n = 0;
+
+	for (uint32_t w = 0; w < 4; w++) {
+		n += (uint32_t)__builtin_popcountll(set->word[w]);
+	}
+	return n;
+}
+
+/*
+ * The lowest member from 'from' on, or PORTSET_END.
+ * Loop: for (p = portset_next(s, 0); p < PORTSET_END; p = portset_next(s, p + 1)).
+ */
+static inline uint32_t portset_next(const struct portset *set, uint32_t from)
+{
+	uint64_t keep = ~0ull << (from % 64);
+
+	for (uint32_t w = from / 64; w < 4; w++) {
+		uint64_t bits = set->word[w] & keep;
+
+		if (bits != 0) {
+			return w * 64 + (uint32_t)__builtin_ctzll(bits);
+		}
+		keep = ~0ull;
+	}
+	return PORTSET_END;
+}
+
 enum view_port_flags {
 	VIEW_PORT_RX = 1u << 0,         /* may receive: state forwarding or learning */
-	VIEW_PORT_FORWARD = 1u << 1,    /* what it receives goes on: state forwarding (without: learns only, drops port_state) */
-	VIEW_PORT_TX = 1u << 2,         /* may send: forwarding, up and with carrier; without: tx_drop no_carrier */
+	VIEW_PORT_FORWARD = 1u << 1,    /* what it receives goes on; else it learns and drops */
+	VIEW_PORT_TX = 1u << 2,         /* may send: forwarding, up, with carrier */
 	VIEW_PORT_LEARN = 1u << 3,
 	VIEW_PORT_STICKY = 1u << 4,
 	VIEW_PORT_LOCKED = 1u << 5,
 	VIEW_PORT_HAIRPIN = 1u << 6,
 	VIEW_PORT_ISOLATED = 1u << 7,
 	VIEW_PORT_VLAN = 1u << 8,       /* its bridge filters VLANs */
-	VIEW_PORT_TRUNK = 1u << 9,      /* member of a tagged VLAN: accepts tags, never sends a double tag */
+	VIEW_PORT_TRUNK = 1u << 9,      /* has tagged VLANs: accepts tags, sends none twice */
 	VIEW_PORT_NO_UNTAGGED = 1u << 10,       /* frame-types: tagged */
 	VIEW_PORT_NO_TAGGED = 1u << 11, /* frame-types: untagged */
 };
 
 struct view_port {
 	uint32_t flags;                 /* enum view_port_flags; 0: no such port */
-	uint32_t max_len;               /* MTU and header: 14 more than the MTU; a tag may come on top */
-	uint16_t fid;                   /* FID of untagged frames: the bridge's only one, or the PVID's; 0: they are dropped */
+	uint32_t max_len;               /* MTU and header of 14; a tag may come on top */
+	uint16_t fid;                   /* of untagged frames; 0: they are dropped */
 	uint16_t pvid;                  /* 0: none, or the bridge does not filter */
 	uint8_t bridge_idx;
-	const uint16_t *fid_by_vid;     /* VIEW_VIDS entries, 0: not a member. NULL unless VIEW_PORT_VLAN */
+	uint16_t *fid_by_vid;           /* VIEW_VIDS of them, 0: not a member; NULL: no VLANs */
 };
 
-/* What leaves through a FID. Sets hold only ports that may send now. */
+/* What leaves through a FID. */
 struct view_fid {
 	struct portset member;          /* of the VLAN, sending or not: for known unicast */
 	struct portset untagged;        /* of these: leave without a tag */
-	struct portset flood_unknown, flood_multicast, flood_broadcast;
+	struct portset flood_unknown, flood_multicast, flood_broadcast;         /* may send now */
 	uint16_t vid;                   /* the tag to push; 0: bridge does not filter */
 	uint8_t bridge_idx;
 };
@@ -83,7 +135,7 @@ struct view_tx {
 };
 
 struct view_worker {
-	struct xq **rxq;                /* the queues that it serves: receives, completes, refills, kicks */
+	struct xq **rxq;                /* the queues that it serves */
 	uint32_t n_rxq;
 	struct view_tx tx[VIEW_PORTS];
 };
@@ -92,7 +144,8 @@ struct view {
 	uint64_t generation;
 	struct fdb_tables tables;
 	uint32_t n_workers;
-	struct portset isolated, hairpin;
+	struct portset isolated;
+	struct portset may_send;        /* the ports with VIEW_PORT_TX */
 	struct view_port port[VIEW_PORTS];
 	struct view_bridge bridge[VIEW_BRIDGES];
 	struct view_fid *fid;           /* FDB_FIDS entries; only those in use are filled */
@@ -117,15 +170,15 @@ struct view_desc_port {
 	uint32_t mtu;
 	struct xq **queue;              /* n_queues, NULL while absent */
 	uint32_t n_queues, n_tx_queues;
-	const uint16_t *queue_worker;   /* worker_idx of each queue */
-	uint32_t number_in_bridge;      /* file order on the box, for "its index mod queues" */
+	const uint16_t *queue_worker;   /* worker_idx of each queue; default: view_default_worker */
 };
 
 struct view_desc_bridge {
 	bool exists;
 	bool vlan_filtering;
 	uint16_t group_forward;
-	const struct view_desc_vlan *vlan;      /* without filtering exactly one, vid 0, every port untagged */
+	/* without filtering exactly one, with vid 0 and every port of the bridge untagged */
+	const struct view_desc_vlan *vlan;
 	uint32_t n_vlans;
 };
 
@@ -138,8 +191,16 @@ struct view_desc {
 };
 
 /*
- * Builds a view. The TX map follows manual 1, "Queues and workers": a worker sends on the lowest of the port's (sending) queues that it
- * owns; one that owns none hands over to the owner of queue (worker_idx mod n_tx_queues). 0 or -ENOMEM.
+ * Builds a view. The TX map follows manual 1, "Queues and workers": a worker sends on the lowest of
+ * the port's (sending) queues that it owns; one that owns none hands over to the owner of queue
+ * (worker_idx mod n_tx_queues). 0 or -ENOMEM.
  */
 int view_new(const struct view_desc *desc, struct view **ret);
 void view_free(struct view *view);      /* NULL is fine; frees neither tables nor queues */
+
+/*
+ * The worker that serves 'queue' of a port with 'n_queues' where no pin says otherwise (manual 1,
+ * "Queues and workers"). 'k' counts, from 0 and in file order, the ports that have fewer queues
+ * than there are workers; it means nothing for a port that has as many.
+ */
+uint16_t view_default_worker(uint32_t queue, uint32_t n_queues, uint32_t n_workers, uint32_t k);
