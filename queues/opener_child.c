@@ -230,7 +230,10 @@ void opener_child_run(int sock_fd, int parent_pid)
 	if (capabilities_reduce() < 0) {
 		_exit(1);
 	}
-	/* after capset, which may clear it; then see that the parent did not go just before */
+	/*
+	 * After capset, which may clear it; then see that the parent did not go just before. The
+	 * parent is the thread that forked: main's, which stays to the end.
+	 */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent_pid) {
 		_exit(1);
 	}

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * device and its restore, on veth pairs in a namespace of the test's own. device.c is included: what
- * a device with a feature fixed on is told can be tried on a made-up one only.
+ * device and its restore, on veth pairs in a namespace of the test's own. device.c is included:
+ * what a device with a feature fixed on is told can be tried on a made-up one only.
  */
 #include "queues/device.c"
+
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "queues/opener.h"
 #include "tests/unit/netns.h"
@@ -170,7 +175,8 @@ static void test_offloads(struct journal *journal)
 	tap_ok(restore(journal, "vta") == 0 && journal_count(journal) == 0 && !*notes &&
 		       features_same(&before, "vta"),
 	       "restored");
-	tap_ok(device_offloads_apply("vt-none", 99, true, journal, &err) == -ENODEV, "%s", err.text);
+	tap_ok(device_offloads_apply("vt-none", 99, true, journal, &err) == -ENODEV, "%s",
+	       err.text);
 }
 
 static void test_feature(struct journal *journal)
@@ -195,7 +201,8 @@ static void test_feature(struct journal *journal)
 		       journal_count(journal) == 0,
 	       "without a journal nothing is noted");
 	device_feature_set("vta", ifindex, "rx-gro", false, NULL, &err);
-	tap_ok(device_feature_set("vta", ifindex, "rx-nonsense", true, journal, &err) == -EOPNOTSUPP,
+	tap_ok(device_feature_set("vta", ifindex, "rx-nonsense", true, journal, &err) ==
+		       -EOPNOTSUPP,
 	       "%s", err.text);
 	tap_ok(device_feature_get("vta", "rx-nonsense", &on, &fixed) == -EOPNOTSUPP, "nor read");
 	tap_ok(device_feature_get("vta", "rx-all", &on, &fixed) == 0 && !on && fixed &&
@@ -257,9 +264,62 @@ static void test_napi_of_others(struct journal *journal)
 	netns_run("echo 77 > /sys/class/net/vta/gro_flush_timeout");
 	tap_ok(restore(journal, NULL) == 0 && journal_count(journal) == 0 &&
 		       net_file_is("vta", "gro_flush_timeout", "77") &&
-		       net_file_is("vta", "napi_defer_hard_irqs", "0") && strstr(notes, "is 77 now"),
+		       net_file_is("vta", "napi_defer_hard_irqs", "0") &&
+		       strstr(notes, "is 77 now"),
 	       "another's value is left and named: %s", notes);
 	netns_run("echo 0 > /sys/class/net/vta/gro_flush_timeout");
+}
+
+/* The service's way: another user, CAP_NET_ADMIN to write, the opener to open. */
+static int napi_as_service(void)
+{
+	const struct device_napi napi = { .defer_hard_irqs = 3, .gro_flush_timeout_ns = 1000 };
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+	uint32_t ifindex = if_nametoindex("vta");
+	struct journal *journal = NULL;
+	struct opener *opener = NULL;
+	char own_dir[64];
+
+	snprintf(own_dir, sizeof(own_dir), "/tmp/vt-queues-service.%d", getpid());
+	data[0].permitted = data[0].effective = 1u << CAP_NET_ADMIN | 1u << CAP_DAC_OVERRIDE;
+	if (prctl(PR_SET_KEEPCAPS, 1) < 0 || setresuid(65534, 65534, 65534) < 0 ||
+	    syscall(SYS_capset, &header, data) < 0 || opener_start(&opener, NULL) < 0) {
+		return 1;
+	}
+	if (journal_open(own_dir, &journal, NULL) != 0) {
+		return 2;
+	}
+	if (device_napi_apply("vta", ifindex, &napi, NULL, journal, NULL) != -EACCES ||
+	    journal_count(journal) != 0) {
+		return 3;
+	}
+	if (device_napi_apply("vta", ifindex, &napi, opener, journal, NULL) != 0 ||
+	    !net_file_is("vta", "napi_defer_hard_irqs", "3") || journal_count(journal) != 2) {
+		return 4;
+	}
+	if (device_restore(NULL, opener, journal, NULL) != 0 ||
+	    !net_file_is("vta", "gro_flush_timeout", "0")) {
+		return 5;
+	}
+	journal_close(journal);
+	opener_stop(opener);
+	return rmdir(own_dir) < 0 ? 6 : 0;
+}
+
+static void test_napi_as_service(void)
+{
+	int status = 0;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		_exit(napi_as_service());
+	}
+	waitpid(pid, &status, 0);
+	tap_ok(status == 0, "as a service user: refused alone, done through the opener (%d)",
+	       WEXITSTATUS(status));
 }
 
 /* ---- link and MTU ---- */
@@ -433,6 +493,7 @@ int main(void)
 	test_feature_of_others(journal);
 	test_napi(journal, NULL, "as root");
 	test_napi_of_others(journal);
+	test_napi_as_service();
 	test_link(journal);
 	test_gone_and_renamed(journal);
 	test_host_port(journal);

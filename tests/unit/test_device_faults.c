@@ -213,8 +213,6 @@ int main(void)
 		printf("Bail out! no directory or no veth pair\n");
 		return 1;
 	}
-	/* without it each link that comes up would change what `ip link` shows, by its own schedule */
-	netns_run("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null");
 	snprintf(count_file, sizeof(count_file), "%s.points", dir);
 	/* the first time that a link comes up it gets a queueing discipline, which then stays */
 	netns_run("ip link set vta up; ip link set vta down");

@@ -124,14 +124,13 @@ static void test_refuses_raw(struct opener *opener)
 		  { .kind = OPENER_KIND_NET_FILE, .file = OPENER_FILE_N, .ifname = "lo" } },
 		{ "the largest file",
 		  { .kind = OPENER_KIND_NET_FILE, .file = UINT32_MAX, .ifname = "lo" } },
-		{ "a name that does not end",
-		  { .kind = OPENER_KIND_NET_FILE, .ifname = { 'l', 'o', 'o', 'o', 'o', 'o', 'o', 'o',
-							      'o', 'o', 'o', 'o', 'o', 'o', 'o',
-							      'o' } } },
 		{ "a name with a slash", { .kind = OPENER_KIND_NET_FILE, .ifname = "../x" } },
 	};
+	struct opener_request endless = { .kind = OPENER_KIND_NET_FILE };
 	char big[2 * sizeof(struct opener_request)] = { 0 };
 
+	memset(endless.ifname, 'a', sizeof(endless.ifname));
+	tap_ok(opener_ask(opener, &endless) == -EINVAL, "a name that does not end");
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		int r = opener_ask(opener, &table[i].request);
 
@@ -200,10 +199,22 @@ static void test_privileges(const struct opener *opener)
 	}
 	tap_ok(strcmp(status_of(opener->pid, "Seccomp"), "2") == 0, "it runs under a filter");
 	tap_ok(strcmp(status_of(opener->pid, "NoNewPrivs"), "1") == 0, "it can gain nothing");
-	tap_ok(count_fds(opener->pid) == 1, "it holds one descriptor");
+	if (geteuid() == 0) {
+		tap_ok(count_fds(opener->pid) == 1, "it holds one descriptor");
+	} else {
+		tap_ok(count_fds(opener->pid) < 0, "its descriptors cannot be looked at");
+	}
 
 	tap_ok(!has_capability(), "its parent has given the capability up");
-	tap_ok(prctl(PR_CAPBSET_READ, CAP_DAC_OVERRIDE, 0, 0, 0) == 0, "from the bounding set too");
+	tap_ok(strspn(status_of(getpid(), "CapInh"), "0") == 16 &&
+		       strspn(status_of(getpid(), "CapAmb"), "0") == 16,
+	       "for good");
+	if (geteuid() == 0) {
+		tap_ok(prctl(PR_CAPBSET_READ, CAP_DAC_OVERRIDE, 0, 0, 0) == 0,
+		       "in the bounding set too");
+	} else {
+		tap_skip(1, "the bounding set needs CAP_SETPCAP");
+	}
 	if (geteuid() == 0 && fd >= 0 && fchmod(fd, 0) == 0 && fchown(fd, 65534, 65534) == 0) {
 		tap_ok(open(path, O_WRONLY | O_CLOEXEC) < 0 && errno == EACCES,
 		       "its parent is refused another's file");
