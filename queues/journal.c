@@ -10,13 +10,19 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 #define JOURNAL_VERSION     1
 #define JOURNAL_FILE        "restore.json"
 #define JOURNAL_FILE_NEW    "restore.json.new"
 #define JOURNAL_FILE_BAD    "restore.json.bad"
 #define JOURNAL_LOCK        "lock"
+#define LOCK_PID_BYTES      16
+#define LOCK_LIVE_NS        (200 * NS_PER_MS)
+#define LOCK_ENDING_NS      (3 * NS_PER_S)
 /* 254 ports and all that can be changed on each, with room */
 #define JOURNAL_ENTRIES_MAX 16384
 /* what a document of that many entries stays below */
@@ -250,17 +256,50 @@ static bool lock_is_current(const struct journal *journal)
 	       held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
+/* The number that its owner wrote into the lock file; "" where there is none. */
+static void lock_owner(const struct journal *journal, char pid[static LOCK_PID_BYTES])
+{
+	ssize_t n = pread(journal->lock_fd, pid, LOCK_PID_BYTES - 1, 0);
+
+	pid[n > 0 ? strspn(pid, "0123456789") : 0] = '\0';
+}
+
+/*
+ * A process that was killed holds its lock until its sockets are closed, which takes a grace period
+ * for each queue. It shows by having no program any more.
+ */
+static bool lock_owner_is_ending(const struct journal *journal)
+{
+	char pid[LOCK_PID_BYTES] = "", path[40], exe[8];
+
+	lock_owner(journal, pid);
+	snprintf(path, sizeof(path), "/proc/%s/exe", pid);
+	return *pid && readlink(path, exe, sizeof(exe)) < 0 && errno == ENOENT;
+}
+
+/* Another try, soon? A signal takes a moment to act, so that even a live owner is waited for a little. */
+static bool lock_wait(const struct journal *journal, uint64_t since_ns)
+{
+	const struct timespec nap = {.tv_nsec = 10 * (long)NS_PER_MS};
+	uint64_t waited_ns = clock_now_ns() - since_ns;
+
+	if (waited_ns > LOCK_ENDING_NS ||
+	    (waited_ns > LOCK_LIVE_NS && !lock_owner_is_ending(journal))) {
+		return false;
+	}
+	nanosleep(&nap, NULL);
+	return true;
+}
+
 static int lock_refused(const struct journal *journal, int errnum, struct err *reterr)
 {
-	char pid[16] = "";
-	ssize_t n;
+	char pid[LOCK_PID_BYTES] = "";
 
 	if (errnum != EWOULDBLOCK) {
 		return err_set(reterr, errnum, "cannot lock '%s/%s': %s", journal->dir,
 			       JOURNAL_LOCK, strerror(errnum));
 	}
-	n = pread(journal->lock_fd, pid, sizeof(pid) - 1, 0);
-	pid[n > 0 ? strspn(pid, "0123456789") : 0] = '\0';
+	lock_owner(journal, pid);
 	return err_set(reterr, EBUSY,
 		       "another viaductd (pid %s) uses '%s'; stop it, or give this one another "
 		       "--runtime-dir",
@@ -269,6 +308,8 @@ static int lock_refused(const struct journal *journal, int errnum, struct err *r
 
 static int journal_lock(struct journal *journal, struct err *reterr)
 {
+	uint64_t since_ns = clock_now_ns();
+
 	for (;;) {
 		journal->lock_fd = openat(journal->dir_fd, JOURNAL_LOCK,
 					  O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -277,9 +318,12 @@ static int journal_lock(struct journal *journal, struct err *reterr)
 				       JOURNAL_LOCK, strerror(errno));
 		}
 		if (flock(journal->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-			return lock_refused(journal, errno, reterr);
-		}
-		if (lock_is_current(journal)) {
+			int errnum = errno;
+
+			if (errnum != EWOULDBLOCK || !lock_wait(journal, since_ns)) {
+				return lock_refused(journal, errnum, reterr);
+			}
+		} else if (lock_is_current(journal)) {
 			break;
 		}
 		close(journal->lock_fd);

@@ -147,8 +147,9 @@ static int restore_file(const struct journal_entry *e, const char *ifname, struc
 /* ---- interfaces that we made ---- */
 
 /*
- * Ours by its mark. Between making a pair and marking it there is a moment in which only its shape
- * tells: a veth without an alias whose other end has the name that was noted.
+ * Ours by its mark, or by its shape: a veth whose other end has the name that was noted. The box's
+ * end is the user's to give another alias, and between making a pair and marking it there is a
+ * moment. Where only the name was noted, another alias speaks against it.
  */
 static bool host_port_is_ours(const struct journal_entry *e, const struct netlink_link *link)
 {
@@ -157,7 +158,8 @@ static bool host_port_is_ours(const struct journal_entry *e, const struct netlin
 	if (strcmp(link->alias, RESTORE_ALIAS) == 0) {
 		return true;
 	}
-	return link->alias[0] == '\0' && strcmp(link->kind, "veth") == 0 && link->peer_ifindex &&
+	return (e->ifindex || link->alias[0] == '\0') && strcmp(link->kind, "veth") == 0 &&
+	       link->peer_ifindex &&
 	       netlink_link_get(link->peer_ifindex, NULL, &peer) == 0 &&
 	       strcmp(peer.ifname, e->key) == 0;
 }

@@ -403,7 +403,8 @@ static void test_host_port(struct journal *journal)
 		{ "not yet marked, the noted other end", "", "vd-lan", true, true },
 		{ "not yet marked nor noted by index", "", "vd-lan", false, true },
 		{ "not marked, another other end", "", "vx-lan", true, false },
-		{ "marked by somebody else", "router's own", "vd-lan", true, false },
+		{ "renamed by the user's alias", "router's own", "vd-lan", true, true },
+		{ "somebody else's pair", "router's own", "vx-lan", true, false },
 		{ "somebody else's, by name", "router's own", "vd-lan", false, false },
 	};
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/unit/tap.h"
@@ -128,6 +129,33 @@ static void test_one_owner(void)
 	journal = open_good();
 	tap_ok(journal != NULL, "the directory is free again after closing");
 	journal_close(journal);
+}
+
+/* An owner that was killed lets go a moment later: the next one waits for that. */
+static void test_owner_ends(void)
+{
+	struct journal *journal = NULL;
+	struct err err = { "" };
+	int held[2], status;
+	char byte;
+	pid_t pid;
+
+	if (pipe(held) < 0 || (pid = fork()) < 0) {
+		tap_ok(false, "a process to hold the lock");
+		return;
+	}
+	if (pid == 0) {
+		const struct timespec moment = { .tv_nsec = 60000000 };
+
+		journal = open_good();
+		_exit(write(held[1], "x", 1) == 1 && nanosleep(&moment, NULL) == 0 ? 0 : 1);
+	}
+	tap_ok(read(held[0], &byte, 1) == 1 && journal_open(dir, &journal, &err) == 0,
+	       "the lock of an owner that is about to end is waited for: %s", err.text);
+	journal_close(journal);
+	waitpid(pid, &status, 0);
+	close(held[0]);
+	close(held[1]);
 }
 
 #define ENTRY "{\"kind\":\"feature\",\"ifname\":\"a\",\"ifindex\":1,\"key\":\"k\",\"was\":\"on\"," \
@@ -283,6 +311,7 @@ int main(void)
 	test_round_trip();
 	test_first_was();
 	test_one_owner();
+	test_owner_ends();
 	test_garbage();
 	test_unwritable();
 	test_faults();
