@@ -131,16 +131,22 @@ static bool link_differs(const struct link_info *a, const struct link_info *b)
 	       strcmp(a->ifname, b->ifname) != 0 || a->macaddress != b->macaddress;
 }
 
-static void port_changes(struct vswitch *vswitch, struct port *port, const struct link_info *link)
+/*
+ * An event may be older than what is known: taking a port changes its link and reads it afresh
+ * while the events of that still wait. So the event only says that it is time to look.
+ */
+static void port_changes(struct vswitch *vswitch, struct port *port, const struct link_info *event)
 	REQUIRES(role_control)
 {
 	enum port_state was = port_state_of(port);
 	struct link_info before = port->link;
+	const struct link_info *link = &port->link;
 
-	if (!link_differs(&before, link)) {
+	if (!link_differs(&before, event) ||
+	    link_get(NULL, event->ifindex, &port->link, NULL) < 0 ||
+	    !link_differs(&before, link)) {
 		return;
 	}
-	port->link = *link;
 	if (strcmp(before.ifname, link->ifname) != 0) {
 		log_info("port '%s': interface '%s' is called '%s' now", port->name, before.ifname,
 			 link->ifname);
