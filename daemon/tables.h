@@ -14,7 +14,10 @@
 /* Begins to grow where the table asks for it, limits.macs allows it, and nothing of the kind is under way. */
 void tables_grow_if_wanted(struct vswitch *vswitch) REQUIRES(role_control);
 
-/* Replaces the table by one with the static entries only. false: not now (growing), or no memory: flush by a walk instead. */
+/*
+ * Replaces the table by one with the static entries only: at once, or as soon as reclaim has made a
+ * large one. false: not now (growing), or no memory: flush by a walk instead.
+ */
 bool tables_flush(struct vswitch *vswitch, uint32_t *ret_n_removed) REQUIRES(role_control);
 
 /* Frees every table; workers have stopped. */
