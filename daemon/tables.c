@@ -94,6 +94,9 @@ static void bigger_is_made(void *arg) NO_THREAD_SAFETY
 	struct fdb_tables was = vswitch->tables;
 	struct err err = {"out of memory"};
 
+	if (vswitch->stopping) {
+		return;                 /* tables_close() frees it */
+	}
 	if (job->error == 0) {
 		set_tables(vswitch, (struct fdb_tables){.cur = job->made, .old = was.cur});
 		job->made = NULL;
@@ -168,6 +171,9 @@ static void fresh_is_made(void *arg) NO_THREAD_SAFETY
 	struct vswitch *vswitch = arg;
 	struct fdb_table *fresh = vswitch->table_job.made;
 
+	if (vswitch->stopping) {
+		return;                 /* tables_close() frees it */
+	}
 	vswitch->table_job.made = NULL;
 	if (vswitch->table_job.error < 0 || !show_fresh(vswitch, fresh)) {
 		log_warn("table: no memory to flush it as a whole; nothing was flushed");

@@ -422,6 +422,7 @@ static void *worker_main(void *arg) NO_THREAD_SAFETY
 	epoch_register();
 	worker_loop(worker);
 	epoch_unregister();
+	atomic_store_explicit(&worker->ended, true, memory_order_release);
 	return NULL;
 }
 
@@ -493,15 +494,18 @@ int worker_start(struct worker *worker, struct err *reterr)
 
 int worker_join(struct worker *worker, uint64_t deadline_ns)
 {
-	struct timespec at = {.tv_sec = (time_t)(deadline_ns / NS_PER_S),
-			      .tv_nsec = (long)(deadline_ns % NS_PER_S)};
+	const struct timespec nap = {.tv_nsec = (long)NS_PER_MS};
 
 	if (!worker->started) {
 		return 0;
 	}
-	if (pthread_clockjoin_np(worker->thread, NULL, CLOCK_MONOTONIC, &at)) {
-		return -ETIMEDOUT;
+	while (!atomic_load_explicit(&worker->ended, memory_order_acquire)) {
+		if (clock_now_ns() > deadline_ns) {
+			return -ETIMEDOUT;
+		}
+		nanosleep(&nap, NULL);
 	}
+	pthread_join(worker->thread, NULL);
 	worker->started = false;
 	return 0;
 }

@@ -81,6 +81,7 @@ struct worker {
 	struct handover *inbox;                 /* [const] one ring per worker; inbox[w] is filled by w */
 	_Alignas(64) _Atomic bool sleeping;     /* the protocol above */
 	_Atomic uint32_t census_seen;           /* [W->C] */
+	_Atomic bool ended;                     /* [W->C] its last store; see worker_join() */
 	_Alignas(64) struct worker_stats stats;
 	struct worker_events events;
 	/* [W] from here on */
