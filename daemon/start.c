@@ -137,26 +137,37 @@ static int make_memory(struct vswitch *vswitch, struct err *reterr) REQUIRES(rol
 	return r < 0 ? r : make_shared(vswitch, reterr);
 }
 
+/* A member that is not there, or no longer is, waits; one that is there and cannot be taken fails the start. */
+static int open_member(struct vswitch *vswitch, struct port *port, int *ret_exit_status,
+		       struct err *reterr) REQUIRES(role_control)
+{
+	struct link_info link;
+	int r;
+
+	if (port->link.ifindex) {
+		r = port_open(vswitch, port, ret_exit_status, reterr);
+		if (r == 0 || link_get(NULL, port->link.ifindex, &link, NULL) == 0) {
+			return r;
+		}
+		port->link.ifindex = 0;
+	}
+	log_warn("port '%s': there is no such interface; the port waits for it", port->name);
+	return 0;
+}
+
 static int open_ports(struct vswitch *vswitch, int *ret_exit_status, struct err *reterr)
 	REQUIRES(role_control)
 {
 	for (int host = 0; host <= 1; host++) {         /* host ports take their MTU from the members */
 		for (struct port *port = port_next(vswitch, NULL); port;
 		     port = port_next(vswitch, port)) {
-			int r = 0;
+			int r;
 
 			if (port->host != (bool)host) {
 				continue;
 			}
-			if (host) {
-				r = port_open_host(vswitch, port, ret_exit_status, reterr);
-			} else if (port->link.ifindex) {
-				r = port_open(vswitch, port, ret_exit_status, reterr);
-			} else {
-				log_warn("port '%s': there is no such interface; the port waits "
-					 "for it",
-					 port->name);
-			}
+			r = host ? port_open_host(vswitch, port, ret_exit_status, reterr)
+				 : open_member(vswitch, port, ret_exit_status, reterr);
 			if (r < 0) {
 				return err_prefix(reterr, r, "port '%s'", port->name);
 			}
