@@ -264,6 +264,18 @@ static void migrate_line(struct fdb *fdb, const struct fdb_tables *tables, uint3
 	}
 }
 
+/* What cur can take beside all that there is, at a load that refuses nobody. */
+static uint32_t room_for_new(const struct fdb *fdb, const struct fdb_tables *tables)
+{
+	uint64_t usable = ((uint64_t)FDB_SLOTS_PER_LINE << tables->cur->lines_log2) * 17 / 20;
+	struct fdb_counts counts;
+	uint64_t n;
+
+	fdb_counts(fdb, &counts);
+	n = (uint64_t)counts.n_learned + counts.n_static;
+	return usable > n ? (uint32_t)(usable - n) : 0;
+}
+
 /*
  * First a pass over the locks, after which nothing is inserted into old, or displaced there; then
  * one that copies. Words of old keep their stamps meanwhile: workers refresh under the key's lock
@@ -276,6 +288,8 @@ bool fdb_migrate(struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cur
 
 	role_assert_control();
 	if (*cursor == 0) {
+		atomic_store_explicit(&tables->cur->room, room_for_new(fdb, tables),
+				      memory_order_relaxed);
 		atomic_store_explicit(&tables->old->phase, FDB_PHASE_MIGRATING,
 				      memory_order_release);
 	}

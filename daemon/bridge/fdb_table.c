@@ -344,11 +344,17 @@ enum fdb_insert fdb_table_insert(struct fdb_table *table, uint64_t mixed, uint64
 		return FDB_INSERT_DONE;
 	}
 	result = table_insert_by_displacing(table, primary, other, word);
-	if (result == FDB_INSERT_FULL &&
-	    !atomic_load_explicit(&table->was_full, memory_order_relaxed)) {
-		atomic_store_explicit(&table->was_full, true, memory_order_relaxed);
+	if (result == FDB_INSERT_FULL) {
+		fdb_table_refused(table);
 	}
 	return result;
+}
+
+void fdb_table_refused(struct fdb_table *table)
+{
+	if (!atomic_load_explicit(&table->was_full, memory_order_relaxed)) {
+		atomic_store_explicit(&table->was_full, true, memory_order_relaxed);
+	}
 }
 
 /* ---- changing and clearing ---- */

@@ -26,15 +26,15 @@ enum class { PINNED, MOVING, FLEETING, FIXED, GHOST, N_CLASSES };
 enum {
 	N_LEARNERS = 2,
 	N_READERS = 2,
-	N_GROWN = 3,            /* 2^14 to 2^17 lines */
+	N_GROWN = 2,            /* 2^14 to 2^16 lines */
 	CROWDED_LINES = 64,
 	PORT_PINNED = 1,        /* to 3 */
 	PORT_MOVING = 10,       /* and 11, one of each learner */
 	PORT_FLEETING = 20,
 	PORT_STATIC = 30,
 	PORT_LEARNED = 31,
-	LIMIT_FLEETING = 500,   /* of the first of them */
-	AGED_WANTED = 100,
+	LIMIT_FLEETING = 200,   /* of the first of them */
+	AGED_WANTED = 50,
 };
 
 static const uint32_t class_size[N_CLASSES] = {1024, 256, 1024, 256, 1024};
@@ -113,7 +113,7 @@ static void *reader(void *arg)
 }
 
 /* Whether this learner hears this address in this round, and on which port; 0: not. */
-static uint8_t heard_on(uint32_t learner_idx, uint32_t k, uint64_t round)
+static uint8_t heard_on(uint32_t learner_idx, uint32_t k, uint64_t round, uint32_t clock)
 {
 	switch (class_of[k]) {
 	case PINNED:
@@ -121,7 +121,10 @@ static uint8_t heard_on(uint32_t learner_idx, uint32_t k, uint64_t round)
 	case MOVING:
 		return (round + k) % 4 ? 0 : (uint8_t)(PORT_MOVING + learner_idx);
 	case FLEETING:
-		return (round / 64 + k) % 3 ? 0 : (uint8_t)(PORT_FLEETING + learner_idx);
+		/* each is silent for 60 ticks, long enough to be aged, out of 90 */
+		return (clock / FDB_CLOCK_PER_TICK / 30 + k) % 3
+			       ? 0
+			       : (uint8_t)(PORT_FLEETING + learner_idx);
 	case FIXED:
 		return (round + k) % 8 ? 0 : PORT_LEARNED;
 	case GHOST:
@@ -145,7 +148,7 @@ static void learn_round(uint32_t learner_idx, uint64_t round, bool check) REQUIR
 
 			learner.clock = fdb_group_clock(fdb, 0);
 			for (n = 0; n < 64 && k < N_KEYS; k++) {
-				if (heard_on(learner_idx, k, round) == ports[p]) {
+				if (heard_on(learner_idx, k, round, learner.clock) == ports[p]) {
 					index[n] = k;
 					burst[n++] = key[k];
 				}
@@ -276,7 +279,7 @@ static void control(struct test_rng *rng)
 
 		age_some();
 		change_some(rng);
-		if (n_grown < N_GROWN && ran_ns > (n_grown + 2) * 250 * NS_PER_MS) {
+		if (n_grown < N_GROWN && ran_ns > (n_grown + 1) * 500 * NS_PER_MS) {
 			grow(rng);
 		}
 		if (n_grown == N_GROWN && n_aged >= AGED_WANTED && ran_ns > 1500 * NS_PER_MS) {

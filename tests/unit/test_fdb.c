@@ -259,6 +259,31 @@ static void test_refusal_wants_growth(struct test_rng *rng) REQUIRES_SHARED(in_e
 	fdb_free(fdb);
 }
 
+/* Learners that are faster than migration take no room that old's addresses need. */
+static void test_growth_under_flood(struct test_rng *rng) REQUIRES_SHARED(in_epoch)
+{
+	struct fdb *fdb = test_fdb_new(rng);
+	struct fdb_tables tables = {.cur = test_table_new(fdb, 14)};
+	uint32_t n_old = fill_until_refused(fdb, &tables, 0, UINT32_MAX), n, cursor = 0;
+
+	role_assert_control();
+	tables.old = tables.cur;
+	tables.cur = test_table_new(fdb, 15);
+	fdb_migrate(fdb, &tables, &cursor, 1);
+	n = fill_until_refused(fdb, &tables, n_old, UINT32_MAX);
+	tap_ok(n > n_old * 3 / 2, "while an old table of %u migrates, %u new ones are learned", n_old,
+	       n - n_old);
+	while (!fdb_migrate(fdb, &tables, &cursor, 4096)) {
+	}
+	fdb_table_free(tables.old);
+	tables.old = NULL;
+	tap_ok(n_unknown(fdb, &tables, n) == 0 && counts_of(fdb).n_full == 2,
+	       "and then all %u are known", n);
+	tap_ok(fdb_wants_growth(fdb, &tables), "and the next growth is wanted");
+	fdb_table_free(tables.cur);
+	fdb_free(fdb);
+}
+
 static void test_million(struct test_rng *rng) REQUIRES_SHARED(in_epoch)
 {
 	struct fdb *fdb = test_fdb_new(rng);
@@ -325,6 +350,7 @@ int main(int argc, char **argv)
 	test_load(&rng, 14);
 	test_load(&rng, 16);
 	test_refusal_wants_growth(&rng);
+	test_growth_under_flood(&rng);
 	test_million(&rng);
 	test_readonly(&rng);
 	epoch_unregister();
