@@ -259,6 +259,42 @@ static void test_refusal_wants_growth(struct test_rng *rng) REQUIRES_SHARED(in_e
 	fdb_free(fdb);
 }
 
+/* A pass misses none of those that were there before it, though they are displaced while it goes on. */
+static void test_pass_meets_all(struct test_rng *rng) REQUIRES_SHARED(in_epoch)
+{
+	struct fdb *fdb = test_fdb_new(rng);
+	struct fdb_tables tables = {.cur = test_table_new(fdb, 14)};
+	uint32_t n_before, n, cursor = 0, n_missed = 0;
+	static struct fdb_entry entry[512];
+	uint8_t *met;
+
+	role_assert_control();
+	n_before = fill_until_refused(fdb, &tables, 0, (FDB_SLOTS_PER_LINE << 14) * 80 / 100);
+	met = calloc(n_before, 1);
+	n = n_before;
+	while (cursor < fdb_n_lines(&tables)) {
+		uint32_t n_met = fdb_copy(fdb, &tables, &cursor, entry, 512);
+
+		for (uint32_t i = 0; i < n_met; i++) {
+			uint64_t at = entry[i].key - mac_key(0);
+
+			if (at < n_before) {
+				met[at] = 1;
+			}
+		}
+		n = fill_until_refused(fdb, &tables, n, n + 60);
+	}
+	for (uint32_t i = 0; i < n_before; i++) {
+		n_missed += !met[i];
+	}
+	tap_ok(n > n_before + 5000 && n_missed == 0,
+	       "a pass over %u misses none while %u more are learned (%u missed)", n_before,
+	       n - n_before, n_missed);
+	free(met);
+	fdb_table_free(tables.cur);
+	fdb_free(fdb);
+}
+
 /* Learners that are faster than migration take no room that old's addresses need. */
 static void test_growth_under_flood(struct test_rng *rng) REQUIRES_SHARED(in_epoch)
 {
@@ -350,6 +386,7 @@ int main(int argc, char **argv)
 	test_load(&rng, 14);
 	test_load(&rng, 16);
 	test_refusal_wants_growth(&rng);
+	test_pass_meets_all(&rng);
 	test_growth_under_flood(&rng);
 	test_million(&rng);
 	test_readonly(&rng);
