@@ -5,4 +5,5 @@
 #define VIADUCT_RUNTIME_DIR  "/run/viaduct"
 #define VIADUCT_STATE_DIR    "/var/lib/viaduct"
 #define VIADUCT_SOCKET_NAME  "control.sock"
+#define VIADUCT_SOCKET_PATH  VIADUCT_RUNTIME_DIR "/" VIADUCT_SOCKET_NAME
 #define VIADUCT_GROUP        "viaduct"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * ops - what mgmt asks of the daemon. One table of functions; mgmt never sees the daemon's own structures, and the daemon sees
- * neither JSON nor a connection.
+ * ops - what mgmt asks of the daemon. One table of functions; mgmt never sees the daemon's own
+ * structures, and the daemon sees neither JSON nor a connection.
  *
  * Threads: control only. Every function returns at once.
  * Errors:  enum mgmt_error, with the reason in 'reterr'. Outputs are untouched on failure.
@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "mgmt/snapshot.h"
 
-/* The errors of the Varlink interface io.viaduct (manual 3), in this order in mgmt_error_name. */
+/* The errors of the Varlink interface io.viaduct (manual 3). */
 enum mgmt_error {
 	MGMT_OK,
 	MGMT_NOT_FOUND,
@@ -26,6 +26,7 @@ enum mgmt_error {
 	MGMT_TOO_MANY,
 	MGMT_ERROR_N,
 };
+extern const char *const mgmt_error_name[MGMT_ERROR_N];         /* "NotFound"; "" for MGMT_OK */
 
 struct mgmt_config_error {
 	uint32_t line, column;
@@ -45,29 +46,45 @@ typedef bool mgmt_mac_fn(const struct mgmt_mac *mac, void *arg);
 struct mgmt_ops {
 	enum mgmt_error (*status)(void *ctx, struct mgmt_status *ret, struct err *reterr);
 	/* 'bridge', 'port' NULL: all; one that does not exist: MGMT_NOT_FOUND. */
-	enum mgmt_error (*bridge_show)(void *ctx, const char *bridge, struct mgmt_bridges *ret, struct err *reterr);
-	enum mgmt_error (*port_show)(void *ctx, const char *port, struct mgmt_ports *ret, struct err *reterr);
+	enum mgmt_error (*bridge_show)(void *ctx, const char *bridge, struct mgmt_bridges *ret,
+				       struct err *reterr);
+	enum mgmt_error (*port_show)(void *ctx, const char *port, struct mgmt_ports *ret,
+				     struct err *reterr);
 	enum mgmt_error (*port_set)(void *ctx, const char *port, bool enabled, struct err *reterr);
 	/*
-	 * Walks the table from '*cursor' (0 at first) and offers at least one line's and at most about 'max' matching entries; '*ret_done' at its
-	 * end. So that a walk of millions does not stop the control loop.
+	 * Walks the table from '*cursor' (0 at first): looks at one line at least and at about
+	 * 'max' entries, offers those that match, advances '*cursor'; '*ret_done' at its end. So
+	 * that a walk of millions, or a filter that matches nothing, does not stop the control
+	 * loop.
 	 */
-	enum mgmt_error (*mac_walk)(void *ctx, const struct mgmt_mac_filter *filter, uint32_t *cursor, uint32_t max, mgmt_mac_fn *fn,
-				    void *arg, bool *ret_done, struct err *reterr);
-	/* One address: every match, without a walk (a look-up per FID). */
-	enum mgmt_error (*mac_get)(void *ctx, const struct mgmt_mac_filter *filter, mgmt_mac_fn *fn, void *arg, struct err *reterr);
-	enum mgmt_error (*mac_add)(void *ctx, uint64_t macaddress, const char *port, const char *bridge, bool drop, int32_t vlan,
+	enum mgmt_error (*mac_walk)(void *ctx, const struct mgmt_mac_filter *filter,
+				    uint32_t *cursor, uint32_t max, mgmt_mac_fn *fn, void *arg,
+				    bool *ret_done, struct err *reterr);
+	/*
+	 * One address: every match, without a walk (a look-up per FID). No match is no error here.
+	 */
+	enum mgmt_error (*mac_get)(void *ctx, const struct mgmt_mac_filter *filter, mgmt_mac_fn *fn,
+				   void *arg, struct err *reterr);
+	/* 'vlan' -1: the port's PVID. Either 'port', or 'bridge' with 'drop'. */
+	enum mgmt_error (*mac_add)(void *ctx, uint64_t macaddress, const char *port,
+				   const char *bridge, bool drop, int32_t vlan, struct err *reterr);
+	enum mgmt_error (*mac_del)(void *ctx, const struct mgmt_mac_filter *filter,
 				   struct err *reterr);
-	enum mgmt_error (*mac_del)(void *ctx, const struct mgmt_mac_filter *filter, struct err *reterr);
-	enum mgmt_error (*mac_flush)(void *ctx, const struct mgmt_mac_filter *filter, uint64_t *ret_flushed, struct err *reterr);
-	/* Somebody watches MAC events (or nobody any more): the daemon then calls mgmt_server_mac_event(). */
+	enum mgmt_error (*mac_flush)(void *ctx, const struct mgmt_mac_filter *filter,
+				     uint64_t *ret_flushed, struct err *reterr);
+	/*
+	 * Somebody watches MAC events (or nobody any more): the daemon then calls
+	 * mgmt_server_mac_event(). May be called from inside that call, with false.
+	 */
 	void (*mac_watch)(void *ctx, bool wanted);
-	enum mgmt_error (*vlan_show)(void *ctx, const char *bridge, struct mgmt_vlans *ret, struct err *reterr);
-	enum mgmt_error (*queue_show)(void *ctx, const char *port, struct mgmt_queues *ret, struct err *reterr);
+	enum mgmt_error (*vlan_show)(void *ctx, const char *bridge, struct mgmt_vlans *ret,
+				     struct err *reterr);
+	enum mgmt_error (*queue_show)(void *ctx, const char *port, struct mgmt_queues *ret,
+				      struct err *reterr);
 	enum mgmt_error (*worker_show)(void *ctx, struct mgmt_workers *ret, struct err *reterr);
 	/* Checks a text as `viaductd --check` would. */
-	enum mgmt_error (*config_check)(void *ctx, const char *text, size_t text_bytes, struct mgmt_config_check *ret,
-					struct err *reterr);
+	enum mgmt_error (*config_check)(void *ctx, const char *text, size_t text_bytes,
+					struct mgmt_config_check *ret, struct err *reterr);
 	/* The running configuration in canonical form; caller frees. */
 	enum mgmt_error (*config_show)(void *ctx, char **ret_text, struct err *reterr);
 };

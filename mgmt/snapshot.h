@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * snapshot - what the daemon tells about itself: plain copies, made by daemon/inspect.c, written as JSON by mgmt/json.c. Manual 3.
+ * snapshot - what the daemon tells about itself: plain copies, made by daemon/inspect.c, written as
+ * JSON by mgmt/json.c. Manual 3.
  *
- * Null:   a field of a signed type holds MGMT_NULL where the manual says null; a string is "" where it is null.
- * Memory: arrays are made with malloc by who fills them, freed by the _done function. Text is copied in.
+ * Null:   a field of a signed type holds MGMT_NULL where the manual says null; a string is ""
+ *         there.
+ * Memory: arrays are made with malloc by who fills them, freed by the _done function. Text is
+ *         copied in.
  * Threads: control only.
  */
 #include <stdbool.h>
@@ -28,7 +31,7 @@ struct mgmt_bridge {
 	bool vlan_filtering;
 	uint32_t n_ports, n_ports_up;
 	uint64_t macs_learned, macs_max;
-	uint64_t ageing_ms;                     /* shown as ageing_seconds; a whole number where it is one */
+	uint64_t ageing_ms;                     /* shown as ageing_seconds, whole where it is */
 	char (*port_name)[MGMT_NAME_BYTES];     /* n_ports of them */
 };
 
@@ -49,7 +52,8 @@ struct mgmt_status {
 	struct mgmt_bridges bridges;
 	uint32_t n_ports, n_ports_forwarding, n_workers;
 	uint64_t memory_bytes;
-	int64_t frames_total, frames_pool, frames_kernel, frames_workers, frames_handover, frames_lost;
+	int64_t frames_total, frames_pool, frames_kernel, frames_workers, frames_handover;
+	int64_t frames_lost;
 	struct mgmt_warning *warning;
 	uint32_t n_warnings;
 };
@@ -62,7 +66,8 @@ struct mgmt_port {
 	char bridge[MGMT_NAME_BYTES];
 	bool host;
 	int64_t macaddress;             /* MGMT_NULL: unknown */
-	const char *state;              /* forwarding learning discarding no-carrier down absent failed disabled */
+	const char *state;              /* forwarding learning discarding no-carrier down absent
+					 * failed disabled */
 	char reason[256];               /* "": null */
 	int64_t carrier;                /* 0, 1, MGMT_NULL */
 	int64_t speed_mbps, mtu;
@@ -70,7 +75,8 @@ struct mgmt_port {
 	int64_t queues;
 	int64_t pvid;                   /* MGMT_NULL: none, or no VLAN filtering */
 	uint64_t macs_learned;
-	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, forwarded, express, flooded, flood_copies, consumed;
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+	uint64_t forwarded, express, flooded, flood_copies, consumed;
 	uint64_t rx_drop[RX_DROP_N];
 	int64_t tx_drop[TX_DROP_N];     /* express_lost may be MGMT_NULL */
 };
@@ -81,11 +87,17 @@ struct mgmt_ports {
 };
 void mgmt_ports_done(struct mgmt_ports *ports);
 
-enum mgmt_mac_type { MGMT_MAC_DYNAMIC, MGMT_MAC_STATIC, MGMT_MAC_LOCAL, MGMT_MAC_STICKY, MGMT_MAC_TYPE_N };
+enum mgmt_mac_type {
+	MGMT_MAC_DYNAMIC,
+	MGMT_MAC_STATIC,
+	MGMT_MAC_LOCAL,
+	MGMT_MAC_STICKY,
+	MGMT_MAC_TYPE_N,
+};
 extern const char *const mgmt_mac_type_name[MGMT_MAC_TYPE_N];
 
 struct mgmt_mac {
-	const char *bridge;             /* lives until the configuration changes: use it in the call that got it */
+	const char *bridge;             /* lives for the call that offers it */
 	uint16_t vid;                   /* 0: no VLAN filtering */
 	uint64_t macaddress;
 	const char *port;               /* NULL where drop */
@@ -138,7 +150,8 @@ struct mgmt_queue {
 	uint64_t rx_packets, tx_packets;
 	int64_t express;
 	struct mgmt_ring rx, tx, fill, completion;
-	int64_t rx_dropped, rx_invalid_descs, tx_invalid_descs, rx_ring_full, rx_fill_ring_empty_descs, tx_ring_empty_descs;
+	int64_t rx_dropped, rx_invalid_descs, tx_invalid_descs, rx_ring_full;
+	int64_t rx_fill_ring_empty_descs, tx_ring_empty_descs;
 };
 
 struct mgmt_queues {

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgmt/ops.h"
+
+const char *const mgmt_mac_type_name[MGMT_MAC_TYPE_N] = {
+	[MGMT_MAC_DYNAMIC] = "dynamic",
+	[MGMT_MAC_STATIC] = "static",
+	[MGMT_MAC_LOCAL] = "local",
+	[MGMT_MAC_STICKY] = "sticky",
+};
+
+const char *const mgmt_mac_event_name[MGMT_MAC_EVENT_N] = {
+	[MGMT_MAC_EVENT_LEARNED] = "learned",
+	[MGMT_MAC_EVENT_MOVED] = "moved",
+	[MGMT_MAC_EVENT_AGED] = "aged",
+	[MGMT_MAC_EVENT_DELETED] = "deleted",
+	[MGMT_MAC_EVENT_FLUSHED] = "flushed",
+};
+
+const char *const mgmt_error_name[MGMT_ERROR_N] = {
+	[MGMT_OK] = "",
+	[MGMT_NOT_FOUND] = "NotFound",
+	[MGMT_AMBIGUOUS] = "Ambiguous",
+	[MGMT_EXISTS] = "Exists",
+	[MGMT_INVALID] = "Invalid",
+	[MGMT_INVALID_CONFIGURATION] = "InvalidConfiguration",
+	[MGMT_PERMISSION_DENIED] = "PermissionDenied",
+	[MGMT_NOT_SUPPORTED] = "NotSupported",
+	[MGMT_BUSY] = "Busy",
+	[MGMT_TOO_MANY] = "TooMany",
+};
+
+void mgmt_bridges_done(struct mgmt_bridges *bridges)
+{
+	for (uint32_t i = 0; i < bridges->n; i++) {
+		free(bridges->bridge[i].port_name);
+	}
+	free(bridges->bridge);
+	memset(bridges, 0, sizeof(*bridges));
+}
+
+void mgmt_status_done(struct mgmt_status *status)
+{
+	mgmt_bridges_done(&status->bridges);
+	free(status->warning);
+	memset(status, 0, sizeof(*status));
+}
+
+void mgmt_ports_done(struct mgmt_ports *ports)
+{
+	free(ports->port);
+	memset(ports, 0, sizeof(*ports));
+}
+
+void mgmt_vlans_done(struct mgmt_vlans *vlans)
+{
+	for (uint32_t i = 0; i < vlans->n; i++) {
+		free(vlans->vlan[i].untagged);
+		free(vlans->vlan[i].tagged);
+	}
+	free(vlans->vlan);
+	memset(vlans, 0, sizeof(*vlans));
+}
+
+void mgmt_queues_done(struct mgmt_queues *queues)
+{
+	free(queues->queue);
+	memset(queues, 0, sizeof(*queues));
+}
+
+void mgmt_workers_done(struct mgmt_workers *workers)
+{
+	for (uint32_t i = 0; i < workers->n; i++) {
+		free(workers->worker[i].queue);
+	}
+	free(workers->worker);
+	memset(workers, 0, sizeof(*workers));
+}
+
+void mgmt_config_check_done(struct mgmt_config_check *check)
+{
+	for (uint32_t i = 0; i < check->n_errors; i++) {
+		free(check->error[i].text);
+	}
+	free(check->error);
+	memset(check, 0, sizeof(*check));
+}

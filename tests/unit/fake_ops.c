@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fake_ops.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef char name_text[MGMT_NAME_BYTES];
+
+static name_text *names(uint32_t n, const char *const *name)
+{
+	name_text *list = calloc(n ? n : 1, sizeof(*list));
+
+	for (uint32_t i = 0; i < n; i++) {
+		snprintf(list[i], sizeof(list[i]), "%s", name[i]);
+	}
+	return list;
+}
+
+static enum mgmt_error not_found(struct err *reterr, const char *what, const char *name)
+{
+	err_set(reterr, ENOENT, "no %s '%s'", what, name);
+	return MGMT_NOT_FOUND;
+}
+
+static bool known(const char *name, const char *const *list)
+{
+	while (*list && strcmp(*list, name)) {
+		list++;
+	}
+	return *list != NULL;
+}
+
+static const char *const port_names[] = {"enp2s0", "enp3s0", "lan", "enp5s0", NULL};
+static const char *const bridge_names[] = {"lan", "dmz", NULL};
+
+static void fill_bridges(struct mgmt_bridges *ret)
+{
+	ret->n = 2;
+	ret->bridge = calloc(2, sizeof(*ret->bridge));
+	ret->bridge[0] = (struct mgmt_bridge){
+		.bridge = "lan", .host_port = "lan", .vlan_filtering = true, .n_ports = 3,
+		.n_ports_up = 2, .macs_learned = 12, .macs_max = 65536, .ageing_ms = 300000,
+		.port_name = names(3, port_names),
+	};
+	ret->bridge[1] = (struct mgmt_bridge){
+		.bridge = "dmz", .n_ports = 1, .macs_max = 100, .ageing_ms = 10500,
+		.port_name = names(1, port_names + 3),
+	};
+}
+
+static enum mgmt_error fake_status(void *ctx, struct mgmt_status *ret, struct err *reterr)
+{
+	(void)ctx;
+	(void)reterr;
+	*ret = (struct mgmt_status){
+		.version = "0.1.0", .state = "degraded", .pid = 4711, .uptime_seconds = 93784,
+		.config_path = "/etc/viaduct/viaduct.yaml",
+		.config_loaded = "2026-03-01T09:15:02.123Z", .config_matches_file = true,
+		.config_try_remaining_seconds = MGMT_NULL, .n_ports = 4, .n_ports_forwarding = 2,
+		.n_workers = 3, .memory_bytes = 67108864, .frames_total = 4096,
+		.frames_pool = 3000, .frames_kernel = 1000, .frames_workers = 90,
+		.frames_handover = 6, .frames_lost = 0, .n_warnings = 1,
+	};
+	fill_bridges(&ret->bridges);
+	ret->warning = calloc(1, sizeof(*ret->warning));
+	ret->warning[0] = (struct mgmt_warning){
+		.code = "member-absent", .subject = "port enp5s0",
+		.text = "there is no interface of this name", .mend = "plug it in",
+	};
+	return MGMT_OK;
+}
+
+static enum mgmt_error fake_bridge_show(void *ctx, const char *bridge, struct mgmt_bridges *ret,
+					struct err *reterr)
+{
+	(void)ctx;
+	if (bridge && !known(bridge, bridge_names)) {
+		return not_found(reterr, "bridge", bridge);
+	}
+	fill_bridges(ret);
+	if (bridge) {
+		uint32_t wanted = strcmp(bridge, "dmz") == 0;
+
+		free(ret->bridge[!wanted].port_name);
+		ret->bridge[0] = ret->bridge[wanted];
+		ret->n = 1;
+	}
+	return MGMT_OK;
+}
+
+/* ---- ports ---- */
+
+static const struct mgmt_port port_table[] = {
+	{.port = "enp2s0", .ifname = "enp2s0", .ifindex = 2, .bridge = "lan",
+	 .macaddress = 0x020000000002, .state = "forwarding", .carrier = 1, .speed_mbps = 2500,
+	 .mtu = 1500, .mode = "zero-copy", .queues = 4, .pvid = 1, .macs_learned = 7,
+	 .rx_packets = 1000, .rx_bytes = 64000, .tx_packets = 900, .tx_bytes = 57600,
+	 .forwarded = 950, .express = 0, .flooded = 40, .flood_copies = 80, .consumed = 3,
+	 .rx_drop = {[RX_DROP_RUNT] = 2, [RX_DROP_STORM_CONTROL] = 5},
+	 .tx_drop = {[TX_DROP_RING_FULL] = 1, [TX_DROP_EXPRESS_LOST] = MGMT_NULL}},
+	{.port = "enp3s0", .ifname = "eth1", .ifindex = 3, .bridge = "lan",
+	 .macaddress = 0x020000000003, .state = "no-carrier", .carrier = 0,
+	 .speed_mbps = MGMT_NULL, .mtu = 1500, .mode = "copy", .queues = 1, .pvid = MGMT_NULL,
+	 .tx_drop = {[TX_DROP_EXPRESS_LOST] = MGMT_NULL}},
+	{.port = "lan", .ifname = "vd-lan", .ifindex = 9, .bridge = "lan", .host = true,
+	 .macaddress = 0x020000000009, .state = "forwarding", .carrier = 1,
+	 .speed_mbps = 10000, .mtu = 1500, .mode = "copy", .queues = 1, .pvid = 1,
+	 .tx_drop = {[TX_DROP_EXPRESS_LOST] = MGMT_NULL}},
+	{.port = "enp5s0", .ifindex = MGMT_NULL, .bridge = "dmz", .macaddress = MGMT_NULL,
+	 .state = "absent", .reason = "no interface of this name", .carrier = MGMT_NULL,
+	 .speed_mbps = MGMT_NULL, .mtu = MGMT_NULL, .queues = MGMT_NULL, .pvid = MGMT_NULL,
+	 .tx_drop = {[TX_DROP_EXPRESS_LOST] = MGMT_NULL}},
+};
+
+static enum mgmt_error fake_port_show(void *ctx, const char *port, struct mgmt_ports *ret,
+				      struct err *reterr)
+{
+	(void)ctx;
+	if (port && !known(port, port_names)) {
+		return not_found(reterr, "port", port);
+	}
+	ret->port = calloc(4, sizeof(*ret->port));
+	for (uint32_t i = 0; i < 4; i++) {
+		if (!port || !strcmp(port, port_table[i].port)) {
+			ret->port[ret->n++] = port_table[i];
+		}
+	}
+	return MGMT_OK;
+}
+
+static enum mgmt_error fake_port_set(void *ctx, const char *port, bool enabled,
+				     struct err *reterr)
+{
+	struct fake *fake = ctx;
+
+	if (!known(port, port_names)) {
+		return not_found(reterr, "port", port);
+	}
+	if (!strcmp(port, "enp5s0")) {
+		err_set(reterr, EBUSY, "port 'enp5s0' is absent");
+		return MGMT_BUSY;
+	}
+	snprintf(fake->port, sizeof(fake->port), "%s", port);
+	fake->port_enabled = enabled;
+	return MGMT_OK;
+}
+
+/* ---- addresses ---- */
+
+static const struct mgmt_mac fixed[] = {
+	{"lan", 1, 0x020000000010, "enp2s0", MGMT_MAC_STATIC, -1, false},
+	{"lan", 20, 0x020000000010, "enp3s0", MGMT_MAC_STATIC, -1, false},
+	{"lan", 1, 0x020000000066, NULL, MGMT_MAC_STATIC, -1, true},
+	{"lan", 1, 0x020000000009, "lan", MGMT_MAC_LOCAL, -1, false},
+	{"dmz", 0, 0x020000000077, "enp5s0", MGMT_MAC_STICKY, 12.5, false},
+};
+#define N_FIXED (sizeof(fixed) / sizeof(fixed[0]))
+
+static struct mgmt_mac entry(const struct fake *fake, uint32_t i)
+{
+	if (i < N_FIXED) {
+		return fixed[i];
+	}
+	i -= N_FIXED;
+	if (i < fake->n_added) {
+		return (struct mgmt_mac){"lan", 1, fake->added[i], "enp2s0", MGMT_MAC_STATIC, -1,
+					 false};
+	}
+	i -= fake->n_added;
+	return (struct mgmt_mac){"lan", 1, 0x060000000000 + i, i % 2 ? "enp3s0" : "enp2s0",
+				 MGMT_MAC_DYNAMIC, 1.5, false};
+}
+
+static uint32_t n_entries(const struct fake *fake)
+{
+	return (uint32_t)N_FIXED + fake->n_added + fake->n_learned;
+}
+
+static bool matches(const struct mgmt_mac_filter *filter, const struct mgmt_mac *mac)
+{
+	return (!filter->bridge || !strcmp(filter->bridge, mac->bridge)) &&
+	       (!filter->port || (mac->port && !strcmp(filter->port, mac->port))) &&
+	       (filter->vlan < 0 || filter->vlan == mac->vid) &&
+	       (filter->type < 0 || filter->type == (int32_t)mac->type) &&
+	       (!filter->has_macaddress || filter->macaddress == mac->macaddress);
+}
+
+static enum mgmt_error fake_mac_walk(void *ctx, const struct mgmt_mac_filter *filter,
+				     uint32_t *cursor, uint32_t max, mgmt_mac_fn *fn, void *arg,
+				     bool *ret_done, struct err *reterr)
+{
+	struct fake *fake = ctx;
+
+	fake->n_walks++;
+	if (filter->bridge && !known(filter->bridge, bridge_names)) {
+		return not_found(reterr, "bridge", filter->bridge);
+	}
+	if (filter->port && !known(filter->port, port_names)) {
+		return not_found(reterr, "port", filter->port);
+	}
+	for (; max && *cursor < n_entries(fake); max--) {
+		struct mgmt_mac mac = entry(fake, (*cursor)++);
+
+		if (matches(filter, &mac)) {
+			fake->n_offered++;
+			if (!fn(&mac, arg)) {
+				break;
+			}
+		}
+	}
+	*ret_done = *cursor >= n_entries(fake);
+	return MGMT_OK;
+}
+
+static enum mgmt_error fake_mac_get(void *ctx, const struct mgmt_mac_filter *filter,
+				    mgmt_mac_fn *fn, void *arg, struct err *reterr)
+{
+	struct fake *fake = ctx;
+
+	if (filter->bridge && !known(filter->bridge, bridge_names)) {
+		return not_found(reterr, "bridge", filter->bridge);
+	}
+	for (uint32_t i = 0; i < n_entries(fake); i++) {
+		struct mgmt_mac mac = entry(fake, i);
+
+		if (matches(filter, &mac) && !fn(&mac, arg)) {
+			break;
+		}
+	}
+	return MGMT_OK;
+}
+
+static enum mgmt_error fake_mac_add(void *ctx, uint64_t macaddress, const char *port,
+				    const char *bridge, bool drop, int32_t vlan,
+				    struct err *reterr)
+{
+	struct fake *fake = ctx;
+
+	(void)drop;
+	if (port && !known(port, port_names)) {
+		return not_found(reterr, "port", port);
+	}
+	if (bridge && !known(bridge, bridge_names)) {
+		return not_found(reterr, "bridge", bridge);
+	}
+	for (uint32_t i = 0; i < n_entries(fake) - fake->n_learned; i++) {
+		struct mgmt_mac mac = entry(fake, i);
+
+		if (mac.macaddress == macaddress && (vlan < 0 || mac.vid == vlan)) {
+			err_set(reterr, EEXIST, "this address is static already");
+			return MGMT_EXISTS;
+		}
+	}
+	if (fake->n_added == FAKE_ADDED_MAX) {
+		err_set(reterr, ENOSPC, "the table is full");
+		return MGMT_TOO_MANY;
+	}
+	fake->added[fake->n_added++] = macaddress;
+	return MGMT_OK;
+}
+
+static enum mgmt_error fake_mac_del(void *ctx, const struct mgmt_mac_filter *filter,
+				    struct err *reterr)
+{
+	struct fake *fake = ctx;
+
+	for (uint32_t i = 0; i < fake->n_added; i++) {
+		if (fake->added[i] == filter->macaddress && filter->bridge && filter->vlan == 1) {
+			fake->added[i] = fake->added[--fake->n_added];
+			return MGMT_OK;
+		}
+	}
+	err_set(reterr, EBUSY, "this one belongs to the file");
+	return MGMT_BUSY;
+}
+
+static enum mgmt_error fake_mac_flush(void *ctx, const struct mgmt_mac_filter *filter,
+				      uint64_t *ret_flushed, struct err *reterr)
+{
+	struct fake *fake = ctx;
+
+	if (filter->bridge && !known(filter->bridge, bridge_names)) {
+		return not_found(reterr, "bridge", filter->bridge);
+	}
+	fake->filter = *filter;
+	snprintf(fake->flush_bridge, MGMT_NAME_BYTES, "%s", filter->bridge ? filter->bridge : "");
+	snprintf(fake->flush_port, MGMT_NAME_BYTES, "%s", filter->port ? filter->port : "");
+	if (fake->on_flush) {
+		fake->on_flush(fake->on_flush_arg);
+	}
+	*ret_flushed = fake->n_learned;
+	fake->n_learned = 0;
+	return MGMT_OK;
+}
+
+static void fake_mac_watch(void *ctx, bool wanted)
+{
+	struct fake *fake = ctx;
+
+	fake->watch = wanted;
+	fake->n_watch_calls++;
+}
+
+/* ---- the rest ---- */
+
+static enum mgmt_error fake_vlan_show(void *ctx, const char *bridge, struct mgmt_vlans *ret,
+				      struct err *reterr)
+{
+	(void)ctx;
+	if (bridge && !known(bridge, bridge_names)) {
+		return not_found(reterr, "bridge", bridge);
+	}
+	if (bridge && !strcmp(bridge, "dmz")) {
+		return MGMT_OK;
+	}
+	ret->n = 2;
+	ret->vlan = calloc(2, sizeof(*ret->vlan));
+	ret->vlan[0] = (struct mgmt_vlan){.bridge = "lan", .vid = 1, .name = "home",
+					  .untagged = names(3, port_names), .n_untagged = 3};
+	ret->vlan[1] = (struct mgmt_vlan){.bridge = "lan", .vid = 20,
+					  .tagged = names(1, port_names + 1), .n_tagged = 1};
+	return MGMT_OK;
+}
+
+static enum mgmt_error fake_queue_show(void *ctx, const char *port, struct mgmt_queues *ret,
+				       struct err *reterr)
+{
+	(void)ctx;
+	if (port && !known(port, port_names)) {
+		return not_found(reterr, "port", port);
+	}
+	ret->n = 1;
+	ret->queue = calloc(1, sizeof(*ret->queue));
+	ret->queue[0] = (struct mgmt_queue){
+		.port = "enp2s0", .queue = 3, .mode = "copy", .n_tried = 2,
+		.tried = {{"zero-copy", "EOPNOTSUPP"}, {"copy", ""}}, .worker = 1, .cpu = 2,
+		.napi = MGMT_NULL, .irq_rx = 31, .irq_tx = MGMT_NULL, .irq_cpu = 2,
+		.rx_packets = 11, .tx_packets = 12, .express = MGMT_NULL, .rx = {2048, 1},
+		.tx = {1024, 2}, .fill = {4096, 3}, .completion = {1024, 4}, .rx_dropped = 5,
+		.rx_ring_full = 6, .tx_ring_empty_descs = MGMT_NULL,
+	};
+	return MGMT_OK;
+}
+
+static enum mgmt_error fake_worker_show(void *ctx, struct mgmt_workers *ret, struct err *reterr)
+{
+	struct fake *fake = ctx;
+	static const char *const queue[] = {"enp2s0/0", "lan/0"};
+
+	(void)reterr;
+	ret->n = 1;
+	ret->worker = calloc(1, sizeof(*ret->worker));
+	ret->worker[0] = (struct mgmt_worker){
+		.worker = 0, .cpu = 1, .busy = 0.25, .busy_seconds = 12.5, .sleep_seconds = 100,
+		.rx_packets = 1000 + fake->busy_calls, .tx_packets = 900, .turns = 5000,
+		.sleeps = 40, .n_queues = 2, .queue = names(2, queue),
+	};
+	fake->busy_calls++;
+	return MGMT_OK;
+}
+
+static enum mgmt_error fake_config_check(void *ctx, const char *text, size_t text_bytes,
+					 struct mgmt_config_check *ret, struct err *reterr)
+{
+	struct fake *fake = ctx;
+	bool valid = !strstr(text, "ageing-tme");
+
+	(void)reterr;
+	fake->n_config_bytes = (uint32_t)text_bytes;
+	*ret = (struct mgmt_config_check){.valid = valid};
+	if (!valid) {
+		ret->n_errors = 1;
+		ret->error = calloc(1, sizeof(*ret->error));
+		ret->error[0] = (struct mgmt_config_error){
+			12, 7, strdup("unknown key 'ageing-tme' (did you mean 'ageing-time'?)")};
+	}
+	return MGMT_OK;
+}
+
+static enum mgmt_error fake_config_show(void *ctx, char **ret_text, struct err *reterr)
+{
+	(void)ctx;
+	(void)reterr;
+	*ret_text = strdup("version: 1\n");
+	return MGMT_OK;
+}
+
+const struct mgmt_ops fake_ops = {
+	.status = fake_status,
+	.bridge_show = fake_bridge_show,
+	.port_show = fake_port_show,
+	.port_set = fake_port_set,
+	.mac_walk = fake_mac_walk,
+	.mac_get = fake_mac_get,
+	.mac_add = fake_mac_add,
+	.mac_del = fake_mac_del,
+	.mac_flush = fake_mac_flush,
+	.mac_watch = fake_mac_watch,
+	.vlan_show = fake_vlan_show,
+	.queue_show = fake_queue_show,
+	.worker_show = fake_worker_show,
+	.config_check = fake_config_check,
+	.config_show = fake_config_show,
+};
