@@ -82,7 +82,8 @@ static void read_one_pin(struct reader *r, const struct schema_key *key, const s
 
 	if (!value_number(node->key, &queue) || queue >= QUEUES_MAX) {
 		conf_errors_add(r->errors, node->key_loc,
-				"'%s' of queues '%.64s': expected a queue from 0 to %u, got '%.64s'",
+				"'%s' in queues '%.64s': expected a queue from 0 to %u, got "
+				"'%.64s'",
 				key->name, scope->name, QUEUES_MAX - 1, node->key);
 		return;
 	}
