@@ -190,6 +190,19 @@ static void test_handover_full(void) NO_THREAD_SAFETY
 	close_rig("handover_full");
 }
 
+/* A worker that stops leaves what others handed over in its inbox. */
+static void test_stop_with_inbox(void) NO_THREAD_SAFETY
+{
+	const uint16_t *const worker[] = {first, second};
+
+	open_ports(&busy_two, 2, worker);
+	rig_start(&rig, 0);
+	rig_put(&rig, 1, rig_station(2), rig_station(1), 0);
+	rig_put(&rig, 1, STRANGER, rig_station(1), 1);
+	tap_ok(rig_wait(&rig.worker[0]->stats.handed_over, 2), "two frames wait in an inbox");
+	tap_ok(rig_close(&rig), "stopped like that: every frame came home");
+}
+
 /* In the view, but without a queue: it is about to be closed, or was just opened. */
 static void test_no_queue(void) NO_THREAD_SAFETY
 {
@@ -366,6 +379,7 @@ int main(void)
 	test_flood();
 	test_ring_full();
 	test_handover_full();
+	test_stop_with_inbox();
 	test_no_queue();
 	test_events();
 	test_notice();
