@@ -387,8 +387,11 @@ static void census_stand_still(struct worker *worker)
 	}
 	/* Release: control, having seen this, reads what this worker's turns have written. */
 	atomic_store_explicit(&worker->census_seen, request, memory_order_release);
-	pthread_mutex_lock(&shared->census_gate);
-	pthread_mutex_unlock(&shared->census_gate);
+	/* Acquire pairs with census_take(): control has read what this worker writes from now on. */
+	while ((int32_t)(atomic_load_explicit(&shared->census_done, memory_order_acquire) -
+			 request) < 0) {
+		sched_yield();
+	}
 }
 
 static void worker_loop(struct worker *worker) REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)

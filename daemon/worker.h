@@ -44,7 +44,7 @@ struct worker_shared {
 	_Atomic bool stop;                      /* [C] */
 	_Atomic bool want_events;               /* [C] somebody watches MAC addresses */
 	_Atomic uint32_t census_request;        /* [C] see census.h */
-	pthread_mutex_t census_gate;
+	_Atomic uint32_t census_done;           /* [C] */
 	int control_eventfd;                    /* [const] a worker has something for control */
 	uint32_t n_workers;                     /* [const] */
 	struct worker **worker;                 /* [const] once they run */

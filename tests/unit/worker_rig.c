@@ -110,7 +110,6 @@ void rig_open(struct rig *rig, const struct rig_config *config)
 	     "no memory for frames");
 	frame_cache_init(&rig->cache, rig->frames);
 	make_table(rig);
-	pthread_mutex_init(&shared->census_gate, NULL);
 	shared->control_eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	shared->n_workers = config->n_workers;
 	shared->worker = rig->worker;

@@ -74,7 +74,7 @@ static void receive_queued(struct wire *wire)
 	pthread_mutex_unlock(&wire->lock);
 }
 
-static uint32_t random_below(struct wire *wire, uint32_t n)
+uint32_t wire_random(struct wire *wire, uint32_t n)
 {
 	wire->random = wire->random * 1664525u + 1013904223u;
 	return (wire->random >> 8) % n;
@@ -109,7 +109,7 @@ static void transmit(struct wire *wire)
 		leave(wire, &kring->sent[i]);
 	}
 	while (kring->n_sent) {
-		kring_complete(kring, random_below(wire, kring->n_sent));
+		kring_complete(kring, wire_random(wire, kring->n_sent));
 	}
 }
 

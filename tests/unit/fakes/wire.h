@@ -55,6 +55,9 @@ void wire_open(struct wire *wire, struct frames *frames, uint16_t id, uint16_t p
 /* As a port's close does: every frame that the kernel had is in 'cache' afterwards. */
 void wire_close(struct wire *wire, struct frame_cache *cache);
 
+/* 0 .. n - 1, from the wire's own sequence: its worker's, or the test's before there is one. */
+uint32_t wire_random(struct wire *wire, uint32_t n);
+
 /* A frame arrives at the device. */
 void wire_put(struct wire *wire, const struct wire_frame *frame);
 
