@@ -218,7 +218,6 @@ int start_all(struct vswitch *vswitch, const struct start_options *options, int 
 	*ret_exit_status = 4;
 	vswitch->started_ns = clock_now_ns();
 	clock_rfc3339(vswitch->config_loaded);
-	pthread_mutex_init(&vswitch->shared.census_gate, NULL);
 	vswitch->shared.control_eventfd = -1;
 	if ((r = setup_all(vswitch, reterr)) < 0) {
 		return r;
@@ -313,7 +312,6 @@ static void free_memory(struct vswitch *vswitch) REQUIRES(role_control)
 		frames_free(vswitch->frames);
 	}
 	setup_done(vswitch);
-	pthread_mutex_destroy(&vswitch->shared.census_gate);
 }
 
 int stop_all(struct vswitch *vswitch)

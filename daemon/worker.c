@@ -387,8 +387,11 @@ static void census_stand_still(struct worker *worker)
 	}
 	/* Release: control, having seen this, reads what this worker's turns have written. */
 	atomic_store_explicit(&worker->census_seen, request, memory_order_release);
-	pthread_mutex_lock(&shared->census_gate);
-	pthread_mutex_unlock(&shared->census_gate);
+	/* Acquire pairs with census_take(): control has read what this worker writes from now on. */
+	while ((int32_t)(atomic_load_explicit(&shared->census_done, memory_order_acquire) -
+			 request) < 0) {
+		sched_yield();
+	}
 }
 
 static void worker_loop(struct worker *worker) REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
@@ -447,11 +450,13 @@ int worker_new(struct worker_shared *shared, uint32_t idx, uint32_t cpu, struct 
 	worker->wake_eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	worker->counters = aligned_alloc(64, counters_bytes);
 	worker->inbox = aligned_alloc(64, inbox_bytes);
+	if (worker->inbox) {
+		memset(worker->inbox, 0, inbox_bytes);
+	}
 	if (worker->wake_eventfd < 0 || !worker->counters || !worker->inbox) {
 		goto fail;
 	}
 	memset(worker->counters, 0, counters_bytes);
-	memset(worker->inbox, 0, inbox_bytes);
 	if (forward_init(&worker->fwd, shared->fdb, &worker->cache, worker->counters)) {
 		goto fail;
 	}
@@ -510,6 +515,22 @@ int worker_join(struct worker *worker, uint64_t deadline_ns)
 	return 0;
 }
 
+/* What others handed over after the last turn. */
+static void inbox_release(struct worker *worker)
+{
+	for (uint32_t w = 0; w < worker->shared->n_workers; w++) {
+		uint32_t n;
+
+		while ((n = handover_pop_spsc(&worker->inbox[w], worker->burst, BATCH_MAX)) > 0) {
+			for (uint32_t i = 0; i < n; i++) {
+				frame_release(&worker->cache,
+					      frame_idx_of(worker->shared->frames,
+							   worker->burst[i].addr));
+			}
+		}
+	}
+}
+
 void worker_free(struct worker *worker)
 {
 	if (!worker) {
@@ -519,6 +540,9 @@ void worker_free(struct worker *worker)
 		close(worker->wake_eventfd);
 	}
 	forward_done(&worker->fwd);
+	if (worker->inbox) {
+		inbox_release(worker);
+	}
 	if (worker->cache.frames) {
 		frame_cache_done(&worker->cache);
 	}

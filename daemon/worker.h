@@ -17,7 +17,8 @@
  *             was 1, writes the eventfd.
  *   With both fences sequentially consistent, one of the two sees the other's store.
  *
- * Stopping: `stop` is looked at every turn; the worker ends with its cache given back.
+ * Stopping: `stop` is looked at every turn. worker_free() gives back the cache and what others have
+ *           handed over meanwhile; all workers must have stopped by then.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -43,7 +44,7 @@ struct worker_shared {
 	_Atomic bool stop;                      /* [C] */
 	_Atomic bool want_events;               /* [C] somebody watches MAC addresses */
 	_Atomic uint32_t census_request;        /* [C] see census.h */
-	pthread_mutex_t census_gate;
+	_Atomic uint32_t census_done;           /* [C] */
 	int control_eventfd;                    /* [const] a worker has something for control */
 	uint32_t n_workers;                     /* [const] */
 	struct worker **worker;                 /* [const] once they run */
@@ -106,7 +107,7 @@ int worker_start(struct worker *worker, struct err *reterr) REQUIRES(role_contro
 
 /* After `stop` and a wake: waits for the thread's end, at most until 'deadline_ns'. 0 or -ETIMEDOUT. */
 int worker_join(struct worker *worker, uint64_t deadline_ns) REQUIRES(role_control);
-void worker_free(struct worker *worker) REQUIRES(role_control); /* not running; NULL is fine */
+void worker_free(struct worker *worker) REQUIRES(role_control); /* none runs; NULL is fine */
 
 /* The waker's duty, after its store. Any thread. */
 void worker_wake(struct worker *worker);
