@@ -190,7 +190,9 @@ int addresses_add_local(struct vswitch *vswitch, const struct port *port, uint64
 	return 0;
 }
 
-/* A blackhole without a VLAN holds in every VLAN of its bridge; another entry in its port's PVID. */
+/*
+ * A blackhole without a VLAN holds in every VLAN of its bridge; another entry in its port's PVID.
+ */
 static int add_configured(struct vswitch *vswitch, const struct bridge *bridge,
 			  const struct conf_static_mac *mac) REQUIRES(role_control)
 {

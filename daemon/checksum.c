@@ -12,7 +12,10 @@ static uint32_t be16(const uint8_t *p)
 	return (uint32_t)p[0] << 8 | p[1];
 }
 
-/* RFC 1071: the one's complement sum, folded; 0xffff for a right packet whose checksum field is part of it. */
+/*
+ * RFC 1071: the one's complement sum, folded; 0xffff for a right packet whose checksum field is
+ * part of it.
+ */
 static uint32_t sum16(uint32_t sum, const uint8_t *p, uint32_t n)
 {
 	for (; n >= 2; p += 2, n -= 2) {

@@ -137,7 +137,10 @@ static int make_memory(struct vswitch *vswitch, struct err *reterr) REQUIRES(rol
 	return r < 0 ? r : make_shared(vswitch, reterr);
 }
 
-/* A member that is not there, or no longer is, waits; one that is there and cannot be taken fails the start. */
+/*
+ * A member that is not there, or no longer is, waits; one that is there and cannot be taken fails
+ * the start.
+ */
 static int open_member(struct vswitch *vswitch, struct port *port, int *ret_exit_status,
 		       struct err *reterr) REQUIRES(role_control)
 {
@@ -158,7 +161,8 @@ static int open_member(struct vswitch *vswitch, struct port *port, int *ret_exit
 static int open_ports(struct vswitch *vswitch, int *ret_exit_status, struct err *reterr)
 	REQUIRES(role_control)
 {
-	for (int host = 0; host <= 1; host++) {         /* host ports take their MTU from the members */
+	/* host ports take their MTU from the members */
+	for (int host = 0; host <= 1; host++) {
 		for (struct port *port = port_next(vswitch, NULL); port;
 		     port = port_next(vswitch, port)) {
 			int r;
@@ -326,7 +330,10 @@ int stop_all(struct vswitch *vswitch)
 	vswitch->link_monitor = NULL;
 	stopped = stop_workers(vswitch);
 	if (!stopped) {
-		/* Its memory is in use: put the box back; the kernel takes the rest with the process. */
+		/*
+		 * Its memory is in use: put the box back; the kernel takes the rest with the
+		 * process.
+		 */
 		device_restore(NULL, vswitch->opener, vswitch->journal, note);
 		journal_close(vswitch->journal);
 		return 1;

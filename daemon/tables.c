@@ -7,7 +7,9 @@
 
 #define MIGRATE_SLICE_LINES 4096u
 
-/* ---- growing: make, publish the pair, grace period, copy, publish alone, grace period, free ---- */
+/*
+ * ---- growing: make, publish the pair, grace period, copy, publish alone, grace period, free ----
+ */
 
 /* A pass by cursor belongs to one pair of tables: passes under way begin again. */
 static void set_tables(struct vswitch *vswitch, struct fdb_tables tables)

@@ -3,7 +3,8 @@
 /*
  * tables - replacing the whole learning table while it is in use: growth, and the unfiltered flush.
  *
- * Fits:    addresses.c decides when; fdb.h says what a pair of tables means; publish.c shows it to the workers.
+ * Fits:    addresses.c decides when; fdb.h says what a pair of tables means; publish.c shows it to
+ *          the workers.
  * Threads: control; large tables are made by reclaim.
  */
 #include "daemon/state.h"
@@ -11,7 +12,10 @@
 /* Tables above this are made off the control thread. */
 #define TABLES_INLINE_BYTES (8u << 20)
 
-/* Begins to grow where the table asks for it, limits.macs allows it, and nothing of the kind is under way. */
+/*
+ * Begins to grow where the table asks for it, limits.macs allows it, and nothing of the kind is
+ * under way.
+ */
 void tables_grow_if_wanted(struct vswitch *vswitch) REQUIRES(role_control);
 
 /*

@@ -21,7 +21,8 @@ void worker_wake(struct worker *worker)
 {
 	static const uint64_t one = 1;
 
-	atomic_thread_fence(memory_order_seq_cst);      /* the store before, then the flag: see worker.h */
+	/* the store before, then the flag: see worker.h */
+	atomic_thread_fence(memory_order_seq_cst);
 	if (atomic_load_explicit(&worker->sleeping, memory_order_relaxed) &&
 	    atomic_exchange_explicit(&worker->sleeping, false, memory_order_relaxed)) {
 		/* EAGAIN (the count is at its limit) means that a wake-up is pending already. */
@@ -214,7 +215,9 @@ static uint32_t receive_queue(struct worker *worker, const struct view *view, st
 	return n;
 }
 
-/* Frames from other workers go to the queue of ours that their port has; runs of one port at once. */
+/*
+ * Frames from other workers go to the queue of ours that their port has; runs of one port at once.
+ */
 static uint32_t receive_inbox(struct worker *worker, const struct view *view, uint32_t from)
 	REQUIRES(role_worker)
 {
@@ -387,7 +390,9 @@ static void census_stand_still(struct worker *worker)
 	}
 	/* Release: control, having seen this, reads what this worker's turns have written. */
 	atomic_store_explicit(&worker->census_seen, request, memory_order_release);
-	/* Acquire pairs with census_take(): control has read what this worker writes from now on. */
+	/*
+	 * Acquire pairs with census_take(): control has read what this worker writes from now on.
+	 */
 	while ((int32_t)(atomic_load_explicit(&shared->census_done, memory_order_acquire) -
 			 request) < 0) {
 		sched_yield();

@@ -11,8 +11,8 @@
  *          over; then what others handed over; then, once per queue: kick, reap, refill.
  *
  * Sleeping, the two sides' duties (no wake-up is lost, none is sent to a worker that is awake):
- *   sleeper:  stores `sleeping` = 1; fence; looks once more at its hand-over rings, the view pointer,
- *             the stop flag and the census request; only then sleeps in ppoll.
+ *   sleeper:  stores `sleeping` = 1; fence; looks once more at its hand-over rings, the view
+ *             pointer, the stop flag and the census request; only then sleeps in ppoll.
  *   waker:    stores what it has for the worker; fence; exchanges `sleeping` with 0 and, where it
  *             was 1, writes the eventfd.
  *   With both fences sequentially consistent, one of the two sees the other's store.
@@ -35,12 +35,15 @@
 
 #define WORKERS_MAX       64u
 #define WORKER_EVENTS     4096u         /* a power of two */
-#define WORKER_TX_TIMER_MS 10           /* sockets with frames outstanding are kicked at least so often */
-#define WORKER_NOTICE_LEARNED 1024u     /* control looks at the table's load after so many new stations */
+/* sockets with frames outstanding are kicked at least so often */
+#define WORKER_TX_TIMER_MS 10
+/* control looks at the table's load after so many new stations */
+#define WORKER_NOTICE_LEARNED 1024u
 
 /* What every worker shares with control, and with one another. */
 struct worker_shared {
-	_Atomic(struct view *) view;            /* [E] stored with release by publish.c; pairs with view_get() */
+	/* [E] stored with release by publish.c; pairs with view_get() */
+	_Atomic(struct view *) view;
 	_Atomic bool stop;                      /* [C] */
 	_Atomic bool want_events;               /* [C] somebody watches MAC addresses */
 	_Atomic uint32_t census_request;        /* [C] see census.h */
@@ -55,7 +58,10 @@ struct worker_shared {
 	uint32_t batch;                         /* [const] */
 };
 
-/* A station came, moved or was forgotten, with the instant. One ring per worker, `_spsc` to control. */
+/*
+ * A station came, moved or was forgotten, with the instant. One ring per worker, `_spsc` to
+ * control.
+ */
 struct worker_event {
 	struct fwd_event event;
 	uint64_t realtime_ns;
@@ -79,7 +85,8 @@ struct worker {
 	pthread_t thread;                       /* [C] */
 	bool started;                           /* [C] */
 	int wake_eventfd;                       /* [const] */
-	struct handover *inbox;                 /* [const] one ring per worker; inbox[w] is filled by w */
+	/* [const] one ring per worker; inbox[w] is filled by w */
+	struct handover *inbox;
 	_Alignas(64) _Atomic bool sleeping;     /* the protocol above */
 	_Atomic uint32_t census_seen;           /* [W->C] */
 	_Atomic bool ended;                     /* [W->C] its last store; see worker_join() */
@@ -105,7 +112,10 @@ int worker_new(struct worker_shared *shared, uint32_t idx, uint32_t cpu, struct 
 /* Starts the loop, pinned. A view must be published. 0 or -errno (the CPU may not be used). */
 int worker_start(struct worker *worker, struct err *reterr) REQUIRES(role_control);
 
-/* After `stop` and a wake: waits for the thread's end, at most until 'deadline_ns'. 0 or -ETIMEDOUT. */
+/*
+ * After `stop` and a wake: waits for the thread's end, at most until 'deadline_ns'. 0 or
+ * -ETIMEDOUT.
+ */
 int worker_join(struct worker *worker, uint64_t deadline_ns) REQUIRES(role_control);
 void worker_free(struct worker *worker) REQUIRES(role_control); /* none runs; NULL is fine */
 

@@ -116,10 +116,11 @@ static bool remove_one(const struct removal *r, uint64_t mixed, uint64_t word,
 }
 
 /*
- * A sticky address never ages, but its stamp would come round and make it look young: keeps it at the
- * age at which others go.
+ * A sticky address never ages, but its stamp would come round and make it look young: keeps it at
+ * the age at which others go.
  */
-static void hold_sticky(const struct removal *r, uint64_t mixed, uint64_t word) REQUIRES(role_control)
+static void hold_sticky(const struct removal *r, uint64_t mixed, uint64_t word)
+	REQUIRES(role_control)
 {
 	uint32_t now = stamp_now(fdb_group_clock(r->fdb, fdb_mixed_group(r->fdb, mixed)), mixed);
 	struct fdb_place home;
@@ -184,7 +185,8 @@ uint32_t fdb_age(struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cur
 		 uint32_t n_lines, void (*removed)(const struct fdb_entry *entry, void *arg),
 		 void *arg)
 {
-	struct removal removal = {.fdb = fdb, .tables = tables, .pred = entry_is_over, .ageing = true};
+	struct removal removal = {
+		.fdb = fdb, .tables = tables, .pred = entry_is_over, .ageing = true};
 
 	role_assert_control();
 	return sweep_remove(&removal, cursor, n_lines, removed, arg);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Everything at once on the learning table: readers, learners, and a control thread that ages, adds and
- * deletes, and grows. Each address belongs to a class that says what a reader may ever be told of it:
+ * Everything at once on the learning table: readers, learners, and a control thread that ages, adds
+ * and deletes, and grows. Each address belongs to a class that says what a reader may ever be told
+ * of it:
  *
  *   pinned     learned on its port before the readers start, kept fresh: always known, always there
  *   moving     the same, but two learners take it from each other: always known, on either port
@@ -9,8 +10,8 @@
  *   fixed      static on one port or learned on another, never a mixture
  *   ghost      never learned: never known
  *
- * A quarter of each lies in a few buckets, so that entries are displaced all the time. Ends with the
- * table at rest: counters, duplicates.
+ * A quarter of each lies in a few buckets, so that entries are displaced all the time. Ends with
+ * the table at rest: counters, duplicates.
  */
 #include "daemon/bridge/fdb_internal.h"
 
@@ -198,7 +199,9 @@ static void aged(const struct fdb_entry *entry, void *arg)
 	n_aged++;
 }
 
-/* The clock goes on after a whole pass and a whole round of each learner, so that the pinned stay. */
+/*
+ * The clock goes on after a whole pass and a whole round of each learner, so that the pinned stay.
+ */
 static void age_some(void) REQUIRES(role_control)
 {
 	static uint32_t cursor, clock;
@@ -339,7 +342,8 @@ static void rest_check(void) REQUIRES(role_control)
 	       n_learned, n_static, by_port[PORT_FLEETING]);
 	tap_ok(n_aged >= AGED_WANTED && n_grown == N_GROWN && counts.n_moved && counts.n_refused &&
 		       n_static_added && n_deleted,
-	       "met: %u aged, %u deleted, %u static (%u without room), %llu moved, %llu at a limit, "
+	       "met: %u aged, %u deleted, %u static (%u without room), %llu moved, %llu at a "
+	       "limit, "
 	       "%llu full, %llu busy, grown %u times",
 	       n_aged, n_deleted, n_static_added, n_enospc, (unsigned long long)counts.n_moved,
 	       (unsigned long long)counts.n_refused, (unsigned long long)counts.n_full,
@@ -365,7 +369,8 @@ static void prepare(void)
 
 int main(int argc, char **argv)
 {
-	static const char *const name[N_CLASSES] = {"pinned", "moving", "fleeting", "fixed", "ghost"};
+	static const char *const name[N_CLASSES] = {"pinned", "moving", "fleeting", "fixed",
+						    "ghost"};
 	struct test_rng rng = rng_from(argc, argv);
 	pthread_t thread[N_LEARNERS + N_READERS];
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The learning table grows from 2^14 lines to a million addresses while two readers and a learner run.
+ * The learning table grows from 2^14 lines to a million addresses while two readers and a learner
+ * run.
  *
- * What it holds fast: an address that was learned is never answered unknown, or on a wrong port; and a
- * reader executes neither a store nor a lock, for the memory of each table is mapped twice, and the
- * readers' mapping, like their copy of the database, is read-only: any store would be a SIGSEGV. That
- * this would be noticed is shown first, by learning through such a mapping in a child.
+ * What it holds fast: an address that was learned is never answered unknown, or on a wrong port;
+ * and a reader executes neither a store nor a lock, for the memory of each table is mapped twice,
+ * and the readers' mapping, like their copy of the database, is read-only: any store would be a
+ * SIGSEGV. That this would be noticed is shown first, by learning through such a mapping in a
+ * child.
  */
 #include "daemon/bridge/fdb_internal.h"
 
@@ -54,7 +56,8 @@ static struct fdb *fdb;
 static const struct fdb *fdb_ro;                        /* a copy in a read-only page */
 static uint64_t first_mac;
 static _Atomic(struct views *) published;               /* [E] control stores with release */
-static _Atomic uint32_t n_known;                        /* learned; release, so that readers hold us to it */
+/* learned; release, so that readers hold us to it */
+static _Atomic uint32_t n_known;
 static _Atomic bool stop;
 static _Atomic uint32_t n_unknown, n_wrong_port, n_pair_looks;
 static _Atomic uint64_t n_looks[N_READERS];
@@ -149,7 +152,8 @@ static void *reader(void *arg)
 
 		for (uint32_t i = 0; i < BURST && n; i++) {
 			/* half of them from the latest learned */
-			index[i] = i % 2 || n < 4096 ? rng_below(&rng, n) : n - 1 - rng_below(&rng, 4096);
+			index[i] = i % 2 || n < 4096 ? rng_below(&rng, n)
+						     : n - 1 - rng_below(&rng, 4096);
 			burst[i] = nth_key(index[i]);
 		}
 		if (n) {
@@ -172,7 +176,10 @@ static void *reader(void *arg)
 	return NULL;
 }
 
-/* One burst, again and again until all of it is learned: a full table is refused until it has grown. */
+/*
+ * One burst, again and again until all of it is learned: a full table is refused until it has
+ * grown.
+ */
 static void learn_one_burst(uint32_t first) REQUIRES_SHARED(in_epoch)
 {
 	struct fdb_learner learner = {.port_idx = nth_port(first), .learning = true};
@@ -264,14 +271,16 @@ static void results_check(uint32_t lines_log2, uint32_t n_grown)
 	}
 	tap_ok(n_known == N_ADDRESSES, "%u addresses learned", n_known);
 	tap_ok(n_unknown == 0, "a known address was answered unknown %u times", n_unknown);
-	tap_ok(n_wrong_port == 0, "a known address was answered with a wrong port %u times", n_wrong_port);
+	tap_ok(n_wrong_port == 0, "a known address was answered with a wrong port %u times",
+	       n_wrong_port);
 	tap_ok(n_looks[0] && n_looks[1] && n_pair_looks,
 	       "readers looked %llu and %llu times, with %u bursts while a pair was published",
 	       (unsigned long long)n_looks[0], (unsigned long long)n_looks[1], n_pair_looks);
-	tap_ok(n_grown >= N_ADDRESSES_LOG2 - 16 && lines_log2 == 14 + n_grown, "grown %u times, to 2^%u lines", n_grown,
-	       lines_log2);
+	tap_ok(n_grown >= N_ADDRESSES_LOG2 - 16 && lines_log2 == 14 + n_grown,
+	       "grown %u times, to 2^%u lines", n_grown, lines_log2);
 	tap_ok(n_bad == 0 && n_learned == N_ADDRESSES && counts.n_learned == N_ADDRESSES,
-	       "at rest: all are there and counted once (%u are not; counted %u; %llu full, %llu busy)",
+	       "at rest: all are there and counted once (%u are not; counted %u; %llu full, %llu "
+	       "busy)",
 	       n_bad, n_learned, (unsigned long long)counts.n_full,
 	       (unsigned long long)counts.n_busy);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The learning table, case by case: rules of learning, exact bounds of ageing, load before the first
- * refusal, a million addresses, and look-ups in memory that cannot be written. Whole sequences
- * against a model: test_fdb_model.c.
+ * The learning table, case by case: rules of learning, exact bounds of ageing, load before the
+ * first refusal, a million addresses, and look-ups in memory that cannot be written. Whole
+ * sequences against a model: test_fdb_model.c.
  */
 #include "daemon/bridge/fdb_internal.h"
 
@@ -125,7 +125,10 @@ static void test_same_burst(struct test_rng *rng) REQUIRES_SHARED(in_epoch)
 
 /* ---- ageing ---- */
 
-/* Steps of the coarse clock from a frame, in step 'clock', to the first pass that removes its address. */
+/*
+ * Steps of the coarse clock from a frame, in step 'clock', to the first pass that removes its
+ * address.
+ */
 static uint32_t steps_to_age(struct fdb *fdb, const struct fdb_tables *tables, uint64_t key,
 			     uint32_t clock) REQUIRES(role_control)
 {
@@ -259,7 +262,10 @@ static void test_refusal_wants_growth(struct test_rng *rng) REQUIRES_SHARED(in_e
 	fdb_free(fdb);
 }
 
-/* A pass misses none of those that were there before it, though they are displaced while it goes on. */
+/*
+ * A pass misses none of those that were there before it, though they are displaced while it goes
+ * on.
+ */
 static void test_pass_meets_all(struct test_rng *rng) REQUIRES_SHARED(in_epoch)
 {
 	struct fdb *fdb = test_fdb_new(rng);
@@ -307,8 +313,8 @@ static void test_growth_under_flood(struct test_rng *rng) REQUIRES_SHARED(in_epo
 	tables.cur = test_table_new(fdb, 15);
 	fdb_migrate(fdb, &tables, &cursor, 1);
 	n = fill_until_refused(fdb, &tables, n_old, UINT32_MAX);
-	tap_ok(n > n_old * 3 / 2, "while an old table of %u migrates, %u new ones are learned", n_old,
-	       n - n_old);
+	tap_ok(n > n_old * 3 / 2, "while an old table of %u migrates, %u new ones are learned",
+	       n_old, n - n_old);
 	while (!fdb_migrate(fdb, &tables, &cursor, 4096)) {
 	}
 	fdb_table_free(tables.old);

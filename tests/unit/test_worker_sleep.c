@@ -54,7 +54,9 @@ static uint64_t n_sleeps(void)
 	       counter_read(&rig.worker[1]->stats.sleeps);
 }
 
-/* Port 1 and 2 belong to worker 0, port 3 to worker 1. Frames to 3 wake it through the hand-over. */
+/*
+ * Port 1 and 2 belong to worker 0, port 3 to worker 1. Frames to 3 wake it through the hand-over.
+ */
 static void test_single_frames(uint32_t m) NO_THREAD_SAFETY
 {
 	static const uint16_t worker[] = {0, 0, 1};
@@ -117,7 +119,9 @@ static void test_stays_asleep(void) NO_THREAD_SAFETY
 	tap_ok(rig_close(&rig), "asleep: every frame came home");
 }
 
-/* The pollfds are of the old view: publication must wake the sleeper, or it is deaf to new queues. */
+/*
+ * The pollfds are of the old view: publication must wake the sleeper, or it is deaf to new queues.
+ */
 static void test_view_wakes(void) NO_THREAD_SAFETY
 {
 	static const uint16_t worker[] = {0, 1};
