@@ -3,6 +3,7 @@
 #include "conf/model.h"
 
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/suggest.h"
@@ -100,7 +101,7 @@ static void reset_ports(const struct schema_key *key, void *object)
 
 	(void)key;
 	schema_reset(port_keys, defaults);
-	strcpy(defaults->name, "defaults");
+	snprintf(defaults->name, sizeof(defaults->name), "defaults");
 }
 
 static void read_port(struct reader *r, const struct schema_key *key, const struct scope *scope,

@@ -3,6 +3,7 @@
 #include "conf/model.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/value.h"
@@ -211,7 +212,7 @@ static void reset_queues(const struct schema_key *key, void *object)
 
 	(void)key;
 	schema_reset(queues_keys, &conf->queues_defaults);
-	strcpy(conf->queues_defaults.name, "defaults");
+	snprintf(conf->queues_defaults.name, sizeof(conf->queues_defaults.name), "defaults");
 }
 
 static void read_one(struct reader *r, const struct schema_key *key, const struct tree_node *node,

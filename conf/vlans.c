@@ -6,6 +6,7 @@
 #include "conf/model.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/value.h"
@@ -98,7 +99,7 @@ static void read_name(struct reader *r, const struct schema_key *key, const stru
 			      "'%.64s' cannot be a name (at most %d printable characters)",
 			      node->text, CONF_NAME_BYTES - 1);
 	} else {
-		strcpy(entry->vlan.name, node->text);
+		snprintf(entry->vlan.name, sizeof(entry->vlan.name), "%s", node->text);
 		if (entry->vlan.name[0] && numset_count(&entry->vlan.ids) > 1) {
 			schema_refuse(r, key, scope, node, "a range of VLANs has no name");
 		}

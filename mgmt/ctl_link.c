@@ -38,7 +38,7 @@ int ctl_link_open(struct ctl_link *link, const char *path, struct err *reterr)
 	if (strlen(path) >= sizeof(address.sun_path)) {
 		return no_daemon(link, strerror(ENAMETOOLONG), reterr);
 	}
-	strcpy(address.sun_path, path);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	link->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (link->fd < 0) {
 		return no_daemon(link, strerror(errno), reterr);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -196,7 +197,7 @@ static int make_address(const char *path, struct sockaddr_un *ret, struct err *r
 			       "control socket '%s': the path has more than %zu characters", path,
 			       sizeof(ret->sun_path) - 1);
 	}
-	strcpy(ret->sun_path, path);
+	snprintf(ret->sun_path, sizeof(ret->sun_path), "%s", path);
 	return 0;
 }
 
