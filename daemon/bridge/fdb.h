@@ -223,7 +223,8 @@ uint32_t fdb_n_lines(const struct fdb_tables *tables);
 
 /*
  * The same for "dynamic and its age, by its group's clock, is over": one pass of the ager.
- * 'removed' (may be NULL) is told each. It must not come to an entry later than 3 ticks: stamps wrap.
+ * 'removed' (may be NULL) is told each. It must not come to an entry later than 3 ticks: stamps
+ * wrap.
  */
 uint32_t fdb_age(struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cursor,
 		 uint32_t n_lines, void (*removed)(const struct fdb_entry *entry, void *arg),

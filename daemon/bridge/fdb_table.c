@@ -231,8 +231,9 @@ static void copy_carry_stamp(const struct fdb_table *table, uint64_t mixed, uint
 static bool line_displace_any(struct fdb_table *table, uint32_t line_idx, uint64_t successor,
 			      uint32_t depth);
 
-/* An empty slot of the line, else one whose entry can be displaced in its turn; 'depth' bounds that. */
-static bool line_claim_deep(struct fdb_table *table, uint32_t line_idx, uint64_t word, uint32_t depth)
+/* An empty slot of the line, else one whose entry can be displaced in its turn, 'depth' deep. */
+static bool line_claim_deep(struct fdb_table *table, uint32_t line_idx, uint64_t word,
+			    uint32_t depth)
 {
 	struct line *line = &table->lines[line_idx];
 	bool claimed = line_claim(line, word);
@@ -325,7 +326,8 @@ static enum fdb_insert table_insert_by_displacing(struct fdb_table *table, uint3
 
 /*
  * The primary alone while it holds few, so that most look-ups end there; then the emptier of the
- * two. Measured first refusals: primary first alone at a load of 0.27, this and displacing above 0.93.
+ * two. Measured first refusals: primary first alone at a load of 0.27, this and displacing above
+ * 0.93.
  */
 enum fdb_insert fdb_table_insert(struct fdb_table *table, uint64_t mixed, uint64_t rest)
 {
@@ -344,11 +346,17 @@ enum fdb_insert fdb_table_insert(struct fdb_table *table, uint64_t mixed, uint64
 		return FDB_INSERT_DONE;
 	}
 	result = table_insert_by_displacing(table, primary, other, word);
-	if (result == FDB_INSERT_FULL &&
-	    !atomic_load_explicit(&table->was_full, memory_order_relaxed)) {
-		atomic_store_explicit(&table->was_full, true, memory_order_relaxed);
+	if (result == FDB_INSERT_FULL) {
+		fdb_table_refused(table);
 	}
 	return result;
+}
+
+void fdb_table_refused(struct fdb_table *table)
+{
+	if (!atomic_load_explicit(&table->was_full, memory_order_relaxed)) {
+		atomic_store_explicit(&table->was_full, true, memory_order_relaxed);
+	}
 }
 
 /* ---- changing and clearing ---- */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
-/* The naive model of the learning table and the world that it is compared with; test_fdb_model.c. */
+/*
+ * The naive model of the learning table and the world that it is compared with; test_fdb_model.c.
+ */
 #include "daemon/bridge/fdb_internal.h"
 #include "tests/unit/test_fdb.h"
 

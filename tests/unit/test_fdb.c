@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The learning table, case by case: rules of learning, exact bounds of ageing, load before the first
- * refusal, a million addresses, and look-ups in memory that cannot be written. Whole sequences
- * against a model: test_fdb_model.c.
+ * The learning table, case by case: rules of learning, exact bounds of ageing, load before the
+ * first refusal, a million addresses, and look-ups in memory that cannot be written. Whole
+ * sequences against a model: test_fdb_model.c.
  */
 #include "daemon/bridge/fdb_internal.h"
 
@@ -125,7 +125,10 @@ static void test_same_burst(struct test_rng *rng) REQUIRES_SHARED(in_epoch)
 
 /* ---- ageing ---- */
 
-/* Steps of the coarse clock from a frame, in step 'clock', to the first pass that removes its address. */
+/*
+ * Steps of the coarse clock from a frame, in step 'clock', to the first pass that removes its
+ * address.
+ */
 static uint32_t steps_to_age(struct fdb *fdb, const struct fdb_tables *tables, uint64_t key,
 			     uint32_t clock) REQUIRES(role_control)
 {
@@ -259,6 +262,70 @@ static void test_refusal_wants_growth(struct test_rng *rng) REQUIRES_SHARED(in_e
 	fdb_free(fdb);
 }
 
+/*
+ * A pass misses none of those that were there before it, though they are displaced while it goes
+ * on.
+ */
+static void test_pass_meets_all(struct test_rng *rng) REQUIRES_SHARED(in_epoch)
+{
+	struct fdb *fdb = test_fdb_new(rng);
+	struct fdb_tables tables = {.cur = test_table_new(fdb, 14)};
+	uint32_t n_before, n, cursor = 0, n_missed = 0;
+	static struct fdb_entry entry[512];
+	uint8_t *met;
+
+	role_assert_control();
+	n_before = fill_until_refused(fdb, &tables, 0, (FDB_SLOTS_PER_LINE << 14) * 80 / 100);
+	met = calloc(n_before, 1);
+	n = n_before;
+	while (cursor < fdb_n_lines(&tables)) {
+		uint32_t n_met = fdb_copy(fdb, &tables, &cursor, entry, 512);
+
+		for (uint32_t i = 0; i < n_met; i++) {
+			uint64_t at = entry[i].key - mac_key(0);
+
+			if (at < n_before) {
+				met[at] = 1;
+			}
+		}
+		n = fill_until_refused(fdb, &tables, n, n + 60);
+	}
+	for (uint32_t i = 0; i < n_before; i++) {
+		n_missed += !met[i];
+	}
+	tap_ok(n > n_before + 5000 && n_missed == 0,
+	       "a pass over %u misses none while %u more are learned (%u missed)", n_before,
+	       n - n_before, n_missed);
+	free(met);
+	fdb_table_free(tables.cur);
+	fdb_free(fdb);
+}
+
+/* Learners that are faster than migration take no room that old's addresses need. */
+static void test_growth_under_flood(struct test_rng *rng) REQUIRES_SHARED(in_epoch)
+{
+	struct fdb *fdb = test_fdb_new(rng);
+	struct fdb_tables tables = {.cur = test_table_new(fdb, 14)};
+	uint32_t n_old = fill_until_refused(fdb, &tables, 0, UINT32_MAX), n, cursor = 0;
+
+	role_assert_control();
+	tables.old = tables.cur;
+	tables.cur = test_table_new(fdb, 15);
+	fdb_migrate(fdb, &tables, &cursor, 1);
+	n = fill_until_refused(fdb, &tables, n_old, UINT32_MAX);
+	tap_ok(n > n_old * 3 / 2, "while an old table of %u migrates, %u new ones are learned",
+	       n_old, n - n_old);
+	while (!fdb_migrate(fdb, &tables, &cursor, 4096)) {
+	}
+	fdb_table_free(tables.old);
+	tables.old = NULL;
+	tap_ok(n_unknown(fdb, &tables, n) == 0 && counts_of(fdb).n_full == 2,
+	       "and then all %u are known", n);
+	tap_ok(fdb_wants_growth(fdb, &tables), "and the next growth is wanted");
+	fdb_table_free(tables.cur);
+	fdb_free(fdb);
+}
+
 static void test_million(struct test_rng *rng) REQUIRES_SHARED(in_epoch)
 {
 	struct fdb *fdb = test_fdb_new(rng);
@@ -325,6 +392,8 @@ int main(int argc, char **argv)
 	test_load(&rng, 14);
 	test_load(&rng, 16);
 	test_refusal_wants_growth(&rng);
+	test_pass_meets_all(&rng);
+	test_growth_under_flood(&rng);
 	test_million(&rng);
 	test_readonly(&rng);
 	epoch_unregister();

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
-/* What the tests of the learning table share: numbers from a printed seed, secrets, one-key calls. */
+/*
+ * What the tests of the learning table share: numbers from a printed seed, secrets, one-key calls.
+ */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The learning table against a naive model: random sequences of everything that it can do, every answer
- * and every counter compared. One thread stands for all: while the table grows, each call sees one of
- * the pairs that some worker could see at that moment.
+ * The learning table against a naive model: random sequences of everything that it can do, every
+ * answer and every counter compared. One thread stands for all: while the table grows, each call
+ * sees one of the pairs that some worker could see at that moment.
  *
- * Half of the keys are made, with the mix undone, to fall into a few buckets, so that displacing and
- * refusing happen all the time.
+ * Half of the keys are made, with the mix undone, to fall into a few buckets, so that displacing
+ * and refusing happen all the time.
  */
 #include "tests/unit/fdb_model.h"
 
@@ -203,7 +203,10 @@ static void step_grow(struct world *w)
 	}
 }
 
-/* A fresh table for all; what is learned before the old one is taken off the counters must survive that. */
+/*
+ * A fresh table for all; what is learned before the old one is taken off the counters must survive
+ * that.
+ */
 static void step_flush_all(struct world *w)
 {
 	struct fdb_tables gone = view_control(w);
