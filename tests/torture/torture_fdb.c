@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Everything at once on the learning table: readers, learners, and a control thread that ages, adds and
- * deletes, and grows. Each address belongs to a class that says what a reader may ever be told of it:
+ * Everything at once on the learning table: readers, learners, and a control thread that ages,
+ * adds and deletes, and grows. Each address belongs to a class that says what a reader may ever be
+ * told of it:
  *
  *   pinned     learned on its port before the readers start, kept fresh: always known, always there
  *   moving     the same, but two learners take it from each other: always known, on either port
@@ -9,8 +10,8 @@
  *   fixed      static on one port or learned on another, never a mixture
  *   ghost      never learned: never known
  *
- * A quarter of each lies in a few buckets, so that entries are displaced all the time. Ends with the
- * table at rest: counters, duplicates.
+ * A quarter of each lies in a few buckets, so that entries are displaced all the time. Ends with
+ * the table at rest: counters, duplicates.
  */
 #include "daemon/bridge/fdb_internal.h"
 
@@ -26,15 +27,15 @@ enum class { PINNED, MOVING, FLEETING, FIXED, GHOST, N_CLASSES };
 enum {
 	N_LEARNERS = 2,
 	N_READERS = 2,
-	N_GROWN = 3,            /* 2^14 to 2^17 lines */
+	N_GROWN = 2, /* 2^14 to 2^16 lines */
 	CROWDED_LINES = 64,
-	PORT_PINNED = 1,        /* to 3 */
-	PORT_MOVING = 10,       /* and 11, one of each learner */
+	PORT_PINNED = 1, /* to 3 */
+	PORT_MOVING = 10, /* and 11, one of each learner */
 	PORT_FLEETING = 20,
 	PORT_STATIC = 30,
 	PORT_LEARNED = 31,
-	LIMIT_FLEETING = 500,   /* of the first of them */
-	AGED_WANTED = 100,
+	LIMIT_FLEETING = 200, /* of the first of them */
+	AGED_WANTED = 50,
 };
 
 static const uint32_t class_size[N_CLASSES] = {1024, 256, 1024, 256, 1024};
@@ -43,16 +44,16 @@ static const uint32_t class_size[N_CLASSES] = {1024, 256, 1024, 256, 1024};
 static struct fdb *fdb;
 static uint64_t key[N_KEYS];
 static enum class class_of[N_KEYS];
-static _Atomic(struct fdb_tables *) published;          /* [E] control stores with release */
+static _Atomic(struct fdb_tables *) published; /* [E] control stores with release */
 static _Atomic bool stop;
 static _Atomic uint64_t n_rounds[N_LEARNERS], n_looked[N_READERS];
 static _Atomic uint32_t n_wrong[N_CLASSES];
-static uint32_t n_aged, n_grown, n_static_added, n_deleted, n_enospc;   /* [C] */
+static uint32_t n_aged, n_grown, n_static_added, n_deleted, n_enospc; /* [C] */
 static uint64_t deadline_ns;
 
 static const struct fdb_tables *tables_get(void)
 {
-	return atomic_load_explicit(&published, memory_order_acquire);  /* pairs with publish() */
+	return atomic_load_explicit(&published, memory_order_acquire); /* pairs with publish() */
 }
 
 static bool hit_is_right(uint32_t k, uint32_t hit)
@@ -113,7 +114,7 @@ static void *reader(void *arg)
 }
 
 /* Whether this learner hears this address in this round, and on which port; 0: not. */
-static uint8_t heard_on(uint32_t learner_idx, uint32_t k, uint64_t round)
+static uint8_t heard_on(uint32_t learner_idx, uint32_t k, uint64_t round, uint32_t clock)
 {
 	switch (class_of[k]) {
 	case PINNED:
@@ -121,7 +122,10 @@ static uint8_t heard_on(uint32_t learner_idx, uint32_t k, uint64_t round)
 	case MOVING:
 		return (round + k) % 4 ? 0 : (uint8_t)(PORT_MOVING + learner_idx);
 	case FLEETING:
-		return (round / 64 + k) % 3 ? 0 : (uint8_t)(PORT_FLEETING + learner_idx);
+		/* each is silent for 60 ticks, long enough to be aged, out of 90 */
+		return (clock / FDB_CLOCK_PER_TICK / 30 + k) % 3
+			       ? 0
+			       : (uint8_t)(PORT_FLEETING + learner_idx);
 	case FIXED:
 		return (round + k) % 8 ? 0 : PORT_LEARNED;
 	case GHOST:
@@ -145,7 +149,7 @@ static void learn_round(uint32_t learner_idx, uint64_t round, bool check) REQUIR
 
 			learner.clock = fdb_group_clock(fdb, 0);
 			for (n = 0; n < 64 && k < N_KEYS; k++) {
-				if (heard_on(learner_idx, k, round) == ports[p]) {
+				if (heard_on(learner_idx, k, round, learner.clock) == ports[p]) {
 					index[n] = k;
 					burst[n++] = key[k];
 				}
@@ -195,7 +199,9 @@ static void aged(const struct fdb_entry *entry, void *arg)
 	n_aged++;
 }
 
-/* The clock goes on after a whole pass and a whole round of each learner, so that the pinned stay. */
+/*
+ * The clock goes on after a whole pass and a whole round of each learner, so that the pinned stay.
+ */
 static void age_some(void) REQUIRES(role_control)
 {
 	static uint32_t cursor, clock;
@@ -229,7 +235,7 @@ static void change_some(struct test_rng *rng) REQUIRES(role_control)
 		uint32_t k = rng_below(rng, N_KEYS);
 		int error;
 
-		if (class_of[k] == FLEETING && k % 2) {  /* the others are left to the ager */
+		if (class_of[k] == FLEETING && k % 2) { /* the others are left to the ager */
 			n_deleted += fdb_delete(fdb, tables, key[k], &was) == 0;
 		} else if (class_of[k] == FIXED && rng_below(rng, 2)) {
 			error = fdb_add_static(fdb, tables, key[k], PORT_STATIC, false);
@@ -276,7 +282,7 @@ static void control(struct test_rng *rng)
 
 		age_some();
 		change_some(rng);
-		if (n_grown < N_GROWN && ran_ns > (n_grown + 2) * 250 * NS_PER_MS) {
+		if (n_grown < N_GROWN && ran_ns > (n_grown + 1) * 500 * NS_PER_MS) {
 			grow(rng);
 		}
 		if (n_grown == N_GROWN && n_aged >= AGED_WANTED && ran_ns > 1500 * NS_PER_MS) {
@@ -336,7 +342,8 @@ static void rest_check(void) REQUIRES(role_control)
 	       n_learned, n_static, by_port[PORT_FLEETING]);
 	tap_ok(n_aged >= AGED_WANTED && n_grown == N_GROWN && counts.n_moved && counts.n_refused &&
 		       n_static_added && n_deleted,
-	       "met: %u aged, %u deleted, %u static (%u without room), %llu moved, %llu at a limit, "
+	       "met: %u aged, %u deleted, %u static (%u without room), %llu moved, %llu at a "
+	       "limit, "
 	       "%llu full, %llu busy, grown %u times",
 	       n_aged, n_deleted, n_static_added, n_enospc, (unsigned long long)counts.n_moved,
 	       (unsigned long long)counts.n_refused, (unsigned long long)counts.n_full,
@@ -362,7 +369,8 @@ static void prepare(void)
 
 int main(int argc, char **argv)
 {
-	static const char *const name[N_CLASSES] = {"pinned", "moving", "fleeting", "fixed", "ghost"};
+	static const char *const name[N_CLASSES] = {"pinned", "moving", "fleeting", "fixed",
+						    "ghost"};
 	struct test_rng rng = rng_from(argc, argv);
 	pthread_t thread[N_LEARNERS + N_READERS];
 
