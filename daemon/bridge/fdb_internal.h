@@ -60,8 +60,7 @@ struct fdb_table {
 	/* apart from the above, which every look-up reads */
 	_Alignas(64) _Atomic uint32_t phase;    /* [C] writes: enum fdb_phase, while this is old */
 	_Atomic bool was_full;                  /* any writer sets it: refused an address */
-	/* [C] writes: for new ones, while old migrates here */
-	_Atomic uint32_t room;
+	_Atomic uint32_t room;                  /* [C] writes: for new ones while old migrates */
 	_Atomic uint32_t n_new;                 /* any writer, read-modify-write: of these, taken */
 };
 

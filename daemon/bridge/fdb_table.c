@@ -214,9 +214,10 @@ struct fdb_table *fdb_home_of_new(const struct fdb_tables *tables)
 static void copy_carry_stamp(const struct fdb_table *table, uint64_t mixed, uint64_t copy,
 			     uint64_t word)
 {
-	struct fdb_place place = {0};
+	struct fdb_place place;
 	uint64_t seen;
 
+	place.line = NULL;
 	seen = table_find_alternate(table, mixed, &place);
 	assert(seen);
 	while (seen == copy || stamp_age(word_stamp(word), word_stamp(seen)) < WORD_STAMPS / 2) {
@@ -230,10 +231,7 @@ static void copy_carry_stamp(const struct fdb_table *table, uint64_t mixed, uint
 static bool line_displace_any(struct fdb_table *table, uint32_t line_idx, uint64_t successor,
 			      uint32_t depth);
 
-/*
- * An empty slot of the line, else one whose entry can be displaced in its turn; 'depth' bounds
- * that.
- */
+/* An empty slot of the line, else one whose entry can be displaced in its turn, 'depth' deep. */
 static bool line_claim_deep(struct fdb_table *table, uint32_t line_idx, uint64_t word,
 			    uint32_t depth)
 {

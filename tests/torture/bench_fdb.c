@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Look-ups of the learning table in nanoseconds: `bench_fdb [rounds]`. Not a test: random hits
- * among 1 k to 4 M addresses, bursts of 64, the median of the rounds; and a table while it grows.
+ * among 1 k to 4 M addresses, bursts of 64, the median of the rounds.
  */
 #include "tests/unit/test_fdb.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Everything at once on the learning table: readers, learners, and a control thread that ages, adds
- * and deletes, and grows. Each address belongs to a class that says what a reader may ever be told
- * of it:
+ * Everything at once on the learning table: readers, learners, and a control thread that ages,
+ * adds and deletes, and grows. Each address belongs to a class that says what a reader may ever be
+ * told of it:
  *
  *   pinned     learned on its port before the readers start, kept fresh: always known, always there
  *   moving     the same, but two learners take it from each other: always known, on either port
@@ -27,14 +27,14 @@ enum class { PINNED, MOVING, FLEETING, FIXED, GHOST, N_CLASSES };
 enum {
 	N_LEARNERS = 2,
 	N_READERS = 2,
-	N_GROWN = 2,            /* 2^14 to 2^16 lines */
+	N_GROWN = 2, /* 2^14 to 2^16 lines */
 	CROWDED_LINES = 64,
-	PORT_PINNED = 1,        /* to 3 */
-	PORT_MOVING = 10,       /* and 11, one of each learner */
+	PORT_PINNED = 1, /* to 3 */
+	PORT_MOVING = 10, /* and 11, one of each learner */
 	PORT_FLEETING = 20,
 	PORT_STATIC = 30,
 	PORT_LEARNED = 31,
-	LIMIT_FLEETING = 200,   /* of the first of them */
+	LIMIT_FLEETING = 200, /* of the first of them */
 	AGED_WANTED = 50,
 };
 
@@ -44,16 +44,16 @@ static const uint32_t class_size[N_CLASSES] = {1024, 256, 1024, 256, 1024};
 static struct fdb *fdb;
 static uint64_t key[N_KEYS];
 static enum class class_of[N_KEYS];
-static _Atomic(struct fdb_tables *) published;          /* [E] control stores with release */
+static _Atomic(struct fdb_tables *) published; /* [E] control stores with release */
 static _Atomic bool stop;
 static _Atomic uint64_t n_rounds[N_LEARNERS], n_looked[N_READERS];
 static _Atomic uint32_t n_wrong[N_CLASSES];
-static uint32_t n_aged, n_grown, n_static_added, n_deleted, n_enospc;   /* [C] */
+static uint32_t n_aged, n_grown, n_static_added, n_deleted, n_enospc; /* [C] */
 static uint64_t deadline_ns;
 
 static const struct fdb_tables *tables_get(void)
 {
-	return atomic_load_explicit(&published, memory_order_acquire);  /* pairs with publish() */
+	return atomic_load_explicit(&published, memory_order_acquire); /* pairs with publish() */
 }
 
 static bool hit_is_right(uint32_t k, uint32_t hit)
@@ -235,7 +235,7 @@ static void change_some(struct test_rng *rng) REQUIRES(role_control)
 		uint32_t k = rng_below(rng, N_KEYS);
 		int error;
 
-		if (class_of[k] == FLEETING && k % 2) {  /* the others are left to the ager */
+		if (class_of[k] == FLEETING && k % 2) { /* the others are left to the ager */
 			n_deleted += fdb_delete(fdb, tables, key[k], &was) == 0;
 		} else if (class_of[k] == FIXED && rng_below(rng, 2)) {
 			error = fdb_add_static(fdb, tables, key[k], PORT_STATIC, false);

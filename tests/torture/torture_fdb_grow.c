@@ -53,11 +53,10 @@ struct views {
 };
 
 static struct fdb *fdb;
-static const struct fdb *fdb_ro;                        /* a copy in a read-only page */
+static const struct fdb *fdb_ro; /* a copy in a read-only page */
 static uint64_t first_mac;
-static _Atomic(struct views *) published;               /* [E] control stores with release */
-/* learned; release, so that readers hold us to it */
-static _Atomic uint32_t n_known;
+static _Atomic(struct views *) published; /* [E] control stores with release */
+static _Atomic uint32_t n_known; /* learned; release, so that readers hold us to it */
 static _Atomic bool stop;
 static _Atomic uint32_t n_unknown, n_wrong_port, n_pair_looks;
 static _Atomic uint64_t n_looks[N_READERS];
@@ -119,7 +118,7 @@ static void database_make(struct test_rng *rng)
 
 static struct views *views_get(void)
 {
-	return atomic_load_explicit(&published, memory_order_acquire);  /* pairs with publish() */
+	return atomic_load_explicit(&published, memory_order_acquire); /* pairs with publish() */
 }
 
 static void publish(const struct twin *cur, const struct twin *old)
