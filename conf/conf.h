@@ -41,11 +41,12 @@ struct conf_error {
 struct conf_errors {
 	struct conf_error *error;
 	uint32_t n, n_allocated;
-	bool lost;                      /* there was no memory for one of them */
+	bool lost;                      /* there was no memory to find or to keep them all */
 };
 
 void conf_errors_add(struct conf_errors *errors, struct conf_loc loc, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+void conf_errors_cut(struct conf_errors *errors, uint32_t n);   /* keeps the first n added */
 void conf_errors_sort(struct conf_errors *errors);      /* by line, then column */
 void conf_errors_done(struct conf_errors *errors);
 
@@ -180,8 +181,8 @@ struct conf {
 /*
  * Parses 'text' (need not be NUL-terminated; at most 1 MiB, nesting at most 16, aliases refused).
  * All mistakes are added to 'errors' and sorted, `not supported yet` for keys of later work among
- * them. Returns NULL where there was one, or no memory ('errors' may then be empty); the caller
- * frees with conf_free().
+ * them. Returns NULL where there was one, or no memory (errors->lost); the caller frees with
+ * conf_free().
  */
 struct conf *conf_parse(const char *text, size_t text_bytes, struct conf_errors *errors);
 void conf_free(struct conf *conf);

@@ -124,11 +124,13 @@ static void read_pin(struct reader *r, const struct schema_key *key, const struc
 	if (!schema_expect(r, key, scope, node, TREE_MAP)) {
 		return;
 	}
-	n = queues->n_pins + schema_count(node);
-	if (n > 2 * QUEUES_MAX) {
-		schema_refuse(r, key, scope, node, "expected at most %u pins", QUEUES_MAX);
+	n = schema_count(node);
+	if (n > QUEUES_MAX) {
+		schema_refuse(r, key, scope, node, "expected at most %u pins, got %u", QUEUES_MAX,
+			      n);
 		return;
 	}
+	n += queues->n_pins;
 	pin = n ? reallocarray(queues->pin, n, sizeof(*pin)) : NULL;
 	if (!pin) {
 		r->no_memory |= n != 0;

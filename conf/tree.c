@@ -332,14 +332,18 @@ struct tree *tree_parse(const char *text, size_t text_bytes, struct conf_errors 
 				TREE_BYTES_MAX);
 		return NULL;
 	}
+	if (text_bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+		b.text += 3;
+		b.text_bytes -= 3;
+	}
 	b.tree = calloc(1, sizeof(*b.tree));
 	if (!b.tree || !yaml_parser_initialize(&b.parser)) {
 		tree_free(b.tree);
 		return NULL;
 	}
-	/* Said here, because libyaml would otherwise take a byte order mark's word for UTF-16. */
+	/* UTF-8, whatever the first bytes look like; an editor's byte order mark is passed over. */
 	yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&b.parser, (const unsigned char *)text, text_bytes);
+	yaml_parser_set_input_string(&b.parser, (const unsigned char *)b.text, b.text_bytes);
 	r = build(&b);
 	yaml_parser_delete(&b.parser);
 	if (r) {

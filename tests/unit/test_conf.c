@@ -312,6 +312,18 @@ static const char *pick_bool(void)
 	return word[below(8)];
 }
 
+/* Every other time. */
+__attribute__((format(printf, 2, 3))) static void maybe(FILE *out, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (below(2)) {
+		vfprintf(out, fmt, ap);
+	}
+	va_end(ap);
+}
+
 static void write_ports(FILE *out, uint32_t b, uint32_t n_members)
 {
 	static const char *const key[] = {"learning", "flood", "flood-multicast", "flood-broadcast",
@@ -377,10 +389,10 @@ static void write_bridge(FILE *out, uint32_t b)
 		fprintf(out, "p%u-%u, ", b, m);
 	}
 	fprintf(out, "\"g%u*\"]\n    host-port: {name: lan%u", b, b);
-	fprintf(out, below(2) ? ", mtu: %u" : "", 68 + below(9000));
+	maybe(out, ", mtu: %u", 68 + below(9000));
 	fprintf(out, below(2) ? ", macaddress: 02:10:00:00:00:%02x}\n" : "}\n", b);
-	fprintf(out, below(2) ? "    ageing-time: %ums\n" : "", 10000 + below(100000));
-	fprintf(out, below(2) ? "    max-learned: %u\n" : "", below(1 << 24));
+	maybe(out, "    ageing-time: %ums\n", 10000 + below(100000));
+	maybe(out, "    max-learned: %u\n", below(1 << 24));
 	fprintf(out, "    group-forward: %s\n", group[below(4)]);
 	if (vlans) {
 		write_vlans(out, b, n_members);
@@ -401,7 +413,7 @@ static void write_queues(FILE *out, const char *name)
 
 	fprintf(out, "  %s:\n    mode: %s\n    ring: %s\n", name, mode[below(4)], ring[below(4)]);
 	fprintf(out, below(2) ? "    count: %u\n" : "    count: keep\n", 1 + below(64));
-	fprintf(out, below(2) ? "    pin: {%u: 2, 77: 3}\n" : "", below(70));
+	maybe(out, "    pin: {%u: 2, 77: 3}\n", below(70));
 	fprintf(out, "    busy-poll: {usecs: %u, gro-flush-timeout: %uus", below(100), below(5000));
 	fprintf(out, below(2) ? ", budget: %u}\n" : ", defer-hard-irqs: %u}\n", 1 + below(100));
 	fprintf(out, "    offloads: %s\n", below(2) ? "fix" : "keep");
