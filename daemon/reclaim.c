@@ -13,6 +13,7 @@
 
 struct job {
 	struct job *next;
+	struct job *later;              /* [C] submitted after this one */
 	reclaim_fn *work;               /* NULL: a grace period */
 	reclaim_fn *done;
 	void *arg;
@@ -33,7 +34,7 @@ struct reclaim {
 	int eventfd;                    /* the thread has finished something */
 	sd_event_source *source;
 	uint32_t n_pending;             /* [C] */
-	uint64_t oldest_ns;             /* [C] of the pending ones; re-based when jobs come back */
+	struct job *oldest, *newest;    /* [C] of the pending ones: jobs come back in their order */
 };
 
 static void queue_init(struct queue *queue)
@@ -119,7 +120,7 @@ static void call_back(struct reclaim *reclaim)
 
 		batch = job->next;
 		reclaim->n_pending--;
-		reclaim->oldest_ns = job->submitted_ns;
+		reclaim->oldest = job->later;
 		job->done(job->arg);
 		free(job);
 	}
@@ -209,8 +210,11 @@ static int submit(struct reclaim *reclaim, reclaim_fn *work, reclaim_fn *done, v
 	job->arg = arg;
 	job->submitted_ns = clock_now_ns();
 	if (reclaim->n_pending++ == 0) {
-		reclaim->oldest_ns = job->submitted_ns;
+		reclaim->oldest = job;
+	} else {
+		reclaim->newest->later = job;
 	}
+	reclaim->newest = job;
 	pthread_mutex_lock(&reclaim->lock);
 	queue_add(&reclaim->todo, job);
 	pthread_cond_signal(&reclaim->wake);
@@ -230,6 +234,6 @@ int reclaim_run(struct reclaim *reclaim, reclaim_fn *work, reclaim_fn *done, voi
 
 uint32_t reclaim_pending(struct reclaim *reclaim, uint64_t *ret_oldest_ns)
 {
-	*ret_oldest_ns = reclaim->n_pending ? reclaim->oldest_ns : 0;
+	*ret_oldest_ns = reclaim->n_pending ? reclaim->oldest->submitted_ns : 0;
 	return reclaim->n_pending;
 }
