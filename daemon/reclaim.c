@@ -58,6 +58,16 @@ static struct job *queue_take_all(struct queue *queue)
 	return all;
 }
 
+static void queue_add_all(struct queue *queue, struct job *job)
+{
+	while (job) {
+		struct job *next = job->next;
+
+		queue_add(queue, job);
+		job = next;
+	}
+}
+
 static void run_batch(struct job *batch)
 {
 	bool grace = false;
@@ -94,12 +104,7 @@ static void *reclaim_main(void *arg)
 		pthread_mutex_unlock(&reclaim->lock);
 		run_batch(batch);
 		pthread_mutex_lock(&reclaim->lock);
-		while (batch) {
-			struct job *next = batch->next;
-
-			queue_add(&reclaim->finished, batch);
-			batch = next;
-		}
+		queue_add_all(&reclaim->finished, batch);
 		if (write(reclaim->eventfd, &one, sizeof(one)) < 0) {
 			continue; /* EAGAIN: control has been told */
 		}
@@ -176,6 +181,19 @@ fail:
 		       err_name(-r, (char[24]){0}));
 }
 
+/* The thread has ended: what callbacks submit from now on is done here. */
+static void finish(struct reclaim *reclaim)
+{
+	struct job *batch;
+
+	call_back(reclaim);
+	while ((batch = queue_take_all(&reclaim->todo)) != NULL) {
+		run_batch(batch);
+		queue_add_all(&reclaim->finished, batch);
+		call_back(reclaim);
+	}
+}
+
 void reclaim_close(struct reclaim *reclaim)
 {
 	if (!reclaim) {
@@ -187,7 +205,7 @@ void reclaim_close(struct reclaim *reclaim)
 		pthread_cond_signal(&reclaim->wake);
 		pthread_mutex_unlock(&reclaim->lock);
 		pthread_join(reclaim->thread, NULL);
-		call_back(reclaim);
+		finish(reclaim);
 	}
 	sd_event_source_unref(reclaim->source);
 	if (reclaim->eventfd >= 0) {

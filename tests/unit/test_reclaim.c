@@ -243,6 +243,15 @@ static void test_close(void) NO_THREAD_SAFETY
 	tap_ok(true, "closing nothing is fine");
 }
 
+/* As when a table is made while the program ends: its callback publishes, which frees a view later. */
+static void test_close_chain(void) NO_THREAD_SAFETY
+{
+	open_box();
+	reclaim_after_grace(reclaim, chain, &job_number[0]);
+	close_box();
+	tap_ok(in_order(10), "what callbacks submit while it closes is done, too");
+}
+
 int main(void)
 {
 	test_grace();
@@ -250,5 +259,6 @@ int main(void)
 	test_chain();
 	test_oldest();
 	test_close();
+	test_close_chain();
 	return tap_done();
 }
