@@ -214,11 +214,9 @@ struct fdb_table *fdb_home_of_new(const struct fdb_tables *tables)
 static void copy_carry_stamp(const struct fdb_table *table, uint64_t mixed, uint64_t copy,
 			     uint64_t word)
 {
-	struct fdb_place place;
-	uint64_t seen;
+	struct fdb_place place = {0};
+	uint64_t seen = table_find_alternate(table, mixed, &place);
 
-	place.line = NULL;
-	seen = table_find_alternate(table, mixed, &place);
 	assert(seen);
 	while (seen == copy || stamp_age(word_stamp(word), word_stamp(seen)) < WORD_STAMPS / 2) {
 		if (line_replace(place.line, place.slot, &seen,
