@@ -78,15 +78,18 @@ char *numset_format(const struct numset *set, char *buf, uint32_t buf_bytes)
 
 	buf[0] = '\0';
 	for (uint32_t first = numset_next(set, 0); first < NUMSET_MAX;) {
+		const char *comma = used ? "," : "";
 		uint32_t last = first;
 		int n;
 
 		while (numset_has(set, last + 1)) {
 			last++;
 		}
-		n = first == last ? snprintf(buf + used, buf_bytes - used, "%s%u", used ? "," : "", first)
-				  : snprintf(buf + used, buf_bytes - used, "%s%u-%u", used ? "," : "", first, last);
+		n = first == last ? snprintf(buf + used, buf_bytes - used, "%s%u", comma, first)
+				  : snprintf(buf + used, buf_bytes - used, "%s%u-%u", comma,
+					     first, last);
 		if (n < 0 || (uint32_t)n >= buf_bytes - used) {
+			buf[used] = '\0';
 			break;
 		}
 		used += (uint32_t)n;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * cpulist - sets of small numbers written "1-3,8": CPUs (0 to 1023) and VLAN ids (1 to 4094). "" is none.
- * The spelling of /sys/devices/system/cpu/online and of irqbalance. Any thread.
+ * cpulist - sets of small numbers written "1-3,8": CPUs (0 to 1023) and VLAN ids (1 to 4094).
+ * "" is none. The spelling of /sys/devices/system/cpu/online and of irqbalance. Any thread.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,8 +28,11 @@ bool numset_parse(const char *text, uint32_t min, uint32_t max, struct numset *r
 
 uint32_t numset_count(const struct numset *set);
 
-/* The smallest member >= 'from', or NUMSET_MAX. Loop: for (n = numset_next(s, 0); n < NUMSET_MAX; n = numset_next(s, n + 1)). */
+/*
+ * The smallest member >= 'from', or NUMSET_MAX.
+ * Loop: for (n = numset_next(s, 0); n < NUMSET_MAX; n = numset_next(s, n + 1)).
+ */
 uint32_t numset_next(const struct numset *set, uint32_t from);
 
-/* Canonical text, ranges united. Returns 'buf'; cut where it does not fit. */
+/* Canonical text, ranges united. Returns 'buf'; cut after a whole range where it does not fit. */
 char *numset_format(const struct numset *set, char *buf, uint32_t buf_bytes);

@@ -13,10 +13,11 @@
 
 #ifdef EPOCH_TSAN
 /*
- * liburcu orders with its own fences, which ThreadSanitizer cannot see. Each reader therefore releases an address of its
- * own where it becomes quiescent, and the waiter acquires all of them; the other direction (what the waiter did before it
- * returned is seen by a reader that comes online later) goes through one address of the waiter's.
- * Per-thread addresses, because one common address would order the readers among themselves and hide their races.
+ * liburcu orders with its own fences, which ThreadSanitizer cannot see. Each reader therefore
+ * releases an address of its own where it becomes quiescent, and the waiter acquires all of them;
+ * the other direction (what the waiter did before it returned is seen by a reader that comes online
+ * later) goes through one address of the waiter's. Per-thread addresses, because one common address
+ * would order the readers among themselves and hide their races.
  */
 #include <sanitizer/tsan_interface.h>
 #include <stdatomic.h>

@@ -3,12 +3,15 @@
 /*
  * epoch - grace periods: when has every worker let go of what it may have read?
  *
- * Fits:    worker.c reports quiescence; daemon/reclaim waits and frees. The only user of liburcu (QSBR flavour).
- * Threads: readers register; epoch_synchronize() in the reclaim thread (and in tests) only, never in a reader.
- * Rule:    a pointer loaded with acquire order from a published slot may be used until the loading thread's next
- *          epoch_quiescent() or epoch_offline(). What was unpublished before epoch_synchronize() began may be freed
- *          once it returned. Published pointers are C11 atomics; the rcu_* accessors are not used, because
- *          ThreadSanitizer does not understand them.
+ * Fits:    worker.c reports quiescence; daemon/reclaim waits and frees. The only user of liburcu
+ *          (QSBR flavour).
+ * Threads: readers register; epoch_synchronize() in the reclaim thread (and in tests) only, never
+ *          in a reader.
+ * Rule:    a pointer loaded with acquire order from a published slot may be used until the loading
+ *          thread's next epoch_quiescent() or epoch_offline(). What was unpublished before
+ *          epoch_synchronize() began may be freed once it returned. Published pointers are C11
+ *          atomics; the rcu_* accessors are not used, because ThreadSanitizer does not understand
+ *          them.
  */
 #include "base/role.h"
 
@@ -19,7 +22,9 @@ void epoch_unregister(void) RELEASE_SHARED(in_epoch);
 /* The caller holds no published pointer at this instant. One call per turn. */
 void epoch_quiescent(void) REQUIRES_SHARED(in_epoch);
 
-/* Around a sleep: between the two the thread holds no published pointer and delays no grace period. */
+/*
+ * Around a sleep: between the two the thread holds no published pointer and delays no grace period.
+ */
 void epoch_offline(void) RELEASE_SHARED(in_epoch);
 void epoch_online(void) ACQUIRE_SHARED(in_epoch);
 

@@ -40,7 +40,8 @@ void log_line(enum log_level level, const char *fmt, ...)
 	if (level > log_max) {
 		return;
 	}
-	used = snprintf(line, sizeof(line), "%s", to_journal ? prefix[level].journal : prefix[level].plain);
+	used = snprintf(line, sizeof(line), "%s",
+			to_journal ? prefix[level].journal : prefix[level].plain);
 	va_start(ap, fmt);
 	n = vsnprintf(line + used, sizeof(line) - (size_t)used - 1, fmt, ap);
 	va_end(ap);

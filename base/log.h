@@ -4,8 +4,10 @@
  * log - lines on standard error, with journal priorities ("<4>") under systemd.
  *
  * Fits:    daemon/ and mgmt/server only; conf, xdp and queues return errors, workers count.
- * Form:    subject first, then what happens next: "port 'eth3': queue 2: zero-copy refused (EOPNOTSUPP); using copy mode".
- *          err: an operation failed; warn: degraded but running; info: life cycle; debug: decisions.
+ * Form:    subject first, then what happens next: "port 'eth3': queue 2: zero-copy refused
+ *          (EOPNOTSUPP); using copy mode".
+ *          err: an operation failed; warn: degraded but running; info: life cycle; debug:
+ *               decisions.
  * Threads: any but workers. One line is one write(2).
  */
 #include <stdbool.h>
@@ -29,7 +31,10 @@ void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(
 #define log_info(...)  log_line(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...) log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
-/* At most 'burst' lines per 'interval_s' from one place; the next one that passes says how many were suppressed. */
+/*
+ * At most 'burst' lines per 'interval_s' from one place; the next one that passes says how many
+ * were suppressed.
+ */
 struct log_limit {
 	uint64_t window_ns;
 	uint32_t interval_s, burst, passed, suppressed;

@@ -35,8 +35,10 @@ bool macaddr_parse(const char *text, uint64_t *ret)
 
 char *macaddr_format(uint64_t mac, char buf[static MACADDR_TEXT_BYTES])
 {
-	snprintf(buf, MACADDR_TEXT_BYTES, "%02x:%02x:%02x:%02x:%02x:%02x", (unsigned int)(mac >> 40 & 0xff),
-		 (unsigned int)(mac >> 32 & 0xff), (unsigned int)(mac >> 24 & 0xff), (unsigned int)(mac >> 16 & 0xff),
-		 (unsigned int)(mac >> 8 & 0xff), (unsigned int)(mac & 0xff));
+	uint8_t octet[6];
+
+	macaddr_store(octet, mac);
+	snprintf(buf, MACADDR_TEXT_BYTES, "%02x:%02x:%02x:%02x:%02x:%02x", octet[0], octet[1],
+		 octet[2], octet[3], octet[4], octet[5]);
 	return buf;
 }

@@ -13,7 +13,7 @@
 #define MACADDR_MASK       0xffffffffffffull
 #define MACADDR_BROADCAST  MACADDR_MASK
 
-/* From and to the six octets of a frame. macaddr_load reads eight bytes at 'octet': the caller has them. */
+/* From and to the six octets of a frame. macaddr_load reads eight bytes: the caller has them. */
 static inline uint64_t macaddr_load(const uint8_t *octet)
 {
 	uint64_t be;

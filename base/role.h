@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * role - which thread may call what, checked by clang (-Wthread-safety) and by asserts at thread and callback entries.
+ * role - which thread may call what, checked by clang (-Wthread-safety) and by asserts at thread
+ * and callback entries.
  *
- * Roles:   control (one thread: loop, apply, ageing, mgmt), worker (n), reclaim (one: grace periods, large tables).
- * Section: in_epoch is held by a worker between epoch_online()/epoch_quiescent() and the next of its kind.
- * Limits:  clang checks per function body and not through callbacks, hence the runtime twins role_assert_*().
- *          gcc sees empty macros.
+ * Roles:   control (one thread: loop, apply, ageing, mgmt), worker (n), reclaim (one: grace
+ *          periods, large tables).
+ * Section: in_epoch is held by a worker between epoch_online()/epoch_quiescent() and the next of
+ *          its kind.
+ * Limits:  clang checks per function body and not through callbacks, hence the runtime twins
+ *          role_assert_*(). gcc sees empty macros.
  */
 #include <stdbool.h>
 
@@ -43,7 +46,10 @@ enum role_kind {
 /* Says what the calling thread is, once, at its entry. */
 void role_enter(enum role_kind kind);
 
-/* The runtime twins: abort where the calling thread said that it is something else (ROLE_NONE passes). */
+/*
+ * The runtime twins: abort where the calling thread said that it is something else (ROLE_NONE
+ * passes).
+ */
 void role_assert_control(void) ASSERT_CAPABILITY(role_control);
 void role_assert_worker(void) ASSERT_CAPABILITY(role_worker);
 void role_assert_reclaim(void) ASSERT_CAPABILITY(role_reclaim);

@@ -11,8 +11,11 @@
 
 /* ---- interfaces ---- */
 
+/* Every name is matched against all of them, and any local user may send a file to be checked. */
+#define GLOBS_MAX 32u
+
 static void read_member(struct reader *r, const struct schema_key *key, const struct scope *scope,
-			const struct tree_node *node, struct conf_bridge *bridge)
+			const struct tree_node *node, struct conf_bridge *bridge, uint32_t *n_globs)
 {
 	struct conf_member *member = &bridge->member[bridge->n_members];
 
@@ -25,6 +28,9 @@ static void read_member(struct reader *r, const struct schema_key *key, const st
 		return;
 	}
 	member->glob = value_is_glob(member->name);
+	if (member->glob && ++*n_globs == GLOBS_MAX + 1) {
+		schema_refuse(r, key, scope, node, "more than %u globs", GLOBS_MAX);
+	}
 	member->loc = node->loc;
 	bridge->n_members++;
 }
@@ -33,7 +39,7 @@ static void read_interfaces(struct reader *r, const struct schema_key *key,
 			    const struct scope *scope, const struct tree_node *node, void *object)
 {
 	struct conf_bridge *bridge = object;
-	uint32_t n = schema_count(node);
+	uint32_t n = schema_count(node), n_globs = 0;
 
 	if (!schema_expect(r, key, scope, node, TREE_LIST)) {
 		return;
@@ -47,7 +53,7 @@ static void read_interfaces(struct reader *r, const struct schema_key *key,
 	r->ports_known = bridge->member != NULL;
 	for (const struct tree_node *child = node->first; child && bridge->member;
 	     child = child->next) {
-		read_member(r, key, scope, child, bridge);
+		read_member(r, key, scope, child, bridge, &n_globs);
 	}
 }
 

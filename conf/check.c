@@ -109,7 +109,7 @@ static void check_host_port(struct reader *r, const struct conf_bridge *bridge)
 	}
 }
 
-/* The ports that are named, and the pairs of bridge and VLAN; a bridge without VLANs is one pair. */
+/* The named ports, and the pairs of bridge and VLAN; a bridge without VLANs is one pair. */
 static void check_totals(struct reader *r)
 {
 	uint32_t n_ports = 0, n_pairs = 0;
@@ -127,13 +127,14 @@ static void check_totals(struct reader *r)
 		n_pairs += bridge->vlan_filtering ? numset_count(&vlans) : 1;
 		if (n_ports > PORTS_MAX && ports_before <= PORTS_MAX) {
 			conf_errors_add(r->errors, bridge->loc,
-					"with bridge '%.64s' there are %u ports, at most %u are possible",
+					"with bridge '%.64s' there are %u ports, at most %u are "
+					"possible",
 					bridge->name, n_ports, PORTS_MAX);
 		}
 		if (n_pairs > VLAN_PAIRS_MAX && pairs_before <= VLAN_PAIRS_MAX) {
 			conf_errors_add(r->errors, bridge->loc,
-					"with bridge '%.64s' there are %u pairs of bridge and VLAN, at "
-					"most %u are possible", bridge->name, n_pairs,
+					"with bridge '%.64s' there are %u pairs of bridge and "
+					"VLAN, at most %u are possible", bridge->name, n_pairs,
 					VLAN_PAIRS_MAX);
 		}
 	}

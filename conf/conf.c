@@ -168,8 +168,13 @@ struct conf *conf_parse(const char *text, size_t text_bytes, struct conf_errors 
 		read_tree(&r, tree);
 	}
 	tree_free(tree);
+	if (r.no_memory || (!r.conf && errors->n == n_errors)) {
+		/* What was found in half a model is not to be told. */
+		conf_errors_cut(errors, n_errors);
+		errors->lost = true;
+	}
 	conf_errors_sort(errors);
-	if (r.no_memory || errors->lost || errors->n != n_errors) {
+	if (errors->lost || errors->n != n_errors) {
 		conf_free(r.conf);
 		r.conf = NULL;
 	}

@@ -35,17 +35,18 @@ struct conf_loc {
 
 struct conf_error {
 	struct conf_loc loc;
-	char *text;                     /* "unknown key 'ageing-tme' in bridge 'lan' (did you mean 'ageing-time'?)" */
+	char *text;                     /* "unknown key 'ageing-tme' in bridge 'lan' ..." */
 };
 
 struct conf_errors {
 	struct conf_error *error;
 	uint32_t n, n_allocated;
-	bool lost;                      /* there was no memory for one of them */
+	bool lost;                      /* there was no memory to find or to keep them all */
 };
 
 void conf_errors_add(struct conf_errors *errors, struct conf_loc loc, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+void conf_errors_cut(struct conf_errors *errors, uint32_t n);   /* keeps the first n added */
 void conf_errors_sort(struct conf_errors *errors);      /* by line, then column */
 void conf_errors_done(struct conf_errors *errors);
 
@@ -178,9 +179,9 @@ struct conf {
 };
 
 /*
- * Parses 'text' (need not be NUL-terminated; at most 1 MiB, nesting at most 16, aliases refused). All
- * mistakes are added to 'errors' and sorted, including `not supported yet` for keys of later work.
- * Returns NULL where there was one, or no memory ('errors' may then be empty); the caller frees with
+ * Parses 'text' (need not be NUL-terminated; at most 1 MiB, nesting at most 16, aliases refused).
+ * All mistakes are added to 'errors' and sorted, `not supported yet` for keys of later work among
+ * them. Returns NULL where there was one, or no memory (errors->lost); the caller frees with
  * conf_free().
  */
 struct conf *conf_parse(const char *text, size_t text_bytes, struct conf_errors *errors);
@@ -197,5 +198,14 @@ char *conf_print(const struct conf *conf);
 const struct conf_port *conf_port_get(const struct conf_bridge *bridge, const char *name);
 const struct conf_queues *conf_queues_get(const struct conf *conf, const char *name);
 
-/* Reads a file into the heap, at most as much as conf_parse() takes and a byte more. 0 or -errno; "-" is standard input. */
+/*
+ * Whether 'name' is the member's name, or matches its glob: * any letters, ? any one, [a-c] one of
+ * these, [!a-c] none of these. Unlike fnmatch(3) never slower than the product of both lengths.
+ */
+bool conf_member_matches(const struct conf_member *member, const char *name);
+
+/*
+ * Reads a file into the heap, at most as much as conf_parse() takes and a byte more. "-" is
+ * standard input. 0 or -errno.
+ */
 int conf_read_file(const char *path, char **ret_text, size_t *ret_bytes, struct err *reterr);

@@ -95,11 +95,16 @@ void conf_errors_sort(struct conf_errors *errors)
 	}
 }
 
+void conf_errors_cut(struct conf_errors *errors, uint32_t n)
+{
+	while (errors->n > n) {
+		free(errors->error[--errors->n].text);
+	}
+}
+
 void conf_errors_done(struct conf_errors *errors)
 {
-	for (uint32_t i = 0; i < errors->n; i++) {
-		free(errors->error[i].text);
-	}
+	conf_errors_cut(errors, 0);
 	free(errors->error);
 	*errors = (struct conf_errors){0};
 }

@@ -14,7 +14,7 @@ extern const struct schema_type model_bridges, model_ports, model_vlans, model_s
 /* Whether the bridge has a port of this name: its host port, a member, or what a glob may bring. */
 bool bridge_has_port(const struct conf_bridge *bridge, const char *name);
 
-/* Reads a name that must be one of the bridge's ports; '*ret' is set even where it is not. false: reported. */
+/* Reads a name that must be one of the bridge's ports. false: reported. */
 bool bridge_read_port(struct reader *r, const struct conf_bridge *bridge,
 		      const struct schema_key *key, const struct scope *scope,
 		      const struct tree_node *node, char ret[static CONF_NAME_BYTES]);
@@ -28,12 +28,34 @@ bool bridge_check_port(struct reader *r, const struct conf_bridge *bridge, const
 /* The VLANs of the bridge, the default one included. */
 void bridge_vlans(const struct conf_bridge *bridge, struct numset *ret);
 
-/* The VLAN of a port's untagged frames; CONF_VID_NONE: they are dropped. */
-uint16_t bridge_pvid(const struct conf_bridge *bridge, const char *port);
+/* ---- vlan_index.c: which port is in which VLAN, without a walk through all entries ---- */
 
-bool bridge_port_in_vlan(const struct conf_bridge *bridge, const char *port, uint16_t vid);
+/* One port in one entry of `vlans`. */
+struct vlan_use {
+	const char *port;
+	const struct numset *ids;
+	struct conf_loc loc;            /* of the name; not kept in an index made from a bridge */
+	bool tagged;
+};
+
+struct vlan_index {
+	struct vlan_use *use;           /* by port, then place in the file */
+	uint32_t n;
+	uint16_t default_pvid;
+};
+
+void vlan_uses_sort(struct vlan_use *use, uint32_t n);
+
+/* false: no memory, noted in 'r'. */
+bool vlan_index_init(struct reader *r, const struct conf_bridge *bridge, struct vlan_index *ret);
+void vlan_index_done(struct vlan_index *index);
+
+/* The VLAN of a port's untagged frames; CONF_VID_NONE: they are dropped. */
+uint16_t vlan_index_pvid(const struct vlan_index *index, const char *port);
+
+bool vlan_index_has(const struct vlan_index *index, const char *port, uint16_t vid);
 
 /* ---- check.c ---- */
 
-/* What only the whole file shows: names on several bridges, the limits of the box, pins and workers. */
+/* What only the whole file shows: names used twice, the limits of the box, pins and workers. */
 void check_conf(struct reader *r);

@@ -2,22 +2,25 @@
 /* ports - which ports a bridge has, and the keys of its `ports`. */
 #include "conf/model.h"
 
-#include <fnmatch.h>
+#include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/suggest.h"
 #include "conf/value.h"
 
+/* A port that a glob brought has the kernel's name, so longer ones need not be matched. */
 bool bridge_has_port(const struct conf_bridge *bridge, const char *name)
 {
+	bool from_kernel = strlen(name) < IFNAMSIZ;
+
 	if (bridge->host_port.wanted && strcmp(bridge->host_port.name, name) == 0) {
 		return true;
 	}
 	for (uint32_t i = 0; i < bridge->n_members; i++) {
 		const struct conf_member *member = &bridge->member[i];
 
-		if (member->glob ? fnmatch(member->name, name, 0) == 0
-				 : strcmp(member->name, name) == 0) {
+		if ((from_kernel || !member->glob) && conf_member_matches(member, name)) {
 			return true;
 		}
 	}
@@ -98,7 +101,7 @@ static void reset_ports(const struct schema_key *key, void *object)
 
 	(void)key;
 	schema_reset(port_keys, defaults);
-	strcpy(defaults->name, "defaults");
+	snprintf(defaults->name, sizeof(defaults->name), "defaults");
 }
 
 static void read_port(struct reader *r, const struct schema_key *key, const struct scope *scope,

@@ -7,7 +7,7 @@
 
 #include "conf/value.h"
 
-/* Letters that mean nothing to YAML wherever they stand, and words that mean nothing to it either. */
+/* Neither its letters nor the whole word mean anything to YAML, wherever they stand. */
 static bool is_plain(const char *text)
 {
 	const struct tree_node node = {.kind = TREE_SCALAR, .plain = true, .text = text};

@@ -3,6 +3,7 @@
 #include "conf/model.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/value.h"
@@ -82,7 +83,8 @@ static void read_one_pin(struct reader *r, const struct schema_key *key, const s
 
 	if (!value_number(node->key, &queue) || queue >= QUEUES_MAX) {
 		conf_errors_add(r->errors, node->key_loc,
-				"'%s' of queues '%.64s': expected a queue from 0 to %u, got '%.64s'",
+				"'%s' in queues '%.64s': expected a queue from 0 to %u, got "
+				"'%.64s'",
 				key->name, scope->name, QUEUES_MAX - 1, node->key);
 		return;
 	}
@@ -122,11 +124,13 @@ static void read_pin(struct reader *r, const struct schema_key *key, const struc
 	if (!schema_expect(r, key, scope, node, TREE_MAP)) {
 		return;
 	}
-	n = queues->n_pins + schema_count(node);
-	if (n > 2 * QUEUES_MAX) {
-		schema_refuse(r, key, scope, node, "expected at most %u pins", QUEUES_MAX);
+	n = schema_count(node);
+	if (n > QUEUES_MAX) {
+		schema_refuse(r, key, scope, node, "expected at most %u pins, got %u", QUEUES_MAX,
+			      n);
 		return;
 	}
+	n += queues->n_pins;
 	pin = n ? reallocarray(queues->pin, n, sizeof(*pin)) : NULL;
 	if (!pin) {
 		r->no_memory |= n != 0;
@@ -210,7 +214,7 @@ static void reset_queues(const struct schema_key *key, void *object)
 
 	(void)key;
 	schema_reset(queues_keys, &conf->queues_defaults);
-	strcpy(conf->queues_defaults.name, "defaults");
+	snprintf(conf->queues_defaults.name, sizeof(conf->queues_defaults.name), "defaults");
 }
 
 static void read_one(struct reader *r, const struct schema_key *key, const struct tree_node *node,

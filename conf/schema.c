@@ -139,7 +139,7 @@ static void refuse_unknown(struct reader *r, const struct schema_key *keys,
 			scope_text(scope, where), suggest_text(&suggest, meant));
 }
 
-/* Keys that the table does not have, and those of later work. Misspelt ones are refused even where they are null. */
+/* Keys that the table does not have, even where they are null, and those of later work. */
 static void check_keys(struct reader *r, const struct schema_key *keys, const struct scope *scope,
 		       const struct tree_node *node)
 {

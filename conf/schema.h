@@ -30,7 +30,7 @@ struct reader {
 	struct conf_errors *errors;
 	struct conf *conf;
 	bool no_memory;                 /* the result is void */
-	bool ports_known;               /* this bridge's ports could be read: a name can be looked up */
+	bool ports_known;               /* this bridge's could be read: a name can be looked up */
 };
 
 struct schema_key;
@@ -45,7 +45,10 @@ struct schema_type {
 	void (*reset)(const struct schema_key *key, void *object);
 };
 
-/* A word in place of a number, or of an enum. Tables end with a NULL name; the first of two words of a value is printed. */
+/*
+ * A word in place of a number, or of an enum. Tables end with a NULL name; where two words have one
+ * value, the first is printed.
+ */
 struct schema_word {
 	const char *name;
 	uint64_t value;
@@ -65,7 +68,7 @@ struct schema_key {
 	const char *later_word;         /* a value of the manual that is `not supported yet` */
 	const struct schema_word *words;
 	const struct schema_key *keys;  /* of a map with a table of its own, in the same object */
-	bool (*applies)(const void *object);    /* NULL: always; else it is refused and not printed */
+	bool (*applies)(const void *object);    /* NULL: always. Where not: refused, not printed */
 	const char *needs;              /* what 'applies' asks for, in words */
 };
 
@@ -85,7 +88,7 @@ extern const struct schema_type schema_bool, schema_word, schema_number, schema_
 /* Every default of the table into 'object'. */
 void schema_reset(const struct schema_key *keys, void *object);
 
-/* Reads a map by its table. Keys that are absent leave 'object' as it is: that is what merging is. */
+/* Reads a map by its table. Absent keys leave 'object' as it is: that is what merging is. */
 void schema_read(struct reader *r, const struct schema_key *keys, const struct scope *scope,
 		 const struct tree_node *node, void *object);
 

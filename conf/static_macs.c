@@ -86,11 +86,18 @@ static bool check_target(struct reader *r, const struct conf_bridge *bridge,
 	       bridge_check_port(r, bridge, mac->port, port->loc);
 }
 
+/* What the entries of one bridge are checked against. */
+struct targets {
+	const struct conf_bridge *bridge;
+	struct numset vlans;
+	struct vlan_index index;
+};
+
 /* Without `vlan` it is the port's PVID, or for a blackhole the bridge's default. */
-static void check_vlan(struct reader *r, const struct conf_bridge *bridge,
-		       const struct numset *vlans, const struct tree_node *node,
-		       struct conf_static_mac *mac)
+static void check_vlan(struct reader *r, const struct targets *targets,
+		       const struct tree_node *node, struct conf_static_mac *mac)
 {
+	const struct conf_bridge *bridge = targets->bridge;
 	const struct tree_node *vlan = node_of(node, "vlan");
 
 	if (!bridge->vlan_filtering) {
@@ -103,10 +110,11 @@ static void check_vlan(struct reader *r, const struct conf_bridge *bridge,
 		return;
 	}
 	if (!vlan) {
-		mac->vid = mac->drop ? bridge->default_pvid : bridge_pvid(bridge, mac->port);
+		mac->vid = mac->drop ? bridge->default_pvid
+				     : vlan_index_pvid(&targets->index, mac->port);
 		if (mac->vid == CONF_VID_NONE) {
 			conf_errors_add(r->errors, node->loc,
-					"this static MAC needs 'vlan', because %s has no untagged one",
+					"this static MAC needs 'vlan': %s has no untagged one",
 					mac->drop ? "the bridge" : "its port");
 		}
 		return;
@@ -114,10 +122,10 @@ static void check_vlan(struct reader *r, const struct conf_bridge *bridge,
 	if (mac->vid == CONF_VID_NONE) {
 		return;
 	}
-	if (!numset_has(vlans, mac->vid)) {
+	if (!numset_has(&targets->vlans, mac->vid)) {
 		conf_errors_add(r->errors, vlan->loc, "no VLAN %u in bridge '%.64s'", mac->vid,
 				bridge->name);
-	} else if (!mac->drop && !bridge_port_in_vlan(bridge, mac->port, mac->vid)) {
+	} else if (!mac->drop && !vlan_index_has(&targets->index, mac->port, mac->vid)) {
 		conf_errors_add(r->errors, vlan->loc, "port '%s' is not in VLAN %u", mac->port,
 				mac->vid);
 	}
@@ -164,7 +172,7 @@ static void check_duplicates(struct reader *r, const struct conf_bridge *bridge)
 
 static void read_static_mac(struct reader *r, const struct schema_key *key,
 			    const struct scope *scope, const struct tree_node *node,
-			    struct conf_bridge *bridge, const struct numset *vlans)
+			    struct conf_bridge *bridge, const struct targets *targets)
 {
 	const struct scope inner = {.up = scope, .kind = "an entry of", .name = key->name};
 	struct conf_static_mac *mac = &bridge->static_mac[bridge->n_static_macs++];
@@ -176,7 +184,7 @@ static void read_static_mac(struct reader *r, const struct schema_key *key,
 	}
 	schema_read(r, static_mac_keys, &inner, node, mac);
 	if (r->errors->n == n_errors && check_target(r, bridge, node, mac)) {
-		check_vlan(r, bridge, vlans, node, mac);
+		check_vlan(r, targets, node, mac);
 	}
 	if (bridge->host_port.has_macaddress &&
 	    mac->macaddress == bridge->host_port.macaddress) {
@@ -188,18 +196,20 @@ static void read_static_macs(struct reader *r, const struct schema_key *key,
 			     const struct scope *scope, const struct tree_node *node, void *object)
 {
 	struct conf_bridge *bridge = object;
-	struct numset vlans;
+	struct targets targets = {.bridge = bridge};
 
-	if (!schema_expect(r, key, scope, node, TREE_LIST)) {
+	if (!schema_expect(r, key, scope, node, TREE_LIST) ||
+	    !vlan_index_init(r, bridge, &targets.index)) {
 		return;
 	}
-	bridge_vlans(bridge, &vlans);
+	bridge_vlans(bridge, &targets.vlans);
 	bridge->static_mac = schema_alloc(r, schema_count(node), sizeof(*bridge->static_mac));
 	for (const struct tree_node *child = node->first; child && bridge->static_mac;
 	     child = child->next) {
-		read_static_mac(r, key, scope, child, bridge, &vlans);
+		read_static_mac(r, key, scope, child, bridge, &targets);
 	}
 	check_duplicates(r, bridge);
+	vlan_index_done(&targets.index);
 }
 
 static void print_static_macs(FILE *out, const struct schema_key *key, const void *object,

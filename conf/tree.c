@@ -250,7 +250,7 @@ static int compare_keys(const void *a, const void *b)
 	return x->key_loc.column < y->key_loc.column ? -1 : 1;
 }
 
-/* Sorts, because a hostile file may have a hundred thousand keys. The first one of equal keys counts. */
+/* Sorts, because a hostile file may have 100,000 keys. Of equal ones the first counts. */
 static int refuse_duplicates(struct builder *b, const struct level *map)
 {
 	const struct tree_node **node;
@@ -272,8 +272,9 @@ static int refuse_duplicates(struct builder *b, const struct level *map)
 			first = i;
 			continue;
 		}
-		conf_errors_add(b->errors, node[i]->key_loc, "key '%.64s' is there already (line %u)",
-				node[i]->key, node[first]->key_loc.line);
+		conf_errors_add(b->errors, node[i]->key_loc,
+				"key '%.64s' is there already (line %u)", node[i]->key,
+				node[first]->key_loc.line);
 	}
 	free(node);
 	return 0;
@@ -327,18 +328,22 @@ struct tree *tree_parse(const char *text, size_t text_bytes, struct conf_errors 
 	int r;
 
 	if (text_bytes > TREE_BYTES_MAX) {
-		conf_errors_add(errors, (struct conf_loc){1, 1}, "%zu bytes are more than the %u allowed",
-				text_bytes, TREE_BYTES_MAX);
+		conf_errors_add(errors, (struct conf_loc){1, 1}, "longer than %u bytes",
+				TREE_BYTES_MAX);
 		return NULL;
+	}
+	if (text_bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+		b.text += 3;
+		b.text_bytes -= 3;
 	}
 	b.tree = calloc(1, sizeof(*b.tree));
 	if (!b.tree || !yaml_parser_initialize(&b.parser)) {
 		tree_free(b.tree);
 		return NULL;
 	}
-	/* Said here, because libyaml would otherwise take a byte order mark's word for UTF-16. */
+	/* UTF-8, whatever the first bytes look like; an editor's byte order mark is passed over. */
 	yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&b.parser, (const unsigned char *)text, text_bytes);
+	yaml_parser_set_input_string(&b.parser, (const unsigned char *)b.text, b.text_bytes);
 	r = build(&b);
 	yaml_parser_delete(&b.parser);
 	if (r) {

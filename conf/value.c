@@ -153,7 +153,7 @@ bool value_is_glob(const char *text)
 
 /*
  * Bytes of the well-formed, printable character at 'text', or 0. Control characters are refused in
- * both their forms, below 32 and U+0080 to U+009F: messages go to terminals, and terminals obey both.
+ * both their forms, below 32 and U+0080 to U+009F: messages go to terminals, which obey both.
  */
 static size_t printable_bytes(const char *text)
 {
@@ -178,8 +178,11 @@ static size_t printable_bytes(const char *text)
 	    code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) {
 		return 0;
 	}
-	/* Line and paragraph separator, byte order mark and what is no character end a YAML scalar or file. */
-	return code == 0x2028 || code == 0x2029 || code == 0xfeff || (code & 0xfffe) == 0xfffe ? 0 : n;
+	/* Separators of lines and paragraphs, byte order mark, noncharacters: YAML minds them. */
+	if (code == 0x2028 || code == 0x2029 || code == 0xfeff || (code & 0xfffe) == 0xfffe) {
+		return 0;
+	}
+	return n;
 }
 
 bool value_is_printable(const char *text)

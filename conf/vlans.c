@@ -6,6 +6,7 @@
 #include "conf/model.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/value.h"
@@ -42,48 +43,14 @@ void bridge_vlans(const struct conf_bridge *bridge, struct numset *ret)
 	}
 }
 
-uint16_t bridge_pvid(const struct conf_bridge *bridge, const char *port)
-{
-	for (uint32_t i = 0; i < bridge->n_vlans; i++) {
-		const struct conf_vlan *vlan = &bridge->vlan[i];
-
-		if (names_have(vlan->untagged, vlan->n_untagged, port)) {
-			uint32_t vid = numset_next(&vlan->ids, 0);
-
-			return vid < NUMSET_MAX ? (uint16_t)vid : CONF_VID_NONE;
-		}
-	}
-	return bridge->default_pvid;
-}
-
-bool bridge_port_in_vlan(const struct conf_bridge *bridge, const char *port, uint16_t vid)
-{
-	for (uint32_t i = 0; i < bridge->n_vlans; i++) {
-		const struct conf_vlan *vlan = &bridge->vlan[i];
-
-		if (numset_has(&vlan->ids, vid) &&
-		    names_have(vlan->tagged, vlan->n_tagged, port)) {
-			return true;
-		}
-	}
-	return bridge_pvid(bridge, port) == vid;
-}
-
 /* ---- one entry ---- */
 
 /* An entry's ports are read against their bridge, and each one's place is wanted afterwards. */
-struct vlan_ref {
-	const char *port;
-	const struct numset *ids;
-	struct conf_loc loc;
-	bool tagged;
-};
-
 struct vlan_entry {
 	struct conf_vlan vlan;          /* what the table reads into and prints from */
 	const struct conf_bridge *bridge;
-	struct vlan_ref *ref;           /* of the whole bridge; NULL while printing */
-	uint32_t *n_refs;
+	struct vlan_use *use;           /* of the whole bridge; NULL while printing */
+	uint32_t *n_uses;
 };
 
 static void read_ids(struct reader *r, const struct schema_key *key, const struct scope *scope,
@@ -97,7 +64,8 @@ static void read_ids(struct reader *r, const struct schema_key *key, const struc
 	if (!numset_parse(node->text, 1, 4094, &entry->vlan.ids) ||
 	    numset_count(&entry->vlan.ids) == 0) {
 		schema_refuse(r, key, scope, node,
-			      "expected a VLAN from 1 to 4094 or a range such as 30-39, got '%.64s'",
+			      "expected a VLAN from 1 to 4094 or a range such as 30-39, got "
+			      "'%.64s'",
 			      node->text);
 	}
 }
@@ -131,7 +99,7 @@ static void read_name(struct reader *r, const struct schema_key *key, const stru
 			      "'%.64s' cannot be a name (at most %d printable characters)",
 			      node->text, CONF_NAME_BYTES - 1);
 	} else {
-		strcpy(entry->vlan.name, node->text);
+		snprintf(entry->vlan.name, sizeof(entry->vlan.name), "%s", node->text);
 		if (entry->vlan.name[0] && numset_count(&entry->vlan.ids) > 1) {
 			schema_refuse(r, key, scope, node, "a range of VLANs has no name");
 		}
@@ -164,7 +132,7 @@ static void read_port_names(struct reader *r, const struct schema_key *key,
 			schema_refuse(r, key, scope, child, "'%s' is there already", name[*n]);
 			continue;
 		}
-		entry->ref[(*entry->n_refs)++] = (struct vlan_ref){
+		entry->use[(*entry->n_uses)++] = (struct vlan_use){
 			.port = name[*n], .loc = child->loc, .tagged = is_tagged(key)};
 		(*n)++;
 	}
@@ -227,77 +195,63 @@ static const struct schema_key vlan_keys[] = {
 
 /* ---- rules between entries ---- */
 
-static int compare_refs(const void *a, const void *b)
-{
-	const struct vlan_ref *x = a, *y = b;
-	int order = strcmp(x->port, y->port);
-
-	if (order) {
-		return order;
-	}
-	if (x->loc.line != y->loc.line) {
-		return x->loc.line < y->loc.line ? -1 : 1;
-	}
-	return x->loc.column < y->loc.column ? -1 : 1;
-}
-
-static void check_untagged(struct reader *r, const struct vlan_ref *ref, uint32_t *pvid,
+static void check_untagged(struct reader *r, const struct vlan_use *use, uint32_t *pvid,
 			   const struct numset *tagged)
 {
-	uint32_t vid = numset_next(ref->ids, 0);
+	uint32_t vid = numset_next(use->ids, 0);
 
 	if (vid == NUMSET_MAX) {
 		return;
 	}
 	if (*pvid != CONF_VID_NONE && *pvid != vid) {
-		conf_errors_add(r->errors, ref->loc,
+		conf_errors_add(r->errors, use->loc,
 				"'%s' is untagged in VLAN %u already; a port is untagged in one",
-				ref->port, *pvid);
+				use->port, *pvid);
 		return;
 	}
 	*pvid = vid;
 	if (numset_has(tagged, vid)) {
-		conf_errors_add(r->errors, ref->loc, "'%s' is tagged and untagged in VLAN %u",
-				ref->port, vid);
+		conf_errors_add(r->errors, use->loc, "'%s' is tagged and untagged in VLAN %u",
+				use->port, vid);
 	}
 }
 
 /* All entries of one port, in file order. */
-static void check_refs_of_port(struct reader *r, const struct conf_bridge *bridge,
-			       const struct vlan_ref *ref, uint32_t n)
+static void check_uses_of_port(struct reader *r, const struct conf_bridge *bridge,
+			       const struct vlan_use *use, uint32_t n)
 {
 	struct numset tagged = {0};
 	uint32_t pvid = CONF_VID_NONE, n_tagged = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (ref[i].tagged) {
-			numset_unite(&tagged, ref[i].ids);
+		if (use[i].tagged) {
+			numset_unite(&tagged, use[i].ids);
 			n_tagged++;
 		}
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		if (!ref[i].tagged) {
-			check_untagged(r, &ref[i], &pvid, &tagged);
+		if (!use[i].tagged) {
+			check_untagged(r, &use[i], &pvid, &tagged);
 		}
 	}
 	if (n_tagged < n || !numset_has(&tagged, bridge->default_pvid)) {
 		return;
 	}
-	while (!numset_has(ref->ids, bridge->default_pvid)) {
-		ref++;
+	while (!numset_has(use->ids, bridge->default_pvid)) {
+		use++;
 	}
-	conf_errors_add(r->errors, ref->loc,
+	conf_errors_add(r->errors, use->loc,
 			"'%s' is tagged in VLAN %u and untagged there too, because no 'untagged' "
-			"names it (see 'vlan-default-pvid')", ref->port, bridge->default_pvid);
+			"names it (see 'vlan-default-pvid')", use->port, bridge->default_pvid);
 }
 
-static void check_refs(struct reader *r, const struct conf_bridge *bridge, struct vlan_ref *ref,
+static void check_uses(struct reader *r, const struct conf_bridge *bridge, struct vlan_use *use,
 		       uint32_t n)
 {
-	qsort(ref, n, sizeof(*ref), compare_refs);
+	vlan_uses_sort(use, n);
 	for (uint32_t i = 0, first = 0; i < n; i++) {
-		if (i + 1 == n || strcmp(ref[first].port, ref[i + 1].port) != 0) {
-			check_refs_of_port(r, bridge, &ref[first], i + 1 - first);
+		if (i + 1 == n || strcmp(use[first].port, use[i + 1].port) != 0) {
+			check_uses_of_port(r, bridge, &use[first], i + 1 - first);
 			first = i + 1;
 		}
 	}
@@ -352,27 +306,27 @@ static uint32_t count_names(const struct tree_node *list)
 static void read_entries(struct reader *r, const struct schema_key *key, const struct scope *scope,
 			 const struct tree_node *node, struct conf_bridge *bridge)
 {
-	struct vlan_ref *ref = schema_alloc(r, count_names(node), sizeof(*ref));
-	uint32_t n_refs = 0;
+	struct vlan_use *use = schema_alloc(r, count_names(node), sizeof(*use));
+	uint32_t n_uses = 0;
 
 	bridge->vlan = schema_alloc(r, schema_count(node), sizeof(*bridge->vlan));
 	for (const struct tree_node *child = node->first; child && !r->no_memory;
 	     child = child->next) {
-		struct vlan_entry entry = {.bridge = bridge, .ref = ref, .n_refs = &n_refs};
+		struct vlan_entry entry = {.bridge = bridge, .use = use, .n_uses = &n_uses};
 		struct conf_vlan *vlan = &bridge->vlan[bridge->n_vlans++];
-		uint32_t n_before = n_refs;
+		uint32_t n_before = n_uses;
 
 		read_entry(r, key, scope, child, &entry);
 		*vlan = entry.vlan;
-		while (n_before < n_refs) {
-			ref[n_before++].ids = &vlan->ids;
+		while (n_before < n_uses) {
+			use[n_before++].ids = &vlan->ids;
 		}
 	}
-	if (n_refs) {
-		check_refs(r, bridge, ref, n_refs);
+	if (n_uses) {
+		check_uses(r, bridge, use, n_uses);
 	}
 	check_names(r, bridge);
-	free(ref);
+	free(use);
 }
 
 static void read_vlans(struct reader *r, const struct schema_key *key, const struct scope *scope,

@@ -53,6 +53,7 @@ void addresses_tell(struct vswitch *vswitch, enum mgmt_mac_event_kind kind, uint
 }
 
 static void pass_on_events(struct vswitch *vswitch, struct worker *worker)
+	REQUIRES(role_control)
 {
 	static const enum mgmt_mac_event_kind kind_of[] = {
 		[FDB_LEARNED] = MGMT_MAC_EVENT_LEARNED,
@@ -85,6 +86,7 @@ void addresses_notice(struct vswitch *vswitch)
 
 static void tell_aged(const struct fdb_entry *entry, void *arg)
 {
+	role_assert_control();
 	addresses_tell(arg, MGMT_MAC_EVENT_AGED, entry->key, entry->port_idx, PORT_NONE);
 }
 
@@ -188,7 +190,9 @@ int addresses_add_local(struct vswitch *vswitch, const struct port *port, uint64
 	return 0;
 }
 
-/* A blackhole without a VLAN holds in every VLAN of its bridge; another entry in its port's PVID. */
+/*
+ * A blackhole without a VLAN holds in every VLAN of its bridge; another entry in its port's PVID.
+ */
 static int add_configured(struct vswitch *vswitch, const struct bridge *bridge,
 			  const struct conf_static_mac *mac) REQUIRES(role_control)
 {
@@ -243,6 +247,7 @@ static bool flush_takes(const struct fdb_entry *entry, void *arg)
 {
 	const struct flush *flush = arg;
 
+	role_assert_control();
 	if (entry->is_static ||
 	    (flush->match && !flush->match(flush->vswitch, entry, flush->arg))) {
 		return false;

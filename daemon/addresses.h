@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * addresses - the control side of the learning table: static and local entries, ageing, flushing, growth.
+ * addresses - the control side of the learning table: static and local entries, ageing, flushing,
+ * growth.
  *
  * Fits:    fdb.h is the table; workers learn by themselves; this is who forgets.
  * Threads: control. What takes long is cut into slices between which the event loop runs.
  *
- * Ageing:  one coarse clock per bridge counts ageing-time / 192; a timer at the fastest bridge's step moves the clocks and starts a
- *          pass. An address goes between 24 and 25 ticks (of 24 per ageing-time) after its last frame, plus one step and the pass.
- * Growing: reclaim makes a table of twice the lines; {new, old} is published; after a grace period control copies in slices; {new} is
- *          published; after another grace period the old one is freed.
+ * Ageing:  one coarse clock per bridge counts ageing-time / 192; a timer at the fastest bridge's
+ *          step moves the clocks and starts a pass. An address goes between 24 and 25 ticks (of 24
+ *          per ageing-time) after its last frame, plus one step and the pass.
+ * Growing: reclaim makes a table of twice the lines; {new, old} is published; after a grace period
+ *          control copies in slices; {new} is published; after another grace period the old one is
+ *          freed.
  */
 #include "daemon/state.h"
 
@@ -32,7 +35,10 @@ void addresses_flush_port(struct vswitch *vswitch, const struct port *port) REQU
 /* Limits of a port that has just come to be. */
 void addresses_port_limits(struct vswitch *vswitch, const struct port *port) REQUIRES(role_control);
 
-/* Removes learned entries that match. Unfiltered: by a fresh table, at the cost of one grace period. The number removed. */
+/*
+ * Removes learned entries that match. Unfiltered: by a fresh table, at the cost of one grace
+ * period. The number removed.
+ */
 typedef bool address_match_fn(struct vswitch *vswitch, const struct fdb_entry *entry,
 			      const void *arg);
 uint64_t addresses_flush(struct vswitch *vswitch, address_match_fn *match, const void *arg)

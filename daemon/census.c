@@ -22,12 +22,10 @@ static bool all_stand_still(struct worker_shared *shared, uint32_t request)
 	return true;
 }
 
-static int stop_the_world(struct worker_shared *shared, uint32_t wait_ms)
+static int stop_the_world(struct worker_shared *shared, uint32_t request, uint32_t wait_ms)
 {
 	const struct timespec nap = {.tv_nsec = 20 * (long)NS_PER_US};
 	uint64_t deadline = clock_now_ns() + wait_ms * NS_PER_MS;
-	uint32_t request =
-		atomic_load_explicit(&shared->census_request, memory_order_relaxed) + 1;
 
 	atomic_store_explicit(&shared->census_request, request, memory_order_release);
 	workers_wake_all(shared);
@@ -97,13 +95,15 @@ static void count_all(const struct census_input *input, struct census *ret)
 
 int census_take(const struct census_input *input, uint32_t wait_ms, struct census *ret)
 {
-	int r;
+	struct worker_shared *shared = input->shared;
+	uint32_t request =
+		atomic_load_explicit(&shared->census_request, memory_order_relaxed) + 1;
+	int r = stop_the_world(shared, request, wait_ms);
 
-	pthread_mutex_lock(&input->shared->census_gate);
-	r = stop_the_world(input->shared, wait_ms);
 	if (r == 0) {
 		count_all(input, ret);
 	}
-	pthread_mutex_unlock(&input->shared->census_gate);
+	/* Release pairs with census_stand_still(): workers write again only after the count. */
+	atomic_store_explicit(&shared->census_done, request, memory_order_release);
 	return r;
 }

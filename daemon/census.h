@@ -5,10 +5,14 @@
  *
  * Fits:    inspect.c for `status`; the tests after every case.
  * Threads: control. Duties:
- *   control: locks the gate, stores a new request with release, wakes everybody, waits until each worker
- *            has answered with that request, counts, unlocks the gate.
- *   worker:  at the end of a turn, when the request is new: answers, then passes through the gate.
- *   A worker that does not answer in time (stuck, or starved by another process) makes the census fail, not wait.
+ *   control: stores a new request with release, wakes everybody, waits until each worker has
+ *            answered with that request, counts, says with release that this request is done.
+ *   worker:  at the end of a turn, when the request is new: answers, then waits until it is done.
+ *            It waits for its own request's number, not at a lock: control may be back with the
+ *            next one before a worker that waits at a lock gets it, and would wait for that
+ *            worker's answer.
+ *   A worker that does not answer in time (stuck, or starved by another process) makes the census
+ *   fail, not wait.
  *
  * Each part is kept by its owner and none is "the total less the rest":
  *   pool      slabs in the pool, counted as they move

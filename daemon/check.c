@@ -35,7 +35,8 @@ static void report_member(const struct vswitch *vswitch, const struct member *me
 		printf("%s: would be turned off: %s\n", ifname, offloads);
 	}
 	if (queues->busy_poll_usecs) {
-		printf("%s: napi_defer_hard_irqs and gro_flush_timeout would be set to %u and %llu\n",
+		printf("%s: napi_defer_hard_irqs and gro_flush_timeout would be set to %u and "
+		       "%llu\n",
 		       ifname, queues->defer_hard_irqs,
 		       (unsigned long long)queues->gro_flush_timeout_ns);
 	}
@@ -69,7 +70,8 @@ static bool is_host_pair(const struct link_info *link)
 {
 	struct link_info peer;
 
-	return strcmp(link->kind, "veth") == 0 && link_get(NULL, link->peer_ifindex, &peer, NULL) == 0 &&
+	return strcmp(link->kind, "veth") == 0 &&
+	       link_get(NULL, link->peer_ifindex, &peer, NULL) == 0 &&
 	       (strcmp(peer.alias, HOSTPORT_ALIAS) == 0 || strncmp(peer.ifname, "vd-", 3) == 0);
 }
 
@@ -82,10 +84,11 @@ static void check_host_ports(const struct vswitch *vswitch, struct conf_errors *
 
 		if (host->wanted && link_get(host->name, 0, &link, NULL) == 0 &&
 		    !is_host_pair(&link)) {
-			conf_errors_add(errors, host->loc,
-					"host port '%s': there is an interface of that name which is "
-					"not viaductd's; name another with 'host-port: {name: ...}'",
-					host->name);
+			conf_errors_add(
+				errors, host->loc,
+				"host port '%s': there is an interface of that name which is "
+				"not viaductd's; name another with 'host-port: {name: ...}'",
+				host->name);
 		}
 	}
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * check - the file against this machine before anything is touched; with --check also what a start would change.
+ * check - the file against this machine before anything is touched; with --check also what a start
+ * would change.
  *
  * Fits:    main.c, before every start. Threads: none yet.
  */
@@ -11,7 +12,7 @@
 void check_print_errors(const char *config_path, struct conf_errors *errors);
 
 /*
- * Fills vswitch->members and ->plan. 'report': print what a start would change, and warnings, on standard output.
- * The exit status: 0, 3 (the file) or 4 (the machine).
+ * Fills vswitch->members and ->plan. 'report': print what a start would change, and warnings, on
+ * standard output. The exit status: 0, 3 (the file) or 4 (the machine).
  */
 int check_machine(struct vswitch *vswitch, bool report);

@@ -12,7 +12,10 @@ static uint32_t be16(const uint8_t *p)
 	return (uint32_t)p[0] << 8 | p[1];
 }
 
-/* RFC 1071: the one's complement sum, folded; 0xffff for a right packet whose checksum field is part of it. */
+/*
+ * RFC 1071: the one's complement sum, folded; 0xffff for a right packet whose checksum field is
+ * part of it.
+ */
 static uint32_t sum16(uint32_t sum, const uint8_t *p, uint32_t n)
 {
 	for (; n >= 2; p += 2, n -= 2) {
@@ -27,13 +30,17 @@ static uint32_t sum16(uint32_t sum, const uint8_t *p, uint32_t n)
 	return sum;
 }
 
-/* The packet 'l4' of 'n' bytes below a pseudo header whose addresses sum to 'sum'. */
+/*
+ * The packet 'l4' of 'n' bytes below a pseudo header whose addresses sum to 'sum'. UDP's checksum
+ * covers what UDP's own length says, and more may follow in the IP packet (RFC 9868).
+ */
 static bool l4_is_bad(uint32_t sum, uint32_t protocol, const uint8_t *l4, uint32_t n)
 {
 	if (protocol == IPPROTO_UDP) {
-		if (n < 8 || be16(l4 + 6) == 0) {
+		if (n < 8 || be16(l4 + 4) < 8 || be16(l4 + 4) > n || be16(l4 + 6) == 0) {
 			return false;   /* no checksum is allowed with IPv4 */
 		}
+		n = be16(l4 + 4);
 	} else if (protocol != IPPROTO_TCP || n < 20) {
 		return false;
 	}

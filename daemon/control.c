@@ -30,7 +30,8 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 	(void)source;
 	(void)info;
 	(void)arg;
-	log_warn("reload: not supported yet; the configuration stays as it is (restart to change it)");
+	log_warn("reload: not supported yet; the configuration stays as it is (restart to change "
+		 "it)");
 	return 0;
 }
 

@@ -12,7 +12,8 @@
  * Order:   the producer fills slots, then stores 'head' with release; the consumer loads 'head'
  *          with acquire, reads slots, then stores 'tail' with release, which the producer's
  *          acquire of 'tail' pairs with before it reuses a slot. Each side keeps a private copy
- *          of the other's index and looks at the shared one only when the copy says full or empty.
+ *          of the other's index and looks at the shared one only when by the copy there is less
+ *          than it wants.
  */
 #include <stdatomic.h>
 #include <stdint.h>

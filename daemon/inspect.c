@@ -13,7 +13,8 @@
 #include "daemon/ports.h"
 
 #define CENSUS_WAIT_MS     200u
-#define CENSUS_INTERVAL_NS (100 * NS_PER_MS)   /* anybody may ask; the loops stand still no oftener than this */
+/* anybody may ask; the loops stand still no oftener than this */
+#define CENSUS_INTERVAL_NS (100 * NS_PER_MS)
 
 enum mgmt_error inspect_out_of_memory(struct err *reterr)
 {
@@ -243,7 +244,9 @@ static void port_counters_fill(const struct vswitch *vswitch, const struct port 
 	ret->tx_drop[TX_DROP_EXPRESS_LOST] = MGMT_NULL; /* there is no express lane yet */
 }
 
-/* Of a host port the box's own end is shown: that is the interface which carries the port's name. */
+/*
+ * Of a host port the box's own end is shown: that is the interface which carries the port's name.
+ */
 static void port_link_fill(const struct port *port, struct mgmt_port *ret)
 {
 	const struct hostport_info *own = port->hostport ? hostport_get(port->hostport) : NULL;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * inspect - answers for the control socket: copies out of the control side's state, and the few changes a client may make.
+ * inspect - answers for the control socket: copies out of the control side's state, and the few
+ * changes a client may make.
  *
  * Fits:    start.c hands inspect_ops to mgmt/server; the context is the struct vswitch.
- *          inspect.c: status, bridges, ports, configuration; inspect_queues.c: VLANs, queues, workers;
- *          inspect_macs.c: addresses; warnings.c.
+ *          inspect.c: status, bridges, ports, configuration; inspect_queues.c: VLANs, queues,
+ *          workers; inspect_macs.c: addresses; warnings.c.
  * Threads: control.
  */
 #include "daemon/state.h"
@@ -45,5 +46,7 @@ int warnings_list(struct vswitch *vswitch, struct mgmt_warning **ret, uint32_t *
 /* A port that could not be taken: what makes the state `degraded`. */
 bool warnings_degraded(struct vswitch *vswitch) REQUIRES(role_control);
 
-/* The sum of one counter of a port over all workers. 'offset': offsetof(struct port_counters, ...). */
+/*
+ * The sum of one counter of a port over all workers. 'offset': offsetof(struct port_counters, ...).
+ */
 uint64_t inspect_counter(const struct vswitch *vswitch, const struct port *port, size_t offset);

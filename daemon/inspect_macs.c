@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * inspect_macs - the learning table for the control socket: walk, look up, add, delete, flush, watch. See inspect.h.
+ * inspect_macs - the learning table for the control socket: walk, look up, add, delete, flush,
+ * watch. See inspect.h.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,7 +12,9 @@
 
 #define WALK_SLICE 256u
 
-/* A walk's cursor: the line, and above it which tables it belongs to. Twice 3 * 2^22 lines at most. */
+/*
+ * A walk's cursor: the line, and above it which tables it belongs to. Twice 3 * 2^22 lines at most.
+ */
 #define CURSOR_LINE_BITS 25u
 #define CURSOR_LINE_MASK ((1u << CURSOR_LINE_BITS) - 1)
 
@@ -265,7 +268,8 @@ enum mgmt_error inspect_mac_add(void *ctx, uint64_t macaddress, const char *port
 	if (!vlan) {
 		return MGMT_INVALID;
 	}
-	return add_one(vswitch, vlan, macaddress, port ? (uint8_t)port->idx : FDB_PORT_NONE, reterr);
+	return add_one(vswitch, vlan, macaddress, port ? (uint8_t)port->idx : FDB_PORT_NONE,
+		       reterr);
 }
 
 enum mgmt_error inspect_mac_del(void *ctx, const struct mgmt_mac_filter *filter,

@@ -167,7 +167,8 @@ static bool worker_queues_fill(struct vswitch *vswitch, uint32_t idx, struct mgm
 		n += vswitch->port[i].xport ? vswitch->port[i].xport->n_queues : 0;
 	}
 	ret->queue = calloc(n ? n : 1, sizeof(*ret->queue));
-	for (struct port *p = port_next(vswitch, NULL); ret->queue && p; p = port_next(vswitch, p)) {
+	for (struct port *p = port_next(vswitch, NULL); ret->queue && p;
+	     p = port_next(vswitch, p)) {
 		for (uint32_t q = 0; p->xport && q < p->xport->n_queues; q++) {
 			if (p->queue_worker[q] == idx) {
 				snprintf(ret->queue[ret->n_queues++], MGMT_NAME_BYTES, "%.100s/%u",

@@ -120,11 +120,15 @@ void machine_ring_sizes(const struct machine_plan *plan, const struct conf_queue
 
 /* ---- memory ---- */
 
-/* Where each port's queues come from for sizing: a device that is there, or a guess for one that is not. */
+/*
+ * Where each port's queues come from for sizing: a device that is there, or a guess for one that is
+ * not.
+ */
 struct port_size {
 	const struct conf_queues *queues;
 	uint32_t n_queues;
-	bool copies;                    /* no zero-copy to be expected: the driver holds no frames */
+	/* no zero-copy to be expected: the driver holds no frames */
+	bool copies;
 };
 
 struct sizing {
@@ -172,7 +176,8 @@ static uint64_t rings_bytes(const struct sizing *sizing, const struct machine_pl
 
 		machine_ring_sizes(plan, sizing->port[i].queues, &rx, &tx);
 		/* 16-byte descriptors in RX and TX, 8-byte ones in fill (2 * rx) and completion. */
-		bytes += sizing->port[i].n_queues * (16ull * rx + 16ull * tx + 16ull * rx + 8ull * tx);
+		bytes += sizing->port[i].n_queues *
+			 (16ull * rx + 16ull * tx + 16ull * rx + 8ull * tx);
 	}
 	return bytes;
 }
@@ -192,12 +197,13 @@ static uint64_t tables_bytes(const struct machine_plan *plan)
 static void size_fails(const struct conf_limits *limits, const struct machine_plan *plan,
 		       uint64_t table, uint64_t frames, uint64_t rings, struct conf_errors *errors)
 {
-	conf_errors_add(errors, limits->memory_bytes ? limits->memory_loc : limits->macs_loc,
-			"limits: the table (%.1f MiB for %u addresses), packet buffers (%.1f MiB) and "
-			"rings (%.1f MiB) need %.1f MiB, but limits.memory is %.1f MiB: raise "
-			"limits.memory or lower limits.macs, limits.frames or queues.*.ring",
-			MIB(table), limits->macs, MIB(frames), MIB(rings),
-			MIB(table + frames + rings), MIB(plan->memory_max_bytes));
+	conf_errors_add(
+		errors, limits->memory_bytes ? limits->memory_loc : limits->macs_loc,
+		"limits: the table (%.1f MiB for %u addresses), packet buffers (%.1f MiB) and "
+		"rings (%.1f MiB) need %.1f MiB, but limits.memory is %.1f MiB: raise "
+		"limits.memory or lower limits.macs, limits.frames or queues.*.ring",
+		MIB(table), limits->macs, MIB(frames), MIB(rings), MIB(table + frames + rings),
+		MIB(plan->memory_max_bytes));
 }
 
 /* Halves automatic rings until table, frames and rings fit limits.memory and limits.frames. */
@@ -222,7 +228,8 @@ static void plan_memory(const struct conf *conf, const struct sizing *sizing,
 		}
 		if (last && n < needed) {
 			conf_errors_add(errors, limits->frames_loc,
-					"limits.frames: %" PRIu64 " packet buffers are too few: the "
+					"limits.frames: %" PRIu64
+					" packet buffers are too few: the "
 					"queues need %" PRIu64 " (or smaller queues.*.ring)",
 					n, needed);
 			return;
@@ -279,8 +286,8 @@ static int check_member(const struct conf *conf, const struct member *member,
 		machine_check_queues(conf, plan, member->name, 0, errors);
 		return 0;
 	}
-	r = member_refusal(conf, &conf->bridge[member->bridge_idx], member->conf, &member->link, why,
-			   sizeof(why), reterr);
+	r = member_refusal(conf, &conf->bridge[member->bridge_idx], member->conf, &member->link,
+			   why, sizeof(why), reterr);
 	if (r < 0) {
 		return r;
 	}

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * machine - the file against this machine: CPUs, queues, MTUs, memory. Checks everything, touches nothing.
+ * machine - the file against this machine: CPUs, queues, MTUs, memory. Checks everything, touches
+ * nothing.
  *
- * Fits:    main.c calls it for --check and before every start; ports.c asks the same questions of what comes later.
+ * Fits:    main.c calls it for --check and before every start; ports.c asks the same questions of
+ *          what comes later.
  * Threads: none yet, or control.
  */
 #include <stdint.h>
@@ -29,8 +31,8 @@ struct machine_plan {
 };
 
 /*
- * Plans for 'members' and adds what is wrong to 'errors' (exit status 3, each with its place in the file). 0, or -errno where
- * the machine could not even be asked ('reterr', exit status 4).
+ * Plans for 'members' and adds what is wrong to 'errors' (exit status 3, each with its place in the
+ * file). 0, or -errno where the machine could not even be asked ('reterr', exit status 4).
  */
 int machine_plan(const struct conf *conf, const struct members *members, struct machine_plan *ret,
 		 struct conf_errors *errors, struct err *reterr);
@@ -43,8 +45,8 @@ void machine_ring_sizes(const struct machine_plan *plan, const struct conf_queue
 int machine_worker_on(const struct machine_plan *plan, uint32_t cpu);
 
 /*
- * What the options of 'name' ask of a device that has 'n_queues' queues (0: not known): pins and count. Adds to 'errors' what does
- * not fit.
+ * What the options of 'name' ask of a device that has 'n_queues' queues (0: not known): pins and
+ * count. Adds to 'errors' what does not fit.
  */
 void machine_check_queues(const struct conf *conf, const struct machine_plan *plan,
 			  const char *name, uint32_t n_queues, struct conf_errors *errors);

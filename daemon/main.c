@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * main - viaductd: options, the file, --check, --print-config, --restore, and around the control loop start and stop.
- * Exit status (manual 2): 0 stopped in order; 1 failed while running; 2 bad usage; 3 what editing the file can mend;
- * 4 the machine cannot do it.
+ * main - viaductd: options, the file, --check, --print-config, --restore, and around the control
+ * loop start and stop. Exit status (manual 2): 0 stopped in order; 1 failed while running; 2 bad
+ * usage; 3 what editing the file can mend; 4 the machine cannot do it.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -144,7 +144,8 @@ static int parse_options(int argc, char **argv, struct options *options)
 		return bad_usage("unexpected argument ", argv[optind]);
 	}
 	if (!one_act) {
-		return bad_usage("only one of --check, --print-config and --restore can be done", "");
+		return bad_usage("only one of --check, --print-config and --restore can be done",
+				 "");
 	}
 	default_socket(options);
 	return -1;
@@ -157,8 +158,8 @@ static int read_config(const struct options *options, struct vswitch *vswitch)
 	struct conf_errors errors = {0};
 	struct err err = {""};
 
-	if (conf_read_file(options->start.config_path, &vswitch->config_text, &vswitch->config_bytes,
-			   &err) < 0) {
+	if (conf_read_file(options->start.config_path, &vswitch->config_text,
+			   &vswitch->config_bytes, &err) < 0) {
 		log_err("%s", err.text);
 		return STATUS_FILE;
 	}
@@ -282,7 +283,8 @@ static int act(const struct options *options, struct vswitch *vswitch)
 
 int main(int argc, char **argv)
 {
-	static struct vswitch vswitch;  /* large, and its inner pointers want it to stay where it is */
+	/* large, and its inner pointers want it to stay where it is */
+	static struct vswitch vswitch;
 	struct options options = {0};
 	struct err err = {""};
 	int status = parse_options(argc, argv, &options);

@@ -2,7 +2,6 @@
 #include "daemon/members.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,26 +9,13 @@
 #include "base/err.h"
 #include "daemon/hostport.h"
 
-static bool name_is(const struct link_info *link, const char *name)
+static bool is_called(const struct link_info *link, const struct conf_member *member)
 {
-	if (strcmp(link->ifname, name) == 0) {
+	if (conf_member_matches(member, link->ifname)) {
 		return true;
 	}
 	for (uint32_t i = 0; i < link->n_altnames; i++) {
-		if (strcmp(link->altname[i], name) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool glob_takes(const struct link_info *link, const char *pattern)
-{
-	if (fnmatch(pattern, link->ifname, 0) == 0) {
-		return true;
-	}
-	for (uint32_t i = 0; i < link->n_altnames; i++) {
-		if (fnmatch(pattern, link->altname[i], 0) == 0) {
+		if (conf_member_matches(member, link->altname[i])) {
 			return true;
 		}
 	}
@@ -44,9 +30,7 @@ const struct conf_member *member_match(const struct conf *conf, const struct lin
 			for (uint32_t m = 0; m < conf->bridge[b].n_members; m++) {
 				const struct conf_member *member = &conf->bridge[b].member[m];
 
-				if (member->glob == (bool)glob &&
-				    (glob ? glob_takes(link, member->name)
-					  : name_is(link, member->name))) {
+				if (member->glob == (bool)glob && is_called(link, member)) {
 					*ret_bridge_idx = b;
 					return member;
 				}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * members - which interface belongs to which bridge: names, altnames and globs of the file against what is there.
+ * members - which interface belongs to which bridge: names, altnames and globs of the file against
+ * what is there.
  *
  * Fits:    machine.c checks and sizes with it, ports.c takes what comes later by the same rule.
  * Threads: control (and --check before there are any).
@@ -34,7 +35,10 @@ struct members {
 	uint32_t n_skipped;
 };
 
-/* In file order; an interface comes once, for the first that names it, names before globs. 0, -ENOMEM or a netlink error. */
+/*
+ * In file order; an interface comes once, for the first that names it, names before globs. 0,
+ * -ENOMEM or a netlink error.
+ */
 int members_resolve(const struct conf *conf, struct members *ret, struct err *reterr);
 void members_done(struct members *members);
 
@@ -43,8 +47,8 @@ const struct conf_member *member_match(const struct conf *conf, const struct lin
 				       uint32_t *ret_bridge_idx);
 
 /*
- * Why the file's `allow-management: false` keeps this interface from being taken; "" where nothing does. For a glob also
- * lo, host ports and what viaductd made itself.
+ * Why the file's `allow-management: false` keeps this interface from being taken; "" where nothing
+ * does. For a glob also lo, host ports and what viaductd made itself.
  */
 int member_refusal(const struct conf *conf, const struct conf_bridge *bridge,
 		   const struct conf_member *member, const struct link_info *link, char *buf,

@@ -36,11 +36,12 @@ static int check_guard(struct vswitch *vswitch, const struct port *port, int *re
 		return refuse(ret_exit_status, EXIT_MACHINE, r);
 	}
 	if (why[0]) {
-		return refuse(ret_exit_status, EXIT_FILE,
-			      err_set(reterr, EPERM,
-				      "interface '%s' %s: the box could lose its own connection; use "
-				      "another, or say 'allow-management: true' under ports.%s",
-				      port->link.ifname, why, port->name));
+		return refuse(
+			ret_exit_status, EXIT_FILE,
+			err_set(reterr, EPERM,
+				"interface '%s' %s: the box could lose its own connection; use "
+				"another, or say 'allow-management: true' under ports.%s",
+				port->link.ifname, why, port->name));
 	}
 	return 0;
 }
@@ -212,8 +213,9 @@ static int open_sockets(struct vswitch *vswitch, struct port *port, struct err *
 	int r;
 
 	if (config.n_queues > XPORT_QUEUES_MAX) {
-		return err_set(reterr, E2BIG, "%u queues are more than the %u that can be served; see "
-					      "'ethtool -L %s'",
+		return err_set(reterr, E2BIG,
+			       "%u queues are more than the %u that can be served; see "
+			       "'ethtool -L %s'",
 			       config.n_queues, XPORT_QUEUES_MAX, port->link.ifname);
 	}
 	machine_ring_sizes(&vswitch->plan, queues, &config.rx_size, &config.tx_size);

@@ -6,7 +6,8 @@
  *             comes, or start                    gone, failed, stop
  *   CLOSED ---------------------> OPEN ------------------------------> CLOSING ----> CLOSED
  *          check, borrow, attach,       unlink: publish without it,             grace period over:
- *          publish                      flush its addresses                     drain, close, give back
+ *          publish                      flush its addresses                     drain, close, give
+ *          back
  *
  * Fits:    start.c opens all, control.c passes link events on.
  * Threads: control; nothing here waits for a worker.
@@ -14,13 +15,17 @@
 #include "daemon/state.h"
 
 /*
- * Takes the interface that is in port->link. Publishes nothing. 0 or -errno; '*ret_exit_status' is what a start would end with: 3 where
- * editing the file helps ('reterr' then begins with its place), else 4.
+ * Takes the interface that is in port->link. Publishes nothing. 0 or -errno; '*ret_exit_status' is
+ * what a start would end with: 3 where editing the file helps ('reterr' then begins with its
+ * place), else 4.
  */
 int port_open(struct vswitch *vswitch, struct port *port, int *ret_exit_status, struct err *reterr)
 	REQUIRES(role_control);
 
-/* Begins to close: unpublished now, closed after a grace period. Reopens afterwards where port->reopen is set. */
+/*
+ * Begins to close: unpublished now, closed after a grace period. Reopens afterwards where
+ * port->reopen is set.
+ */
 void port_close_begin(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
 
 /* Closes now; for the end, when the workers have stopped. */
@@ -45,6 +50,9 @@ void ports_host_follow(struct vswitch *vswitch, struct bridge *bridge) REQUIRES(
 uint32_t ports_smallest_mtu(struct vswitch *vswitch, const struct bridge *bridge)
 	REQUIRES(role_control);
 
-/* Sets the port's link up or down for `port enable|disable`, journalled so that a stop puts it back. 0 or -errno. */
+/*
+ * Sets the port's link up or down for `port enable|disable`, journalled so that a stop puts it
+ * back. 0 or -errno.
+ */
 int port_admin_set(struct vswitch *vswitch, struct port *port, bool enabled, struct err *reterr)
 	REQUIRES(role_control);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ports_follow - ports follow their interfaces: they come, go, are renamed, lose carrier, change their MTU. See ports.h.
+ * ports_follow - ports follow their interfaces: they come, go, are renamed, lose carrier, change
+ * their MTU. See ports.h.
  */
 #include "daemon/ports.h"
 
@@ -179,7 +180,10 @@ static struct port *port_by_ifindex(struct vswitch *vswitch, uint32_t ifindex)
 	return NULL;
 }
 
-/* The port that this new interface is for: named in the file, or made now for a glob. NULL: none of ours. */
+/*
+ * The port that this new interface is for: named in the file, or made now for a glob. NULL: none of
+ * ours.
+ */
 static struct port *port_for(struct vswitch *vswitch, const struct link_info *link)
 {
 	uint32_t bridge_idx;

@@ -120,7 +120,8 @@ int publish_view(struct vswitch *vswitch, struct err *reterr)
 	was = atomic_exchange_explicit(&vswitch->shared.view, view, memory_order_acq_rel);
 	workers_wake_all(&vswitch->shared);
 	if (was && reclaim_after_grace(vswitch->reclaim, free_view, was) < 0) {
-		epoch_synchronize();    /* no memory for the job: waiting here is better than leaking */
+		/* no memory for the job: waiting here is better than leaking */
+		epoch_synchronize();
 		view_free(was);
 	}
 	return 0;

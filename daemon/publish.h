@@ -3,11 +3,12 @@
 /*
  * publish - from the control side's state to a view that the workers use from their next turn on.
  *
- * Fits:    ports.c, addresses.c and start.c change the state and call publish_view(); whatever they took out of it they
- *          release from a callback of reclaim_after_grace() submitted after that.
+ * Fits:    ports.c, addresses.c and start.c change the state and call publish_view(); whatever they
+ *          took out of it they release from a callback of reclaim_after_grace() submitted after
+ *          that.
  * Threads: control. Duties:
- *   control: build the new view; store the pointer with release; wake sleepers (their pollfds are of the old one); hand the old
- *            view to reclaim.
+ *   control: build the new view; store the pointer with release; wake sleepers (their pollfds are
+ *            of the old one); hand the old view to reclaim.
  *   worker:  load the pointer with acquire once per turn; drop it before epoch_quiescent().
  */
 #include "daemon/state.h"

@@ -13,6 +13,7 @@
 
 struct job {
 	struct job *next;
+	struct job *later;              /* [C] submitted after this one */
 	reclaim_fn *work;               /* NULL: a grace period */
 	reclaim_fn *done;
 	void *arg;
@@ -33,7 +34,7 @@ struct reclaim {
 	int eventfd;                    /* the thread has finished something */
 	sd_event_source *source;
 	uint32_t n_pending;             /* [C] */
-	uint64_t oldest_ns;             /* [C] of the pending ones; re-based when jobs come back */
+	struct job *oldest, *newest;    /* [C] of the pending ones: jobs come back in their order */
 };
 
 static void queue_init(struct queue *queue)
@@ -55,6 +56,16 @@ static struct job *queue_take_all(struct queue *queue)
 
 	queue_init(queue);
 	return all;
+}
+
+static void queue_add_all(struct queue *queue, struct job *job)
+{
+	while (job) {
+		struct job *next = job->next;
+
+		queue_add(queue, job);
+		job = next;
+	}
 }
 
 static void run_batch(struct job *batch)
@@ -93,12 +104,7 @@ static void *reclaim_main(void *arg)
 		pthread_mutex_unlock(&reclaim->lock);
 		run_batch(batch);
 		pthread_mutex_lock(&reclaim->lock);
-		while (batch) {
-			struct job *next = batch->next;
-
-			queue_add(&reclaim->finished, batch);
-			batch = next;
-		}
+		queue_add_all(&reclaim->finished, batch);
 		if (write(reclaim->eventfd, &one, sizeof(one)) < 0) {
 			continue; /* EAGAIN: control has been told */
 		}
@@ -119,7 +125,7 @@ static void call_back(struct reclaim *reclaim)
 
 		batch = job->next;
 		reclaim->n_pending--;
-		reclaim->oldest_ns = job->submitted_ns;
+		reclaim->oldest = job->later;
 		job->done(job->arg);
 		free(job);
 	}
@@ -175,6 +181,19 @@ fail:
 		       err_name(-r, (char[24]){0}));
 }
 
+/* The thread has ended: what callbacks submit from now on is done here. */
+static void finish(struct reclaim *reclaim)
+{
+	struct job *batch;
+
+	call_back(reclaim);
+	while ((batch = queue_take_all(&reclaim->todo)) != NULL) {
+		run_batch(batch);
+		queue_add_all(&reclaim->finished, batch);
+		call_back(reclaim);
+	}
+}
+
 void reclaim_close(struct reclaim *reclaim)
 {
 	if (!reclaim) {
@@ -186,7 +205,7 @@ void reclaim_close(struct reclaim *reclaim)
 		pthread_cond_signal(&reclaim->wake);
 		pthread_mutex_unlock(&reclaim->lock);
 		pthread_join(reclaim->thread, NULL);
-		call_back(reclaim);
+		finish(reclaim);
 	}
 	sd_event_source_unref(reclaim->source);
 	if (reclaim->eventfd >= 0) {
@@ -209,8 +228,11 @@ static int submit(struct reclaim *reclaim, reclaim_fn *work, reclaim_fn *done, v
 	job->arg = arg;
 	job->submitted_ns = clock_now_ns();
 	if (reclaim->n_pending++ == 0) {
-		reclaim->oldest_ns = job->submitted_ns;
+		reclaim->oldest = job;
+	} else {
+		reclaim->newest->later = job;
 	}
+	reclaim->newest = job;
 	pthread_mutex_lock(&reclaim->lock);
 	queue_add(&reclaim->todo, job);
 	pthread_cond_signal(&reclaim->wake);
@@ -230,6 +252,6 @@ int reclaim_run(struct reclaim *reclaim, reclaim_fn *work, reclaim_fn *done, voi
 
 uint32_t reclaim_pending(struct reclaim *reclaim, uint64_t *ret_oldest_ns)
 {
-	*ret_oldest_ns = reclaim->n_pending ? reclaim->oldest_ns : 0;
+	*ret_oldest_ns = reclaim->n_pending ? reclaim->oldest->submitted_ns : 0;
 	return reclaim->n_pending;
 }

@@ -20,7 +20,10 @@ typedef void reclaim_fn(void *arg);
 /* 'event': where the callbacks run. 0 or -errno. */
 int reclaim_open(sd_event *event, struct reclaim **ret, struct err *reterr) REQUIRES(role_control);
 
-/* Waits for what is pending (workers must have stopped), runs the callbacks, ends the thread. NULL is fine. */
+/*
+ * Waits for what is pending (workers must have stopped), runs the callbacks, does what they submit,
+ * ends the thread. NULL is fine.
+ */
 void reclaim_close(struct reclaim *reclaim) REQUIRES(role_control);
 
 /* After a grace period that begins now or later, calls done(arg) in control. -ENOMEM: nothing was submitted. */

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * setup - from the file's model to bridges, VLANs, FIDs and ports of the control side. Opens nothing.
+ * setup - from the file's model to bridges, VLANs, FIDs and ports of the control side. Opens
+ * nothing.
  *
  * Fits:    start.c at start; ports.c for an interface that a glob takes later.
  * Threads: control.
  */
 #include "daemon/state.h"
 
-/* Bridges and their VLANs, each pair with a FID of its own; one port for each member and host port. 0 or -errno. */
+/*
+ * Bridges and their VLANs, each pair with a FID of its own; one port for each member and host port.
+ * 0 or -errno.
+ */
 int setup_all(struct vswitch *vswitch, struct err *reterr);
 
 /* One port more in the bridge. NULL: 254 are there already. Its VLANs follow with setup_vlans(). */

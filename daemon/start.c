@@ -137,26 +137,41 @@ static int make_memory(struct vswitch *vswitch, struct err *reterr) REQUIRES(rol
 	return r < 0 ? r : make_shared(vswitch, reterr);
 }
 
+/*
+ * A member that is not there, or no longer is, waits; one that is there and cannot be taken fails
+ * the start.
+ */
+static int open_member(struct vswitch *vswitch, struct port *port, int *ret_exit_status,
+		       struct err *reterr) REQUIRES(role_control)
+{
+	struct link_info link;
+	int r;
+
+	if (port->link.ifindex) {
+		r = port_open(vswitch, port, ret_exit_status, reterr);
+		if (r == 0 || link_get(NULL, port->link.ifindex, &link, NULL) == 0) {
+			return r;
+		}
+		port->link.ifindex = 0;
+	}
+	log_warn("port '%s': there is no such interface; the port waits for it", port->name);
+	return 0;
+}
+
 static int open_ports(struct vswitch *vswitch, int *ret_exit_status, struct err *reterr)
 	REQUIRES(role_control)
 {
-	for (int host = 0; host <= 1; host++) {         /* host ports take their MTU from the members */
+	/* host ports take their MTU from the members */
+	for (int host = 0; host <= 1; host++) {
 		for (struct port *port = port_next(vswitch, NULL); port;
 		     port = port_next(vswitch, port)) {
-			int r = 0;
+			int r;
 
 			if (port->host != (bool)host) {
 				continue;
 			}
-			if (host) {
-				r = port_open_host(vswitch, port, ret_exit_status, reterr);
-			} else if (port->link.ifindex) {
-				r = port_open(vswitch, port, ret_exit_status, reterr);
-			} else {
-				log_warn("port '%s': there is no such interface; the port waits "
-					 "for it",
-					 port->name);
-			}
+			r = host ? port_open_host(vswitch, port, ret_exit_status, reterr)
+				 : open_member(vswitch, port, ret_exit_status, reterr);
 			if (r < 0) {
 				return err_prefix(reterr, r, "port '%s'", port->name);
 			}
@@ -207,7 +222,6 @@ int start_all(struct vswitch *vswitch, const struct start_options *options, int 
 	*ret_exit_status = 4;
 	vswitch->started_ns = clock_now_ns();
 	clock_rfc3339(vswitch->config_loaded);
-	pthread_mutex_init(&vswitch->shared.census_gate, NULL);
 	vswitch->shared.control_eventfd = -1;
 	if ((r = setup_all(vswitch, reterr)) < 0) {
 		return r;
@@ -302,7 +316,6 @@ static void free_memory(struct vswitch *vswitch) REQUIRES(role_control)
 		frames_free(vswitch->frames);
 	}
 	setup_done(vswitch);
-	pthread_mutex_destroy(&vswitch->shared.census_gate);
 }
 
 int stop_all(struct vswitch *vswitch)
@@ -317,7 +330,10 @@ int stop_all(struct vswitch *vswitch)
 	vswitch->link_monitor = NULL;
 	stopped = stop_workers(vswitch);
 	if (!stopped) {
-		/* Its memory is in use: put the box back; the kernel takes the rest with the process. */
+		/*
+		 * Its memory is in use: put the box back; the kernel takes the rest with the
+		 * process.
+		 */
 		device_restore(NULL, vswitch->opener, vswitch->journal, note);
 		journal_close(vswitch->journal);
 		return 1;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * state - everything that the control thread knows: the configuration in force, bridges, ports, the table, the workers.
+ * state - everything that the control thread knows: the configuration in force, bridges, ports, the
+ * table, the workers.
  *
- * Fits:    made by start.c, run by control.c; ports.c, publish.c, addresses.c and inspect.c each work on their part of it.
- * Threads: all of it is [C]. Workers see none of it but `shared` and, through it, the view that publish.c builds from here.
+ * Fits:    made by start.c, run by control.c; ports.c, publish.c, addresses.c and inspect.c each
+ *          work on their part of it.
+ * Threads: all of it is [C]. Workers see none of it but `shared` and, through it, the view that
+ *          publish.c builds from here.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,11 +43,13 @@ extern const char *const port_state_name[PORT_STATE_N];
 enum port_life {
 	PORT_LIFE_CLOSED,
 	PORT_LIFE_OPEN,
-	PORT_LIFE_CLOSING,              /* unpublished; a grace period runs, then its sockets are closed */
+	/* unpublished; a grace period runs, then its sockets are closed */
+	PORT_LIFE_CLOSING,
 };
 
 struct port {
-	uint16_t idx;                   /* in vswitch.port and in the table; PORT_NONE: no such port */
+	/* in vswitch.port and in the table; PORT_NONE: no such port */
+	uint16_t idx;
 	uint8_t bridge_idx;
 	char name[CONF_NAME_BYTES];     /* in the file; for a glob the kernel's */
 	bool host, from_glob;

@@ -7,7 +7,9 @@
 
 #define MIGRATE_SLICE_LINES 4096u
 
-/* ---- growing: make, publish the pair, grace period, copy, publish alone, grace period, free ---- */
+/*
+ * ---- growing: make, publish the pair, grace period, copy, publish alone, grace period, free ----
+ */
 
 /* A pass by cursor belongs to one pair of tables: passes under way begin again. */
 static void set_tables(struct vswitch *vswitch, struct fdb_tables tables)
@@ -22,11 +24,6 @@ static void job_ends(struct vswitch *vswitch)
 	vswitch->table_job.running = false;
 	sd_event_source_disable_unref(vswitch->table_job.source);
 	vswitch->table_job.source = NULL;
-}
-
-static void free_table(void *arg)
-{
-	fdb_table_free(arg);
 }
 
 static void old_is_gone(void *arg) NO_THREAD_SAFETY
@@ -83,7 +80,8 @@ static void pair_is_known(void *arg)
 	}
 }
 
-static void make_bigger(void *arg)
+/* In the reclaim thread. */
+static void make_table(void *arg)
 {
 	struct vswitch *vswitch = arg;
 	struct table_job *job = &vswitch->table_job;
@@ -98,6 +96,9 @@ static void bigger_is_made(void *arg) NO_THREAD_SAFETY
 	struct fdb_tables was = vswitch->tables;
 	struct err err = {"out of memory"};
 
+	if (vswitch->stopping) {
+		return;                 /* tables_close() frees it */
+	}
 	if (job->error == 0) {
 		set_tables(vswitch, (struct fdb_tables){.cur = job->made, .old = was.cur});
 		job->made = NULL;
@@ -127,12 +128,12 @@ void tables_grow_if_wanted(struct vswitch *vswitch)
 		return;
 	}
 	job->lines_log2 = lines_log2 + 1;
-	if (reclaim_run(vswitch->reclaim, make_bigger, bigger_is_made, vswitch) == 0) {
+	if (reclaim_run(vswitch->reclaim, make_table, bigger_is_made, vswitch) == 0) {
 		job->running = true;
 	}
 }
 
-/* ---- the unfiltered flush ---- */
+/* ---- the unfiltered flush: make, publish alone, grace period, free ---- */
 
 static void flushed_is_gone(void *arg) NO_THREAD_SAFETY
 {
@@ -161,30 +162,47 @@ static bool show_fresh(struct vswitch *vswitch, struct fdb_table *fresh) REQUIRE
 		return false;
 	}
 	vswitch->table_job.made = was.cur;
-	vswitch->table_job.running = true;
 	if (reclaim_after_grace(vswitch->reclaim, flushed_is_gone, vswitch) < 0) {
 		log_err("table: no memory to free the flushed table; it stays");
 	}
 	return true;
 }
 
+static void fresh_is_made(void *arg) NO_THREAD_SAFETY
+{
+	struct vswitch *vswitch = arg;
+	struct fdb_table *fresh = vswitch->table_job.made;
+
+	if (vswitch->stopping) {
+		return;                 /* tables_close() frees it */
+	}
+	vswitch->table_job.made = NULL;
+	if (vswitch->table_job.error < 0 || !show_fresh(vswitch, fresh)) {
+		log_warn("table: no memory to flush it as a whole; nothing was flushed");
+		fdb_table_free(fresh);
+		job_ends(vswitch);
+	}
+}
+
 bool tables_flush(struct vswitch *vswitch, uint32_t *ret_n_removed)
 {
-	uint32_t lines_log2 = fdb_table_lines_log2(vswitch->tables.cur);
+	struct table_job *job = &vswitch->table_job;
 	struct fdb_counts counts;
-	struct fdb_table *fresh;
 
-	if (vswitch->table_job.running || fdb_table_bytes(lines_log2) > TABLES_INLINE_BYTES ||
-	    fdb_table_new(vswitch->fdb, lines_log2, &fresh, NULL) < 0) {
+	if (job->running || vswitch->stopping) {
 		return false;
 	}
 	fdb_counts(vswitch->fdb, &counts);
-	if (!show_fresh(vswitch, fresh)) {
-		free_table(fresh);
-		return false;
+	job->lines_log2 = fdb_table_lines_log2(vswitch->tables.cur);
+	job->running = true;
+	if (fdb_table_bytes(job->lines_log2) <= TABLES_INLINE_BYTES) {
+		make_table(vswitch);
+		fresh_is_made(vswitch);
+	} else if (reclaim_run(vswitch->reclaim, make_table, fresh_is_made, vswitch) < 0) {
+		job_ends(vswitch);
 	}
 	*ret_n_removed = counts.n_learned;
-	return true;
+	return job->running;
 }
 
 void tables_close(struct vswitch *vswitch)

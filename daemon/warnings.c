@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * warnings - what `status` warns about: worked out when asked, from the state as it is, so that nothing has to be cleared. See inspect.h.
+ * warnings - what `status` warns about: worked out when asked, from the state as it is, so that
+ * nothing has to be cleared. See inspect.h.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -98,7 +99,8 @@ static void table_warnings(const struct vswitch *vswitch, struct warnings *warni
 	if (counts.n_refused) {
 		add(warnings, "macs-refused", "table",
 		    "%llu times an address was not learned: its port or bridge is at its limit\n"
-		    "see 'viaductctl port show'; raise max-learned or limits.macs if these are stations",
+		    "see 'viaductctl port show'; raise max-learned or limits.macs if these are "
+		    "stations",
 		    (unsigned long long)counts.n_refused);
 	}
 	if (counts.n_full) {

@@ -21,7 +21,8 @@ void worker_wake(struct worker *worker)
 {
 	static const uint64_t one = 1;
 
-	atomic_thread_fence(memory_order_seq_cst);      /* the store before, then the flag: see worker.h */
+	/* the store before, then the flag: see worker.h */
+	atomic_thread_fence(memory_order_seq_cst);
 	if (atomic_load_explicit(&worker->sleeping, memory_order_relaxed) &&
 	    atomic_exchange_explicit(&worker->sleeping, false, memory_order_relaxed)) {
 		/* EAGAIN (the count is at its limit) means that a wake-up is pending already. */
@@ -214,7 +215,9 @@ static uint32_t receive_queue(struct worker *worker, const struct view *view, st
 	return n;
 }
 
-/* Frames from other workers go to the queue of ours that their port has; runs of one port at once. */
+/*
+ * Frames from other workers go to the queue of ours that their port has; runs of one port at once.
+ */
 static uint32_t receive_inbox(struct worker *worker, const struct view *view, uint32_t from)
 	REQUIRES(role_worker)
 {
@@ -387,8 +390,13 @@ static void census_stand_still(struct worker *worker)
 	}
 	/* Release: control, having seen this, reads what this worker's turns have written. */
 	atomic_store_explicit(&worker->census_seen, request, memory_order_release);
-	pthread_mutex_lock(&shared->census_gate);
-	pthread_mutex_unlock(&shared->census_gate);
+	/*
+	 * Acquire pairs with census_take(): control has read what this worker writes from now on.
+	 */
+	while ((int32_t)(atomic_load_explicit(&shared->census_done, memory_order_acquire) -
+			 request) < 0) {
+		sched_yield();
+	}
 }
 
 static void worker_loop(struct worker *worker) REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
@@ -422,6 +430,7 @@ static void *worker_main(void *arg) NO_THREAD_SAFETY
 	epoch_register();
 	worker_loop(worker);
 	epoch_unregister();
+	atomic_store_explicit(&worker->ended, true, memory_order_release);
 	return NULL;
 }
 
@@ -446,11 +455,13 @@ int worker_new(struct worker_shared *shared, uint32_t idx, uint32_t cpu, struct 
 	worker->wake_eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	worker->counters = aligned_alloc(64, counters_bytes);
 	worker->inbox = aligned_alloc(64, inbox_bytes);
+	if (worker->inbox) {
+		memset(worker->inbox, 0, inbox_bytes);
+	}
 	if (worker->wake_eventfd < 0 || !worker->counters || !worker->inbox) {
 		goto fail;
 	}
 	memset(worker->counters, 0, counters_bytes);
-	memset(worker->inbox, 0, inbox_bytes);
 	if (forward_init(&worker->fwd, shared->fdb, &worker->cache, worker->counters)) {
 		goto fail;
 	}
@@ -493,17 +504,36 @@ int worker_start(struct worker *worker, struct err *reterr)
 
 int worker_join(struct worker *worker, uint64_t deadline_ns)
 {
-	struct timespec at = {.tv_sec = (time_t)(deadline_ns / NS_PER_S),
-			      .tv_nsec = (long)(deadline_ns % NS_PER_S)};
+	const struct timespec nap = {.tv_nsec = (long)NS_PER_MS};
 
 	if (!worker->started) {
 		return 0;
 	}
-	if (pthread_clockjoin_np(worker->thread, NULL, CLOCK_MONOTONIC, &at)) {
-		return -ETIMEDOUT;
+	while (!atomic_load_explicit(&worker->ended, memory_order_acquire)) {
+		if (clock_now_ns() > deadline_ns) {
+			return -ETIMEDOUT;
+		}
+		nanosleep(&nap, NULL);
 	}
+	pthread_join(worker->thread, NULL);
 	worker->started = false;
 	return 0;
+}
+
+/* What others handed over after the last turn. */
+static void inbox_release(struct worker *worker)
+{
+	for (uint32_t w = 0; w < worker->shared->n_workers; w++) {
+		uint32_t n;
+
+		while ((n = handover_pop_spsc(&worker->inbox[w], worker->burst, BATCH_MAX)) > 0) {
+			for (uint32_t i = 0; i < n; i++) {
+				frame_release(&worker->cache,
+					      frame_idx_of(worker->shared->frames,
+							   worker->burst[i].addr));
+			}
+		}
+	}
 }
 
 void worker_free(struct worker *worker)
@@ -515,6 +545,9 @@ void worker_free(struct worker *worker)
 		close(worker->wake_eventfd);
 	}
 	forward_done(&worker->fwd);
+	if (worker->inbox) {
+		inbox_release(worker);
+	}
 	if (worker->cache.frames) {
 		frame_cache_done(&worker->cache);
 	}

@@ -11,13 +11,14 @@
  *          over; then what others handed over; then, once per queue: kick, reap, refill.
  *
  * Sleeping, the two sides' duties (no wake-up is lost, none is sent to a worker that is awake):
- *   sleeper:  stores `sleeping` = 1; fence; looks once more at its hand-over rings, the view pointer,
- *             the stop flag and the census request; only then sleeps in ppoll.
+ *   sleeper:  stores `sleeping` = 1; fence; looks once more at its hand-over rings, the view
+ *             pointer, the stop flag and the census request; only then sleeps in ppoll.
  *   waker:    stores what it has for the worker; fence; exchanges `sleeping` with 0 and, where it
  *             was 1, writes the eventfd.
  *   With both fences sequentially consistent, one of the two sees the other's store.
  *
- * Stopping: `stop` is looked at every turn; the worker ends with its cache given back.
+ * Stopping: `stop` is looked at every turn. worker_free() gives back the cache and what others have
+ *           handed over meanwhile; all workers must have stopped by then.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -34,16 +35,19 @@
 
 #define WORKERS_MAX       64u
 #define WORKER_EVENTS     4096u         /* a power of two */
-#define WORKER_TX_TIMER_MS 10           /* sockets with frames outstanding are kicked at least so often */
-#define WORKER_NOTICE_LEARNED 1024u     /* control looks at the table's load after so many new stations */
+/* sockets with frames outstanding are kicked at least so often */
+#define WORKER_TX_TIMER_MS 10
+/* control looks at the table's load after so many new stations */
+#define WORKER_NOTICE_LEARNED 1024u
 
 /* What every worker shares with control, and with one another. */
 struct worker_shared {
-	_Atomic(struct view *) view;            /* [E] stored with release by publish.c; pairs with view_get() */
+	/* [E] stored with release by publish.c; pairs with view_get() */
+	_Atomic(struct view *) view;
 	_Atomic bool stop;                      /* [C] */
 	_Atomic bool want_events;               /* [C] somebody watches MAC addresses */
 	_Atomic uint32_t census_request;        /* [C] see census.h */
-	pthread_mutex_t census_gate;
+	_Atomic uint32_t census_done;           /* [C] */
 	int control_eventfd;                    /* [const] a worker has something for control */
 	uint32_t n_workers;                     /* [const] */
 	struct worker **worker;                 /* [const] once they run */
@@ -54,7 +58,10 @@ struct worker_shared {
 	uint32_t batch;                         /* [const] */
 };
 
-/* A station came, moved or was forgotten, with the instant. One ring per worker, `_spsc` to control. */
+/*
+ * A station came, moved or was forgotten, with the instant. One ring per worker, `_spsc` to
+ * control.
+ */
 struct worker_event {
 	struct fwd_event event;
 	uint64_t realtime_ns;
@@ -78,9 +85,11 @@ struct worker {
 	pthread_t thread;                       /* [C] */
 	bool started;                           /* [C] */
 	int wake_eventfd;                       /* [const] */
-	struct handover *inbox;                 /* [const] one ring per worker; inbox[w] is filled by w */
+	/* [const] one ring per worker; inbox[w] is filled by w */
+	struct handover *inbox;
 	_Alignas(64) _Atomic bool sleeping;     /* the protocol above */
 	_Atomic uint32_t census_seen;           /* [W->C] */
+	_Atomic bool ended;                     /* [W->C] its last store; see worker_join() */
 	_Alignas(64) struct worker_stats stats;
 	struct worker_events events;
 	/* [W] from here on */
@@ -103,9 +112,12 @@ int worker_new(struct worker_shared *shared, uint32_t idx, uint32_t cpu, struct 
 /* Starts the loop, pinned. A view must be published. 0 or -errno (the CPU may not be used). */
 int worker_start(struct worker *worker, struct err *reterr) REQUIRES(role_control);
 
-/* After `stop` and a wake: waits for the thread's end, at most until 'deadline_ns'. 0 or -ETIMEDOUT. */
+/*
+ * After `stop` and a wake: waits for the thread's end, at most until 'deadline_ns'. 0 or
+ * -ETIMEDOUT.
+ */
 int worker_join(struct worker *worker, uint64_t deadline_ns) REQUIRES(role_control);
-void worker_free(struct worker *worker) REQUIRES(role_control); /* not running; NULL is fine */
+void worker_free(struct worker *worker) REQUIRES(role_control); /* none runs; NULL is fine */
 
 /* The waker's duty, after its store. Any thread. */
 void worker_wake(struct worker *worker);

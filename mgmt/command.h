@@ -4,8 +4,8 @@
  * command - the one table of what can be asked: words of the command line, method on the wire,
  * parameters with their types, who may ask.
  *
- * Fits:    method.c hangs the daemon's side on it by id, ctl_text.c the client's writers; both check
- *          parameters with command_args_parse(), so that they agree on what is valid.
+ * Fits:    method.c hangs the daemon's side on it by id, ctl_text.c the client's writers; both
+ *          check parameters with command_args_parse(), so that they agree on what is valid.
  *          describe.c prints it as a Varlink interface, ctl_args.c as --help.
  * Threads: any; all is constant.
  */
@@ -71,7 +71,7 @@ enum {
 
 struct command_param {
 	const char *name;               /* JSON key; with '-' for '_' the long option */
-	char letter;                    /* short option, or 0: then 'name' is no long option if LOCAL */
+	char letter;                    /* short option, or 0; LOCAL ones have no long form */
 	uint8_t flags;
 	enum command_type type;
 	const char *shown;              /* "BRIDGE": what stands for the value in --help */
@@ -117,9 +117,9 @@ struct command_args {
 };
 
 /*
- * Checks 'parameters' (NULL: none) against the table. 0; -EBADMSG: unknown, missing or of a wrong JSON
- * type, and '*ret_param' tells which; -EINVAL: a value that means nothing. null is an absent parameter.
- * '*ret_param' points into the table or into 'parameters'.
+ * Checks 'parameters' (NULL: none) against the table. 0; -EBADMSG: unknown, missing or of a wrong
+ * JSON type, and '*ret_param' tells which; -EINVAL: a value that means nothing. null is an absent
+ * parameter. '*ret_param' points into the table or into 'parameters'.
  */
 int command_args_parse(const struct command *command, json_t *parameters, struct command_args *ret,
 		       const char **ret_param, struct err *reterr);

@@ -18,7 +18,7 @@ struct conn {
 	struct quota_user *user;
 	struct method_env env;
 	int fd;
-	sd_event_source *io, *work;     /* 'work' runs once, whenever there is something to handle */
+	sd_event_source *io, *work;     /* 'work' runs once, when there is something to handle */
 	struct bytes in, out;
 	size_t n_scanned;               /* bytes of 'in' known to have no NUL */
 	size_t n_held;                  /* what quota_hold() was told */
@@ -96,8 +96,8 @@ static void read_requests(struct conn *conn)
 }
 
 /*
- * The peer is gone, and epoll says so until the socket is closed: takes what it left (a oneway call may
- * be there), so that the socket need not be looked at any more.
+ * The peer is gone, and epoll says so until the socket is closed: takes what it left (a oneway call
+ * may be there), so that the socket need not be looked at any more.
  */
 static void read_rest(struct conn *conn)
 {

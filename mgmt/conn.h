@@ -5,10 +5,10 @@
  *
  * Fits:    server.c accepts and owns the home that all connections share; method.c answers.
  * Threads: control only; nothing here blocks.
- * Flow:    a client is read from only while none of its requests waits, and its requests are handled
- *          only while less than CONN_OUT_HIGH of replies is held for it. Who pipelines without reading
- *          therefore fills the kernel's socket buffers and then itself stands still.
- *          A watcher cannot be held up that way: see CONN_OUT_WATCH_MAX.
+ * Flow:    a client is read from only while none of its requests waits, and its requests are
+ *          handled only while less than CONN_OUT_HIGH of replies is held for it. Who pipelines
+ *          without reading therefore fills the kernel's socket buffers and then itself stands
+ *          still. A watcher cannot be held up that way: see CONN_OUT_WATCH_MAX.
  * Life:    conn_settle() at the end of each callback is the only place where a connection ends by
  *          itself; nothing touches it after that.
  */

@@ -206,7 +206,8 @@ static json_t *write_bridge(const void *value)
 	json_t *object = write_bridge_short(bridge);
 	uint32_t n_names = bridge->port_name ? bridge->n_ports : 0;
 
-	if (json_object_set_new(object, "ageing_seconds", write_ms_as_seconds(&bridge->ageing_ms)) ||
+	if (json_object_set_new(object, "ageing_seconds",
+				write_ms_as_seconds(&bridge->ageing_ms)) ||
 	    json_object_set_new(object, "port_names", write_names(bridge->port_name, n_names))) {
 		json_decref(object);
 		return NULL;
@@ -234,7 +235,8 @@ static json_t *write_status_config(const void *value)
 		FIELD(mgmt_status, "path", config_path, write_text),
 		FIELD(mgmt_status, "loaded", config_loaded, write_text_or_null),
 		FIELD(mgmt_status, "matches_file", config_matches_file, write_bool),
-		FIELD(mgmt_status, "try_remaining_seconds", config_try_remaining_seconds, write_i64),
+		FIELD(mgmt_status, "try_remaining_seconds", config_try_remaining_seconds,
+		      write_i64),
 	};
 
 	return OBJECT(field, value);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * json - snapshots as the JSON documents of manual 3: every key always there, in the manual's order.
+ * json - snapshots as the JSON documents of manual 3: every key always there, in the manual's
+ * order.
  *
- * Fits:    method.c and walk.c make replies of them. The fields of each object are a table in json.c.
+ * Fits:    method.c and walk.c make replies of them. The fields of each object are a table in
+ *          json.c.
  * Memory:  each function returns a new reference, or NULL where there was no memory.
- * Text:    what is not UTF-8 (an interface name may be anything) is shown with '?' for each such byte.
+ * Text:    what is not UTF-8 (an interface name may be anything) is shown with '?' for each such
+ *          byte.
  */
 #include <jansson.h>
 

@@ -12,8 +12,8 @@
 #include "mgmt/json.h"
 
 /*
- * One method: asks the daemon and makes the reply's parameters. With MGMT_OK '*ret' may be NULL: there
- * was no memory for it.
+ * One method: asks the daemon and makes the reply's parameters. With MGMT_OK '*ret' may be NULL:
+ * there was no memory for it.
  */
 typedef enum mgmt_error handler_fn(const struct method_env *env, const struct command_args *args,
 				   json_t **ret, struct err *reterr);
@@ -316,7 +316,9 @@ static json_t *refuse_parameters(int error, const char *param, const struct err 
 	return service_error("InvalidParameter", "parameter", param);
 }
 
-/* Everything that can be wrong before the daemon is asked. NULL: nothing, and '*ret_args' is set. */
+/*
+ * Everything that can be wrong before the daemon is asked. NULL: nothing, and '*ret_args' is set.
+ */
 static json_t *refuse(const struct method_env *env, const struct command *command,
 		      const struct varlink_call *call, struct command_args *ret_args)
 {
@@ -433,7 +435,8 @@ enum method_outcome method_call(const struct method_env *env, const struct varli
 		return replied(refuse_interface(call->method), ret_message);
 	}
 	if (!command) {
-		return replied(service_error("MethodNotFound", "method", call->method), ret_message);
+		return replied(service_error("MethodNotFound", "method", call->method),
+			       ret_message);
 	}
 	refusal = refuse(env, command, call, &args);
 	if (refusal) {

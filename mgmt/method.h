@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * method - from a call to its answer: finds the method, checks rights and parameters, asks the daemon.
+ * method - from a call to its answer: finds the method, checks rights and parameters, asks the
+ * daemon.
  *
  * Fits:    conn.c sends what comes out. Pure but for what 'ops' does.
  * Threads: control only.

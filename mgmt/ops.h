@@ -52,14 +52,17 @@ struct mgmt_ops {
 				     struct err *reterr);
 	enum mgmt_error (*port_set)(void *ctx, const char *port, bool enabled, struct err *reterr);
 	/*
-	 * Walks the table from '*cursor' (0 at first): looks at one line at least and at about 'max'
-	 * entries, offers those that match, advances '*cursor'; '*ret_done' at its end. So that a walk
-	 * of millions, or a filter that matches nothing, does not stop the control loop.
+	 * Walks the table from '*cursor' (0 at first): looks at one line at least and at about
+	 * 'max' entries, offers those that match, advances '*cursor'; '*ret_done' at its end. So
+	 * that a walk of millions, or a filter that matches nothing, does not stop the control
+	 * loop.
 	 */
 	enum mgmt_error (*mac_walk)(void *ctx, const struct mgmt_mac_filter *filter,
 				    uint32_t *cursor, uint32_t max, mgmt_mac_fn *fn, void *arg,
 				    bool *ret_done, struct err *reterr);
-	/* One address: every match, without a walk (a look-up per FID). No match is no error here. */
+	/*
+	 * One address: every match, without a walk (a look-up per FID). No match is no error here.
+	 */
 	enum mgmt_error (*mac_get)(void *ctx, const struct mgmt_mac_filter *filter, mgmt_mac_fn *fn,
 				   void *arg, struct err *reterr);
 	/* 'vlan' -1: the port's PVID. Either 'port', or 'bridge' with 'drop'. */

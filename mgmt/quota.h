@@ -4,7 +4,8 @@
  * quota - how much of the server each user has: connections, and bytes held for them.
  *
  * Why:     the socket is open to all. One user must be able neither to keep the others out nor to
- *          make the daemon grow. Users who may change things have a share that the others cannot use up.
+ *          make the daemon grow. Users who may change things have a share that the others cannot
+ *          use up.
  * Memory:  one struct per user who has a connection.
  */
 #include <stdbool.h>
@@ -38,5 +39,8 @@ struct quota {
 struct quota_user *quota_enter(struct quota *quota, uid_t uid, bool trusted);
 void quota_leave(struct quota *quota, struct quota_user *user);
 
-/* 'more' bytes (or fewer) are held for 'user'. false: over the limit; they are counted all the same. */
+/*
+ * 'more' bytes (or fewer) are held for 'user'. false: over the limit; they are counted all the
+ * same.
+ */
 bool quota_hold(struct quota *quota, struct quota_user *user, ssize_t more);

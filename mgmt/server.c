@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -19,7 +20,7 @@
 
 #define ACCEPTS_PER_TURN 16
 #define BACKLOG          128
-#define PAUSE_US         1000000u       /* how long to accept nothing when descriptors have run out */
+#define PAUSE_US         1000000u       /* to accept nothing when descriptors have run out */
 #define NO_GROUP         ((gid_t)-1)
 #define GROUPS_MAX       65536u         /* NGROUPS_MAX of the kernel */
 
@@ -196,7 +197,7 @@ static int make_address(const char *path, struct sockaddr_un *ret, struct err *r
 			       "control socket '%s': the path has more than %zu characters", path,
 			       sizeof(ret->sun_path) - 1);
 	}
-	strcpy(ret->sun_path, path);
+	snprintf(ret->sun_path, sizeof(ret->sun_path), "%s", path);
 	return 0;
 }
 
@@ -250,7 +251,10 @@ static int bind_and_listen(struct mgmt_server *server, struct err *reterr)
 		return err_set(reterr, errno, "control socket '%s': %s", server->path,
 			       strerror(errno));
 	}
-	/* Reading is open to all; who may change is asked per call. Nobody can connect before listen(). */
+	/*
+	 * Reading is open to all; who may change is asked per call. Nobody can connect before
+	 * listen().
+	 */
 	if (lstat(server->path, &st) || chmod(server->path, 0666) ||
 	    listen(server->fd, BACKLOG)) {
 		return err_set(reterr, errno, "control socket '%s': %s", server->path,

@@ -4,9 +4,10 @@
  * snapshot - what the daemon tells about itself: plain copies, made by daemon/inspect.c, written as
  * JSON by mgmt/json.c. Manual 3.
  *
- * Null:   a field of a signed type holds MGMT_NULL where the manual says null; a string is "" there.
- * Memory: arrays are made with malloc by who fills them, freed by the _done function. Text is copied
- *         in.
+ * Null:   a field of a signed type holds MGMT_NULL where the manual says null; a string is ""
+ *         there.
+ * Memory: arrays are made with malloc by who fills them, freed by the _done function. Text is
+ *         copied in.
  * Threads: control only.
  */
 #include <stdbool.h>

@@ -17,7 +17,9 @@ static size_t skip_string(const char *text, size_t n, size_t i)
 	return i;
 }
 
-/* Counts brackets and commas outside of strings: enough to bound the tree, whatever else is wrong. */
+/*
+ * Counts brackets and commas outside of strings: enough to bound the tree, whatever else is wrong.
+ */
 static bool within_limits(const char *text, size_t n)
 {
 	unsigned int depth = 0, n_values = 1;
@@ -91,7 +93,8 @@ int varlink_call_parse(const char *text, size_t n, struct varlink_call *ret, str
 	int error = 0;
 
 	if (!within_limits(text, n)) {
-		return err_set(reterr, EBADMSG, "the message nests too deep or has too many values");
+		return err_set(reterr, EBADMSG, "the message nests too deep, or has too many "
+					"values");
 	}
 	call.message = json_loadb(text, n, JSON_REJECT_DUPLICATES, &where);
 	if (!json_is_object(call.message)) {

@@ -4,8 +4,9 @@
  * varlink - messages of the Varlink protocol: a call as it came, replies and errors as they go.
  *
  * Fits:    conn.c cuts the stream at its NUL bytes, method.c answers. Pure: no socket here.
- * Limits:  a call nests at most VARLINK_DEPTH_MAX deep and has at most VARLINK_VALUES_MAX values; this is
- *          counted before the text is parsed, so that a small text cannot become a large tree.
+ * Limits:  a call nests at most VARLINK_DEPTH_MAX deep and has at most VARLINK_VALUES_MAX values;
+ *          this is counted before the text is parsed, so that a small text cannot become a large
+ *          tree.
  * Spec:    varlink.org, "Method call": method, parameters, oneway, more, upgrade.
  */
 #include <stdbool.h>
@@ -18,7 +19,7 @@
 
 #define VARLINK_DEPTH_MAX   8u
 #define VARLINK_VALUES_MAX  64u
-#define VARLINK_REQUEST_MAX ((1u << 20) + (1u << 18))   /* a configuration of 1 MiB, and its escapes */
+#define VARLINK_REQUEST_MAX ((1u << 20) + (1u << 18))   /* 1 MiB of text, and escapes */
 
 #define VARLINK_INTERFACE "io.viaduct"
 #define VARLINK_SERVICE   "org.varlink.service"
@@ -30,7 +31,10 @@ struct varlink_call {
 	bool more, oneway;
 };
 
-/* One message without its NUL. 0, or -EBADMSG: what came is no call, and the peer no Varlink client. */
+/*
+ * One message without its NUL. 0, or -EBADMSG: what came is no call, and the peer no Varlink
+ * client.
+ */
 int varlink_call_parse(const char *text, size_t n, struct varlink_call *ret, struct err *reterr);
 void varlink_call_done(struct varlink_call *call);
 

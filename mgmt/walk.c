@@ -96,7 +96,9 @@ static bool offer(const struct mgmt_mac *mac, void *arg)
 		walk->too_many = true;
 		return false;
 	}
-	/* Sent when the next row is there, so that the last reply, without `continues`, has rows. */
+	/*
+	 * Sent when the next row is there, so that the last reply, without `continues`, has rows.
+	 */
 	if (walk->more && json_array_size(walk->rows) == WALK_ROWS_MAX && !send_rows(walk, true)) {
 		walk->broken = true;
 		return false;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * walk - one `mac show` under way: the table in slices, so that millions of addresses neither stop the
- * control loop nor pile up in memory.
+ * walk - one `mac show` under way: the table in slices, so that millions of addresses neither stop
+ * the control loop nor pile up in memory.
  *
  * Fits:    method.c begins one, conn.c takes a step whenever its replies have drained.
- * Replies: with `more` up to WALK_ROWS_MAX rows each; without, one reply of at most WALK_ROWS_SINGLE
- *          rows, else TooMany. A count is one reply in any case.
+ * Replies: with `more` up to WALK_ROWS_MAX rows each; without, one reply of at most
+ *          WALK_ROWS_SINGLE rows, else TooMany. A count is one reply in any case.
  */
 #include <stdbool.h>
 

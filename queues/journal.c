@@ -277,7 +277,10 @@ static bool lock_owner_is_ending(const struct journal *journal)
 	return *pid && readlink(path, exe, sizeof(exe)) < 0 && errno == ENOENT;
 }
 
-/* Another try, soon? A signal takes a moment to act, so that even a live owner is waited for a little. */
+/*
+ * Another try, soon? A signal takes a moment to act, so that even a live owner is waited for a
+ * little.
+ */
 static bool lock_wait(const struct journal *journal, uint64_t since_ns)
 {
 	const struct timespec nap = {.tv_nsec = 10 * (long)NS_PER_MS};

@@ -66,8 +66,8 @@ int xport_open(const struct xport_config *config, struct frames *frames, struct 
 /*
  * Closes; NULL and half-open are fine. No worker may know the queues any more. Waits at most
  * 'drain_ms' for completions, then closes anyway: after that the kernel holds nothing, and every
- * frame that it held is in 'cache'. (A device that will not let go of a queue's memory within
- * another second keeps the port's frames: they are never used again rather than used twice.)
+ * frame that it held is in 'cache'. (A device that will not let go of a queue's memory within two
+ * more seconds keeps the port's frames: they are never used again rather than used twice.)
  */
 void xport_close(struct xport *xport, struct frame_cache *cache, uint32_t drain_ms)
 	REQUIRES(role_control);

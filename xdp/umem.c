@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@
 #endif
 
 #define CACHE_LINE_BYTES 64u
-#define RELEASE_WAIT_NS	 NS_PER_S
+#define RELEASE_WAIT_NS	 (2 * NS_PER_S)
 #define RELEASE_BLIND_NS (50 * NS_PER_MS)
 #define RELEASE_POLL_NS	 NS_PER_MS
 #define SKB_BYTES	 4096u /* what the kernel counts for a frame on its way out, at most */
@@ -114,6 +115,8 @@ static int socket_open(struct umem *umem, const struct xport_config *config, enu
 		return r;
 	}
 	xq->fd = xsk_socket__fd(xq->socket);
+	/* A child that outlives the port would keep its queues busy. */
+	(void)fcntl(xq->fd, F_SETFD, FD_CLOEXEC);
 	return 0;
 }
 
@@ -227,11 +230,18 @@ int umem_open(struct umem *umem, const struct xport_config *config, enum xq_mode
  * Whether the kernel may read or write frames after the socket's descriptor is closed: it lets go
  * of a socket's buffers in deferred work. Until then a zero-copy device goes on receiving into
  * them, and packets on their way out point into them on drivers that do not copy. In copy modes
- * with every completion home nothing does: closing waits for receivers.
+ * nothing does once every frame that was taken from the TX ring has completed: closing waits for
+ * receivers.
  */
 static bool queue_may_linger(const struct xq *xq)
 {
-	return xq->socket && (xq->tx_only_kernel_wakes || xq->tx_outstanding > 0);
+	struct xq_levels levels;
+
+	if (!xq->socket) {
+		return false;
+	}
+	xq_levels(xq, &levels);
+	return xq->tx_only_kernel_wakes || xq->tx_outstanding > levels.tx_used;
 }
 
 /*
@@ -291,11 +301,9 @@ static void pause_ns(uint64_t ns)
 	nanosleep(&ts, NULL);
 }
 
-/* False: the device still has the queue's frames after RELEASE_WAIT_NS. */
-static bool queue_wait_released(uint32_t ifindex, uint32_t queue_id)
+/* False: the device still has the queue's frames at the deadline. */
+static bool queue_wait_released(uint32_t ifindex, uint32_t queue_id, uint64_t deadline)
 {
-	uint64_t deadline = clock_now_ns() + RELEASE_WAIT_NS;
-
 	for (;;) {
 		int r = queue_try(ifindex, queue_id);
 
@@ -362,6 +370,7 @@ void umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache)
 {
 	bool may_linger[XPORT_QUEUES_MAX] = {false};
 	bool released = true;
+	uint64_t deadline;
 
 	if (umem->n_created == 0) {
 		return;
@@ -378,8 +387,10 @@ void umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache)
 		(void)r;
 		umem->umem = NULL;
 	}
+	/* One for all queues, so that a port with many closes in bounded time too. */
+	deadline = clock_now_ns() + RELEASE_WAIT_NS;
 	for (uint32_t q = 0; q < umem->n_created && released; q++) {
-		released = !may_linger[q] || queue_wait_released(ifindex, q);
+		released = !may_linger[q] || queue_wait_released(ifindex, q, deadline);
 	}
 	if (released) {
 		reclaim(umem, cache);

@@ -188,7 +188,8 @@ void fdb_learn_burst(struct fdb *fdb, const struct fdb_tables *tables,
 struct fdb_entry {
 	uint64_t key;
 	uint8_t port_idx;
-	uint8_t age_ticks;              /* whole ticks since its stamp; static: 0 */
+	uint8_t age_ticks;              /* whole ticks since its stamp; static: 0; sticky: the ager
+					   keeps it from exceeding FDB_AGE_TICKS + 1 by much */
 	bool is_static, sticky, local;
 };
 
@@ -222,8 +223,8 @@ uint32_t fdb_n_lines(const struct fdb_tables *tables);
 
 /*
  * The same for "dynamic and its age, by its group's clock, is over": one pass of the ager.
- * 'removed' (may be NULL) is told each. A pass must not take longer than 6 ticks: stamps wrap
- * after 32.
+ * 'removed' (may be NULL) is told each. It must not come to an entry later than 3 ticks: stamps
+ * wrap.
  */
 uint32_t fdb_age(struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cursor,
 		 uint32_t n_lines, void (*removed)(const struct fdb_entry *entry, void *arg),

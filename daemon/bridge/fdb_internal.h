@@ -24,7 +24,8 @@
  * cur after the reader had asked there is still found in old. The phase of old says more:
  *   CLOSED     from publication to the first fdb_migrate(): some workers may see old alone, so
  *              all write to old and cur stays empty.
- *   MIGRATING  every worker sees the pair: new addresses go to cur, control copies the rest.
+ *   MIGRATING  every worker sees the pair: new addresses go to cur, control copies the rest. They
+ *              may take only what room that leaves, else an address of old would find none.
  *   DRAINED    all that lives is in cur: some workers may see cur alone, and what they delete
  *              stays behind in old, where it means nothing any more.
  * The phase is read under the key's locks. Whoever took them later than a thread that saw a phase
@@ -59,6 +60,8 @@ struct fdb_table {
 	/* apart from the above, which every look-up reads */
 	_Alignas(64) _Atomic uint32_t phase;    /* [C] writes: enum fdb_phase, while this is old */
 	_Atomic bool was_full;                  /* any writer sets it: refused an address */
+	_Atomic uint32_t room;                  /* [C] writes: for new ones while old migrates */
+	_Atomic uint32_t n_new;                 /* any writer, read-modify-write: of these, taken */
 };
 
 struct fdb_group {
@@ -207,6 +210,9 @@ uint64_t fdb_home_find(const struct fdb_tables *tables, uint64_t mixed, struct f
 
 /* Where new addresses go. */
 struct fdb_table *fdb_home_of_new(const struct fdb_tables *tables);
+
+/* Marks that an address found no place: growth is wanted. */
+void fdb_table_refused(struct fdb_table *table);
 
 enum fdb_insert {
 	FDB_INSERT_DONE,

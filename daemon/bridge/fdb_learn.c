@@ -96,6 +96,20 @@ static uint64_t learned_rest(const struct fdb_learner *learner, uint64_t mixed)
 	return word_with_stamp(rest, stamp_now(learner->clock, mixed));
 }
 
+/* Into the table that takes new ones. While old migrates, its addresses come first. */
+static enum fdb_insert insert_new(struct learning *l, uint64_t mixed)
+{
+	const struct fdb_table *old = l->tables->old;
+	struct fdb_table *table = fdb_home_of_new(l->tables);
+
+	if (old && table_phase(old) == FDB_PHASE_MIGRATING &&
+	    !fdb_count_reserve(&table->n_new, &table->room)) {
+		fdb_table_refused(table);
+		return FDB_INSERT_FULL;
+	}
+	return fdb_table_insert(table, mixed, learned_rest(l->learner, mixed));
+}
+
 static enum fdb_learned learn_new(struct learning *l, uint64_t mixed)
 {
 	uint32_t group = fdb_mixed_group(l->fdb, mixed);
@@ -107,8 +121,7 @@ static enum fdb_learned learn_new(struct learning *l, uint64_t mixed)
 		l->n_refused++;
 		return FDB_REFUSED;
 	}
-	switch (fdb_table_insert(fdb_home_of_new(l->tables), mixed,
-				 learned_rest(l->learner, mixed))) {
+	switch (insert_new(l, mixed)) {
 	case FDB_INSERT_DONE:
 		return FDB_LEARNED;
 	case FDB_INSERT_FULL:

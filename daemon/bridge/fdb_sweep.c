@@ -83,6 +83,7 @@ struct removal {
 	const struct fdb_tables *tables;
 	fdb_pred_fn *pred;
 	void *arg;
+	bool ageing;
 };
 
 /* Removes what the predicate was shown; what changed meanwhile is judged again. true: removed. */
@@ -114,6 +115,28 @@ static bool remove_one(const struct removal *r, uint64_t mixed, uint64_t word,
 	return cleared;
 }
 
+/*
+ * A sticky address never ages, but its stamp would come round and make it look young: keeps it at
+ * the age at which others go.
+ */
+static void hold_sticky(const struct removal *r, uint64_t mixed, uint64_t word)
+	REQUIRES(role_control)
+{
+	uint32_t now = stamp_now(fdb_group_clock(r->fdb, fdb_mixed_group(r->fdb, mixed)), mixed);
+	struct fdb_place home;
+	struct fdb_lock lock;
+
+	if (stamp_age(now, word_stamp(word)) <= FDB_AGE_TICKS + 1) {
+		return;
+	}
+	fdb_key_lock(r->tables, mixed, &lock);
+	if (fdb_home_find(r->tables, mixed, &home) == word) {
+		line_replace(home.line, home.slot, &word,
+			     word_with_stamp(word, (now - FDB_AGE_TICKS - 1) % WORD_STAMPS));
+	}
+	fdb_key_unlock(&lock);
+}
+
 static uint32_t sweep_remove(const struct removal *r, uint32_t *cursor, uint32_t n_lines,
 			     void (*removed)(const struct fdb_entry *entry, void *arg), void *arg)
 	REQUIRES(role_control)
@@ -127,6 +150,10 @@ static uint32_t sweep_remove(const struct removal *r, uint32_t *cursor, uint32_t
 		uint32_t n = sweep_line(r->tables, *cursor, mixed, word);
 
 		for (uint32_t i = 0; i < n; i++) {
+			if (r->ageing && word[i] & WORD_STICKY) {
+				hold_sticky(r, mixed[i], word[i]);
+				continue;
+			}
 			if (!remove_one(r, mixed[i], word[i], &entry)) {
 				continue;
 			}
@@ -151,14 +178,15 @@ uint32_t fdb_remove_if(struct fdb *fdb, const struct fdb_tables *tables, fdb_pre
 static bool entry_is_over(const struct fdb_entry *entry, void *arg)
 {
 	(void)arg;
-	return !entry->is_static && !entry->sticky && entry->age_ticks >= FDB_AGE_TICKS + 1;
+	return !entry->is_static && entry->age_ticks >= FDB_AGE_TICKS + 1;
 }
 
 uint32_t fdb_age(struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cursor,
 		 uint32_t n_lines, void (*removed)(const struct fdb_entry *entry, void *arg),
 		 void *arg)
 {
-	struct removal removal = {.fdb = fdb, .tables = tables, .pred = entry_is_over};
+	struct removal removal = {
+		.fdb = fdb, .tables = tables, .pred = entry_is_over, .ageing = true};
 
 	role_assert_control();
 	return sweep_remove(&removal, cursor, n_lines, removed, arg);
@@ -238,6 +266,18 @@ static void migrate_line(struct fdb *fdb, const struct fdb_tables *tables, uint3
 	}
 }
 
+/* What cur can take beside all that there is, at a load that refuses nobody. */
+static uint32_t room_for_new(const struct fdb *fdb, const struct fdb_tables *tables)
+{
+	uint64_t usable = ((uint64_t)FDB_SLOTS_PER_LINE << tables->cur->lines_log2) * 17 / 20;
+	struct fdb_counts counts;
+	uint64_t n;
+
+	fdb_counts(fdb, &counts);
+	n = (uint64_t)counts.n_learned + counts.n_static;
+	return usable > n ? (uint32_t)(usable - n) : 0;
+}
+
 /*
  * First a pass over the locks, after which nothing is inserted into old, or displaced there; then
  * one that copies. Words of old keep their stamps meanwhile: workers refresh under the key's lock
@@ -250,6 +290,8 @@ bool fdb_migrate(struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cur
 
 	role_assert_control();
 	if (*cursor == 0) {
+		atomic_store_explicit(&tables->cur->room, room_for_new(fdb, tables),
+				      memory_order_relaxed);
 		atomic_store_explicit(&tables->old->phase, FDB_PHASE_MIGRATING,
 				      memory_order_release);
 	}

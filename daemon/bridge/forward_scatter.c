@@ -184,11 +184,10 @@ static void form_emit(struct fwd_burst *b, const struct form *form, uint32_t n,
 	}
 }
 
-/* Both forms have takers, so one of them leaves as a copy: the one that needs an edit. */
+/* Both forms have takers, so one of them leaves as a copy. The copy first: edits are in place. */
 static bool emit_both(struct fwd_burst *b, const struct form form[2], const uint32_t n[2],
 		      const struct frame_desc *desc)
 {
-	uint32_t of_copy = form[0].edit != EDIT_NONE ? 0 : 1;
 	struct frame_desc copy;
 	uint32_t frame_idx;
 
@@ -196,8 +195,8 @@ static bool emit_both(struct fwd_burst *b, const struct form form[2], const uint
 		return false;
 	}
 	copy = edit_copy(b->frames, desc, frame_idx);
-	form_emit(b, &form[of_copy], n[of_copy], copy);
-	form_emit(b, &form[!of_copy], n[!of_copy], *desc);
+	form_emit(b, &form[0], n[0], *desc);
+	form_emit(b, &form[1], n[1], copy);
 	return true;
 }
 

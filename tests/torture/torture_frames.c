@@ -17,6 +17,7 @@
 
 #define N_THREADS 3u
 #define N_FRAMES  2048u
+#define N_SLABS	  5u /* few, so that the same ones meet on top of the stacks */
 #define N_HELD	  700u /* more than a third: the pool runs empty again and again */
 #define RUN_NS	  NS_PER_S
 
@@ -123,6 +124,43 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
+/*
+ * Slabs only, of a pool with few: each pop races with pops and pushes of the same two or three.
+ * Without the tags in the stacks' words this doubles a slab in most runs (ABA).
+ */
+static void *slabs_main(void *arg)
+{
+	struct worker *worker = arg;
+	struct frame_cache cache;
+	uint64_t end = clock_now_ns() + RUN_NS;
+
+	frame_cache_init(&cache, worker->frames);
+	while (clock_now_ns() < end) {
+		for (int i = 0; i < 256; i++) {
+			uint32_t n = (uint32_t)rand_r(&worker->seed) % 3;
+
+			while (n-- && frame_cache_refill(&cache)) {
+				worker->n_taken += FRAME_SLAB;
+			}
+			for (uint32_t k = 0; k < cache.n; k += FRAME_SLAB) {
+				uint8_t *byte = worker->frames->area +
+						frame_addr_of(worker->frames, cache.idx[k]);
+
+				worker->n_doubled += *byte != 0;
+				*byte = worker->mark;
+			}
+			while (cache.n) {
+				*(worker->frames->area +
+				  frame_addr_of(worker->frames, cache.idx[cache.n - FRAME_SLAB])) =
+					0;
+				frame_cache_spill(&cache);
+			}
+		}
+	}
+	frame_cache_done(&cache);
+	return NULL;
+}
+
 static void release_posted(struct frames *frames)
 {
 	struct frame_cache cache;
@@ -152,39 +190,68 @@ static uint32_t count_distinct(struct frames *frames)
 	return n;
 }
 
-int main(int argc, char **argv)
-{
-	const char *text = argc > 1 ? argv[1] : getenv("SEED");
-	unsigned int seed = text ? (unsigned int)strtoul(text, NULL, 0) : (unsigned int)getpid();
-	struct worker worker[N_THREADS] = {0};
-	uint64_t n_taken = 0, n_empty = 0, n_doubled = 0;
-	struct frames *frames;
-	struct err err;
+struct totals {
+	uint64_t n_taken, n_empty, n_doubled;
+};
 
-	if (frames_new(N_FRAMES, 11, &frames, &err) < 0) {
-		printf("Bail out! %s\n", err.text);
-		return 1;
-	}
-	printf("# seed %u\n", seed);
+static struct totals run(void *(*thread_main)(void *), struct frames *frames, unsigned int seed)
+{
+	struct worker worker[N_THREADS] = {0};
+	struct totals totals = {0};
+
 	for (uint32_t t = 0; t < N_THREADS; t++) {
 		worker[t].frames = frames;
 		worker[t].seed = seed + t;
 		worker[t].mark = (uint8_t)(t + 1);
-		pthread_create(&worker[t].thread, NULL, worker_main, &worker[t]);
+		pthread_create(&worker[t].thread, NULL, thread_main, &worker[t]);
 	}
 	for (uint32_t t = 0; t < N_THREADS; t++) {
 		pthread_join(worker[t].thread, NULL);
-		n_taken += worker[t].n_taken;
-		n_empty += worker[t].n_empty;
-		n_doubled += worker[t].n_doubled;
+		totals.n_taken += worker[t].n_taken;
+		totals.n_empty += worker[t].n_empty;
+		totals.n_doubled += worker[t].n_doubled;
 	}
-	release_posted(frames);
-	tap_ok(n_doubled == 0, "no frame was held by two (%llu taken)",
-	       (unsigned long long)n_taken);
-	tap_ok(n_empty > 0, "the pool ran empty under them (%llu times)",
-	       (unsigned long long)n_empty);
-	tap_ok(frames->n_pool == N_FRAMES, "every frame is back in the pool (%u)", frames->n_pool);
-	tap_ok(count_distinct(frames) == N_FRAMES, "once");
+	return totals;
+}
+
+static struct frames *frames_of(uint32_t n_frames)
+{
+	struct frames *frames = NULL;
+	struct err err;
+
+	if (frames_new(n_frames, 11, &frames, &err) < 0) {
+		printf("Bail out! %s\n", err.text);
+		exit(1);
+	}
+	return frames;
+}
+
+static void check(const char *what, struct frames *frames, const struct totals *totals)
+{
+	tap_ok(totals->n_doubled == 0, "%s: no frame was held by two (%llu taken)", what,
+	       (unsigned long long)totals->n_taken);
+	tap_ok(frames->n_pool == frames->n_frames, "%s: every frame is back in the pool (%u)", what,
+	       frames->n_pool);
+	tap_ok(count_distinct(frames) == frames->n_frames, "%s: once", what);
 	frames_free(frames);
+}
+
+int main(int argc, char **argv)
+{
+	const char *text = argc > 1 ? argv[1] : getenv("SEED");
+	unsigned int seed = text ? (unsigned int)strtoul(text, NULL, 0) : (unsigned int)getpid();
+	struct frames *frames;
+	struct totals totals;
+
+	printf("# seed %u\n", seed);
+	frames = frames_of(N_SLABS * FRAME_SLAB);
+	totals = run(slabs_main, frames, seed);
+	check("slabs", frames, &totals);
+	frames = frames_of(N_FRAMES);
+	totals = run(worker_main, frames, seed);
+	release_posted(frames);
+	tap_ok(totals.n_empty > 0, "the pool ran empty under them (%llu times)",
+	       (unsigned long long)totals.n_empty);
+	check("frames", frames, &totals);
 	return tap_done();
 }

@@ -287,6 +287,9 @@ static enum mgmt_error fake_mac_flush(void *ctx, const struct mgmt_mac_filter *f
 	fake->filter = *filter;
 	snprintf(fake->flush_bridge, MGMT_NAME_BYTES, "%s", filter->bridge ? filter->bridge : "");
 	snprintf(fake->flush_port, MGMT_NAME_BYTES, "%s", filter->port ? filter->port : "");
+	if (fake->on_flush) {
+		fake->on_flush(fake->on_flush_arg);
+	}
 	*ret_flushed = fake->n_learned;
 	fake->n_learned = 0;
 	return MGMT_OK;

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * fake_ops - a daemon made of constants, for the tests of mgmt and of the client: two bridges, a few
- * fixed addresses, and as many learned ones as a test wants.
+ * fake_ops - a daemon made of constants, for the tests of mgmt and of the client: two bridges, a
+ * few fixed addresses, and as many learned ones as a test wants.
  *
- * `lan` (VLAN filtering): enp2s0, enp3s0 and the host port `lan`. `dmz` (none): enp5s0, which is absent.
+ * `lan` (VLAN filtering): enp2s0, enp3s0 and the host port `lan`. `dmz` (none): enp5s0, which is
+ * absent.
  */
 #include "mgmt/ops.h"
 
 #define FAKE_ADDED_MAX 8u
 
 struct fake {
+	void (*on_flush)(void *arg);    /* NULL, or called by mac_flush */
+	void *on_flush_arg;
 	uint32_t n_learned;             /* 06:00:00:00:00:00 and on, on lan, VLAN 1 */
 	/* what was asked */
 	uint32_t n_walks;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "mgmt/conn.h"
 #include "mgmt/json.h"
 
 #define DEADLINE_NS (10 * NS_PER_S)
@@ -189,4 +190,29 @@ char *harness_ask(struct harness *harness, const char *text)
 	json_decref(message);
 	client_close(&client);
 	return reply;
+}
+
+const char *message_error(json_t *message)
+{
+	const char *error = json_string_value(json_object_get(message, "error"));
+
+	return error ? error : "";
+}
+
+json_t *message_parameter(json_t *message, const char *key)
+{
+	return json_object_get(json_object_get(message, "parameters"), key);
+}
+
+bool message_is_config(json_t *message)
+{
+	const char *text = json_string_value(message_parameter(message, "text"));
+
+	return text && !strcmp(text, "version: 1\n");
+}
+
+uint32_t harness_n_conns(const struct harness *harness)
+{
+	/* The connections are the server's own matter: its home is its first member. */
+	return ((const struct conn_home *)harness->server)->quota.n_conns;
 }

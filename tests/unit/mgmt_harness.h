@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * mgmt_harness - the real server on a real socket in a directory of its own, with the fake daemon behind
- * it, and clients that speak Varlink by hand. One thread: waiting for a client turns the event loop.
+ * mgmt_harness - the real server on a real socket in a directory of its own, with the fake daemon
+ * behind it, and clients that speak Varlink by hand. One thread: waiting for a client turns the
+ * event loop.
  */
 #include <jansson.h>
 #include <sys/types.h>
@@ -46,3 +47,13 @@ bool client_ended(struct harness *harness, struct client *client);
 
 /* Sends on a fresh connection, the one reply as compact text, to be freed. "": none. */
 char *harness_ask(struct harness *harness, const char *text);
+
+/* Connections that the server has. */
+uint32_t harness_n_conns(const struct harness *harness);
+
+/* What a message is: its error ("": none), one of its parameters, the reply to CONFIG_SHOW. */
+const char *message_error(json_t *message);
+json_t *message_parameter(json_t *message, const char *key);
+bool message_is_config(json_t *message);
+
+#define CONFIG_SHOW "{\"method\":\"io.viaduct.ConfigShow\"}"

@@ -12,7 +12,6 @@
 
 #define N_FRAMES     640u
 #define TABLE_LINES  FDB_LINES_LOG2_MIN
-#define N_ENTRIES    4096u
 
 /* The model's port n is this port_idx: every word of a port set, and both ends of the range. */
 static const uint8_t idx_of_port[MODEL_PORTS] = {1, 2, 63, 64, 65, 127, 128, 200, 254};
@@ -32,7 +31,6 @@ struct rig {
 	uint32_t held[N_FRAMES];                /* buffers kept away, so that copies find none */
 	uint32_t n_held;
 	uint16_t claims[N_FRAMES];              /* list entries per frame */
-	struct fdb_entry entry[N_ENTRIES];
 	struct rig_totals totals;
 	char difference[256];
 };
@@ -105,10 +103,13 @@ static void describe_vlan(struct rig *rig, uint32_t bridge, uint32_t vlan,
 		if (!port->exists || port->bridge != (int)bridge) {
 			continue;
 		}
-		if (vlan == 0 || port->member[vlan] == MODEL_UNTAGGED) {
+		if (vlan == 0 || port->pvid == vlan) {
 			portset_add(&ret->untagged, idx_of_port[p]);
-		} else if (port->member[vlan] == MODEL_TAGGED) {
-			portset_add(&ret->tagged, idx_of_port[p]);
+		}
+		for (uint32_t i = 0; i < port->n_tagged; i++) {
+			if (port->tagged[i] == vlan) {
+				portset_add(&ret->tagged, idx_of_port[p]);
+			}
 		}
 	}
 }
@@ -325,26 +326,22 @@ static const char *take_census(struct rig *rig)
 
 static const char *compare_table(struct rig *rig) NO_THREAD_SAFETY
 {
-	uint32_t cursor = 0, n = 0;
+	struct fdb_counts counts;
 
-	while (cursor < fdb_n_lines(&rig->desc.tables)) {
-		n += fdb_copy(rig->fdb, &rig->desc.tables, &cursor, rig->entry + n, N_ENTRIES - n);
+	fdb_counts(rig->fdb, &counts);
+	if (counts.n_learned + counts.n_static != rig->model.n_stations) {
+		return differs(rig, "table: %u learned, %u static, not %u", counts.n_learned,
+			       counts.n_static, rig->model.n_stations);
 	}
-	if (n != rig->model.n_stations) {
-		return differs(rig, "table: %u addresses, not %u", n, rig->model.n_stations);
-	}
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < rig->model.n_stations; i++) {
 		const struct model_station *s = &rig->model.station[i];
-		const struct fdb_entry *found = NULL;
+		uint64_t key = key_of(s->bridge, s->vlan, s->mac);
+		struct fdb_entry entry;
 
-		for (uint32_t k = 0; k < n && found == NULL; k++) {
-			if (rig->entry[k].key == key_of(s->bridge, s->vlan, s->mac)) {
-				found = &rig->entry[k];
-			}
-		}
-		if (found == NULL || port_of_idx(found->port_idx) != s->port ||
-		    found->is_static != (s->type == MODEL_STATIC) ||
-		    found->sticky != (s->type == MODEL_STICKY)) {
+		if (!fdb_find(rig->fdb, &rig->desc.tables, key, &entry) ||
+		    port_of_idx(entry.port_idx) != s->port ||
+		    entry.is_static != (s->type == MODEL_STATIC) ||
+		    entry.sticky != (s->type == MODEL_STICKY)) {
 			return differs(rig, "table: a station of bridge %d VLAN %u differs",
 				       s->bridge, s->vlan);
 		}
@@ -455,7 +452,7 @@ static const char *run_burst(struct rig *rig, struct rig_source *source) NO_THRE
 	if (!lay_burst(rig, source, port, n, desc)) {
 		return differs(rig, "the pool is empty");
 	}
-	if (source_below(source, 8) == 7) {
+	if (source_below(source, 4) == 3) {
 		hold_frames(rig, source_below(source, 3));
 	}
 	rig->model.n_spare = rig->cache.n + atomic_load(&rig->frames->n_pool);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/unit/model_rig_make.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #define N_UNICAST 10
@@ -70,17 +71,15 @@ static void make_members(struct rig_source *source, struct model_port *port)
 {
 	uint32_t native = source_below(source, MAKE_VIDS + 2);
 
-	memset(port->member, MODEL_NO_MEMBER, sizeof(port->member));
-	if (source_chance(source, 60)) {
-		for (uint32_t v = 0; v < MAKE_VIDS; v++) {
-			port->member[make_vid[v]] =
-				source_chance(source, 60) ? MODEL_TAGGED : MODEL_NO_MEMBER;
-		}
+	bool trunk = source_chance(source, 60);
+
+	if (native <= MAKE_VIDS) {
+		port->pvid = make_vid[native % MAKE_VIDS];
 	}
-	if (native < MAKE_VIDS) {
-		port->member[make_vid[native]] = MODEL_UNTAGGED;
-	} else if (native == MAKE_VIDS) {
-		port->member[make_vid[0]] = MODEL_UNTAGGED;
+	for (uint32_t v = 0; v < MAKE_VIDS && trunk; v++) {
+		if (make_vid[v] != port->pvid && source_chance(source, 60)) {
+			port->tagged[port->n_tagged++] = make_vid[v];
+		}
 	}
 }
 
@@ -138,7 +137,8 @@ void make_switch(struct rig_source *source, struct model_switch *sw)
 {
 	uint32_t n_bridges = 1 + source_below(source, MODEL_BRIDGES);
 
-	memset(sw, 0, sizeof(*sw));
+	memset(sw, 0, offsetof(struct model_switch, out));
+	sw->n_copied_floods = 0;
 	for (uint32_t b = 0; b < n_bridges; b++) {
 		sw->bridge[b].vlan_filtering = source_chance(source, 65);
 		sw->bridge[b].group_forward =

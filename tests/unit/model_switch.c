@@ -49,24 +49,19 @@ static bool longer_than_mtu(const struct model_frame *frame, const struct model_
 	return frame->len > port->mtu + 14 + (carries_tag(frame) ? 4 : 0);
 }
 
-static bool has_tagged_vlans(const struct model_port *port)
+static bool is_tagged_in(const struct model_port *port, uint32_t vlan)
 {
-	for (int vid = 1; vid < 4095; vid++) {
-		if (port->member[vid] == MODEL_TAGGED) {
+	for (uint32_t i = 0; i < port->n_tagged; i++) {
+		if (port->tagged[i] == vlan) {
 			return true;
 		}
 	}
 	return false;
 }
 
-static uint32_t pvid(const struct model_port *port)
+static bool is_in(const struct model_port *port, uint32_t vlan)
 {
-	for (uint32_t vid = 1; vid < 4095; vid++) {
-		if (port->member[vid] == MODEL_UNTAGGED) {
-			return vid;
-		}
-	}
-	return 0;
+	return port->pvid == vlan || is_tagged_in(port, vlan);
 }
 
 static void drop(struct model_switch *sw, struct arrival *a, enum rx_drop reason)
@@ -183,7 +178,7 @@ static void classify_vlan(struct model_switch *sw, struct arrival *a)
 		vid = word_at(a->frame, 14) & 0xfff;
 		a->pcp_dei = word_at(a->frame, 14) >> 12;
 	}
-	if (vid != 0 && !has_tagged_vlans(port)) {
+	if (vid != 0 && port->n_tagged == 0) {
 		drop(sw, a, RX_DROP_VLAN_NOT_ALLOWED);
 		return;
 	}
@@ -192,8 +187,8 @@ static void classify_vlan(struct model_switch *sw, struct arrival *a)
 		drop(sw, a, RX_DROP_FRAME_TYPE);
 		return;
 	}
-	a->vlan = vid == 0 ? pvid(port) : vid;
-	if (a->vlan == 0 || a->vlan == 4095 || port->member[a->vlan] == MODEL_NO_MEMBER) {
+	a->vlan = vid == 0 ? port->pvid : vid;
+	if (a->vlan == 0 || a->vlan == 4095 || !is_in(port, a->vlan)) {
 		drop(sw, a, RX_DROP_VLAN_NOT_ALLOWED);
 	}
 }
@@ -255,7 +250,7 @@ static bool is_member(const struct model_switch *sw, const struct arrival *a, in
 	const struct model_port *to = &sw->port[port];
 
 	return to->exists && to->bridge == a->bridge &&
-	       (!sw->bridge[a->bridge].vlan_filtering || to->member[a->vlan] != MODEL_NO_MEMBER);
+	       (!sw->bridge[a->bridge].vlan_filtering || is_in(to, a->vlan));
 }
 
 /* The bytes of the frame as 'port' sends it. */
@@ -265,7 +260,7 @@ static void write_output(const struct model_switch *sw, const struct arrival *a,
 	uint32_t rest = a->has_tag ? 16 : 12;   /* where the frame without a tag goes on */
 	uint32_t n = 12;
 	bool tagged = sw->bridge[a->bridge].vlan_filtering &&
-		      sw->port[port].member[a->vlan] == MODEL_TAGGED;
+		      is_tagged_in(&sw->port[port], a->vlan);
 
 	memcpy(out->byte, a->frame->byte, 12);
 	if (tagged) {
@@ -298,8 +293,8 @@ static enum tx_drop try_output(const struct model_switch *sw, const struct arriv
 	if (longer_than_mtu(out, to)) {
 		return TX_DROP_OVERSIZE;
 	}
-	if (sw->bridge[a->bridge].vlan_filtering && to->member[a->vlan] == MODEL_UNTAGGED &&
-	    has_tagged_vlans(to) && word_at(out, 12) == 0x8100) {
+	if (sw->bridge[a->bridge].vlan_filtering && to->pvid == a->vlan && to->n_tagged > 0 &&
+	    word_at(out, 12) == 0x8100) {
 		return TX_DROP_DOUBLE_TAG;
 	}
 	return TX_DROP_N;

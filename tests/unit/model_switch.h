@@ -19,10 +19,10 @@
 #define MODEL_BURST       256
 #define MODEL_FRAME_BYTES 2048
 #define MODEL_STATIONS    2048
+#define MODEL_TAGGED_MAX  8
 #define MODEL_NOWHERE     (-1)          /* as a port: a blackhole */
 
 enum model_frame_types { MODEL_FRAMES_ALL, MODEL_FRAMES_TAGGED, MODEL_FRAMES_UNTAGGED };
-enum model_member { MODEL_NO_MEMBER, MODEL_UNTAGGED, MODEL_TAGGED };
 enum model_station_type { MODEL_DYNAMIC, MODEL_STICKY, MODEL_STATIC };
 enum model_event_type { MODEL_LEARNED, MODEL_MOVED, MODEL_FORGOTTEN };
 
@@ -40,7 +40,10 @@ struct model_port {
 	bool flood, flood_multicast, flood_broadcast;
 	enum model_frame_types frame_types;
 	uint32_t mtu, max_learned;
-	uint8_t member[4096];           /* enum model_member, by VLAN id */
+	/* used where the bridge filters */
+	uint32_t pvid;                  /* the VLAN that it is an untagged member of; 0: none */
+	uint32_t tagged[MODEL_TAGGED_MAX];
+	uint32_t n_tagged;
 };
 
 struct model_station {
@@ -75,7 +78,7 @@ struct model_switch {
 	uint32_t n_stations;
 	struct model_counts counts[MODEL_PORTS];
 	uint32_t n_spare;               /* packet buffers to be had for copies: the rig sets it */
-	/* what the last burst brought forth */
+	/* what the last burst brought forth; large, and not cleared between configurations */
 	struct model_frame out[MODEL_PORTS][MODEL_BURST];
 	uint32_t n_out[MODEL_PORTS];
 	struct model_event event[MODEL_BURST];

@@ -10,8 +10,9 @@
 
 static unsigned int tap_n, tap_n_failed;
 
-/* Prints "ok N - text" or "not ok N - text"; returns 'ok', so that a loop can stop at its first failure. */
-__attribute__((format(printf, 2, 3), unused)) static inline bool tap_ok(bool ok, const char *fmt, ...)
+/* Prints "ok N - text" or "not ok N - text"; returns 'ok', so that a loop can stop at a failure. */
+__attribute__((format(printf, 2, 3), unused))
+static inline bool tap_ok(bool ok, const char *fmt, ...)
 {
 	va_list ap;
 

@@ -84,7 +84,7 @@ static void check_round_trip(const char *file, const struct conf *conf, const ch
 	conf_errors_done(&errors);
 }
 
-/* 'golden': where the .ok and .err files are, without that ending; NULL: must be accepted, no more. */
+/* 'golden': where the .ok and .err files are, without that ending; NULL: must be accepted. */
 static void check_file(const char *path, const char *file, const char *golden)
 {
 	struct conf_errors errors = {0};

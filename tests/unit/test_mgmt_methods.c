@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Every method's reply, letter by letter (so its keys and their order too), and every refusal, through
- * the real server and a real socket.
+ * Every method's reply, letter by letter (so its keys and their order too), and every refusal,
+ * through the real server and a real socket.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -11,13 +11,14 @@
 #include "mgmt_harness.h"
 #include "tap.h"
 
-#define CALL(method, parameters) "{\"method\":\"io.viaduct." method "\",\"parameters\":" parameters "}"
+#define CALL(method, parameters)                                                                   \
+	"{\"method\":\"io.viaduct." method "\",\"parameters\":" parameters "}"
 #define ASK(method) "{\"method\":\"io.viaduct." method "\"}"
 #define REFUSED(name, reason)                                                                      \
 	"{\"error\":\"io.viaduct." name "\",\"parameters\":{\"reason\":\"" reason "\"}}"
 #define BAD_PARAMETER(name)                                                                        \
-	"{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":\"" name \
-	"\"}}"
+	"{\"error\":\"org.varlink.service.InvalidParameter\","                                     \
+	"\"parameters\":{\"parameter\":\"" name "\"}}"
 #define DONE "{\"parameters\":{}}"
 
 #define BRIDGE_LAN                                                                                 \

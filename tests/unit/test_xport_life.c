@@ -66,7 +66,7 @@ struct squatter {
 	void *area;
 };
 
-static void squatter_settle(struct squatter *squatter)
+static int squatter_try(struct squatter *squatter)
 {
 	struct xsk_umem_config umem_config = {
 		.fill_size = 64,
@@ -78,12 +78,31 @@ static void squatter_settle(struct squatter *squatter)
 		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
 		.bind_flags = XDP_COPY,
 	};
+	int r = xsk_umem__create(&squatter->umem, squatter->area, 64 * 2048, &squatter->fill,
+				 &squatter->comp, &umem_config);
+
+	if (r < 0) {
+		return r;
+	}
+	r = xsk_socket__create_shared(&squatter->socket, "vtx0", 2, squatter->umem, &squatter->rx,
+				      NULL, &squatter->fill, &squatter->comp, &config);
+	if (r < 0) {
+		xsk_umem__delete(squatter->umem);
+	}
+	return r;
+}
+
+/* The port of the test before may just have left the queue. */
+static void squatter_settle(struct squatter *squatter)
+{
+	uint64_t end = clock_now_ns() + DEADLINE_NS;
+	int r;
 
 	squatter->area = aligned_alloc(4096, 64 * 2048);
-	if (xsk_umem__create(&squatter->umem, squatter->area, 64 * 2048, &squatter->fill,
-			     &squatter->comp, &umem_config) < 0 ||
-	    xsk_socket__create_shared(&squatter->socket, "vtx0", 2, squatter->umem, &squatter->rx,
-				      NULL, &squatter->fill, &squatter->comp, &config) < 0) {
+	while ((r = squatter_try(squatter)) == -EBUSY && clock_now_ns() < end) {
+		rig_pause_short();
+	}
+	if (r < 0) {
 		rig_bail("squatter");
 	}
 }
@@ -173,9 +192,11 @@ static void test_close_outstanding(void) NO_THREAD_SAFETY
 	tap_ok(a->queue[2]->tx_outstanding == 20 && a->queue[2]->tx_shared_outstanding == 10 &&
 		       a->queue[2]->n_kick_busy == 1,
 	       "a device that is down keeps 20 frames");
+	/* As if the device were still using it: closing asks the kernel until it has let go. */
+	a->queue[2]->tx_only_kernel_wakes = true;
 	begin = clock_now_ns();
 	xport_close(a, &rig.cache, 20);
-	tap_ok(clock_now_ns() - begin < NS_PER_S, "its port closes in bounded time");
+	tap_ok(clock_now_ns() - begin < 3 * NS_PER_S, "its port closes in bounded time");
 	tap_ok(rig.frames->info[frame_idx_of(rig.frames, desc[0].addr)].holder == FRAME_FREE &&
 		       rig.frames->info[frame_idx_of(rig.frames, desc[10].addr)].refs == 1,
 	       "exclusive frames are home, shared ones wait for the other port");

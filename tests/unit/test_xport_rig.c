@@ -65,12 +65,20 @@ void rig_init(struct rig *rig)
 
 bool rig_whole(const struct rig *rig)
 {
+	uint32_t n_out = 0;
+
 	for (uint32_t i = 0; i < rig->frames->n_frames; i++) {
-		if (rig->frames->info[i].holder != FRAME_FREE || rig->frames->info[i].refs != 0) {
-			return false;
+		uint16_t holder = rig->frames->info[i].holder, refs = rig->frames->info[i].refs;
+
+		if ((holder != FRAME_FREE || refs != 0) && n_out++ < 8) {
+			printf("# frame %u: holder %#x, %u claims\n", i, holder, refs);
 		}
 	}
-	return rig->frames->n_pool + rig->cache.n == rig->frames->n_frames;
+	if (rig->frames->n_pool + rig->cache.n != rig->frames->n_frames) {
+		printf("# pool %u, cache %u, out %u\n", rig->frames->n_pool, rig->cache.n, n_out);
+		return false;
+	}
+	return n_out == 0;
 }
 
 bool rig_done(struct rig *rig)

@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/ctl_args.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/path.h"
+
+#define WORDS_MAX    8u
+#define SECONDS_MIN  0.01
+#define SECONDS_MAX  86400.0
+
+/*
+ * The arguments as one command understands them. Which options take a value depends on the command,
+ * and the command on the words between the options: so every command reads them, and the one that
+ * knows most of the words has read them right.
+ */
+struct scan {
+	const struct command *command;
+	const char *word[WORDS_MAX];
+	uint32_t n_words;
+	const char *value[COMMAND_PARAMS_MAX];  /* of the command's options; a flag's is "" */
+	bool json, help, version;
+	const char *socket;
+	const char *wrong, *wrong_why;          /* the first argument that does not fit */
+};
+
+/* ---- options ---- */
+
+enum option_kind {
+	OPTION_NONE,
+	OPTION_JSON,
+	OPTION_HELP,
+	OPTION_VERSION,
+	OPTION_SOCKET,
+	OPTION_PARAM,
+};
+
+struct option {
+	enum option_kind kind;
+	uint32_t param;                         /* its number */
+	bool has_value;
+};
+
+static bool is_long_name(const struct command_param *param, const char *name, size_t n)
+{
+	if (param->flags & (COMMAND_PARAM_WORD | COMMAND_PARAM_LOCAL) || strlen(param->name) != n) {
+		return false;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (name[i] != (param->name[i] == '_' ? '-' : param->name[i])) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static struct option find_param(const struct command *command, const char *name, size_t n)
+{
+	for (uint32_t i = 0; i < COMMAND_PARAMS_MAX && command->param[i].name; i++) {
+		const struct command_param *param = &command->param[i];
+		bool is_short = n == 1 && param->letter && param->letter == *name;
+
+		if (is_short || (n > 1 && is_long_name(param, name, n))) {
+			return (struct option){OPTION_PARAM, i, param->type != COMMAND_TYPE_FLAG};
+		}
+	}
+	return (struct option){.kind = OPTION_NONE};
+}
+
+/* 'name' is one letter, or a long option without its dashes. */
+static struct option find_option(const struct command *command, const char *name, size_t n)
+{
+	static const struct {
+		const char *letter, *name;
+		enum option_kind kind;
+	} common[] = {
+		{"j", "json", OPTION_JSON},
+		{"h", "help", OPTION_HELP},
+		{"V", "version", OPTION_VERSION},
+		{"", "socket", OPTION_SOCKET},
+	};
+
+	for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++) {
+		const char *text = n == 1 ? common[i].letter : common[i].name;
+
+		if (strlen(text) == n && !strncmp(text, name, n)) {
+			return (struct option){common[i].kind, 0, common[i].kind == OPTION_SOCKET};
+		}
+	}
+	return find_param(command, name, n);
+}
+
+static void wrong(struct scan *scan, const char *what, const char *why)
+{
+	if (!scan->wrong) {
+		scan->wrong = what;
+		scan->wrong_why = why;
+	}
+}
+
+static void take_option(struct scan *scan, struct option option, const char *value)
+{
+	switch (option.kind) {
+	case OPTION_NONE:
+		break;
+	case OPTION_JSON:
+		scan->json = true;
+		break;
+	case OPTION_HELP:
+		scan->help = true;
+		break;
+	case OPTION_VERSION:
+		scan->version = true;
+		break;
+	case OPTION_SOCKET:
+		scan->socket = value;
+		break;
+	case OPTION_PARAM:
+		scan->value[option.param] = value;
+		break;
+	}
+}
+
+/* Takes "--name", "--name=value" or "--name value"; returns how many arguments that were. */
+static int scan_long(struct scan *scan, int n_left, char **arg)
+{
+	const char *name = arg[0] + 2, *equals = strchr(name, '=');
+	size_t n = equals ? (size_t)(equals - name) : strlen(name);
+	struct option option = find_option(scan->command, n > 1 ? name : "?", n > 1 ? n : 1);
+
+	if (option.kind == OPTION_NONE) {
+		wrong(scan, arg[0], "unknown option");
+		return 1;
+	}
+	if (!option.has_value) {
+		if (equals) {
+			wrong(scan, arg[0], "this option takes no value");
+		}
+		take_option(scan, option, "");
+		return 1;
+	}
+	if (!equals && n_left < 2) {
+		wrong(scan, arg[0], "its value is missing");
+		return 1;
+	}
+	take_option(scan, option, equals ? equals + 1 : arg[1]);
+	return equals ? 1 : 2;
+}
+
+/* Takes "-j", "-w1", "-w 1", "-jw 1". */
+static int scan_short(struct scan *scan, int n_left, char **arg)
+{
+	for (const char *letter = arg[0] + 1; *letter; letter++) {
+		struct option option = find_option(scan->command, letter, 1);
+
+		if (option.kind == OPTION_NONE) {
+			wrong(scan, arg[0], "unknown option");
+			return 1;
+		}
+		if (!option.has_value) {
+			take_option(scan, option, "");
+		} else if (letter[1]) {
+			take_option(scan, option, letter + 1);
+			return 1;
+		} else if (n_left < 2) {
+			wrong(scan, arg[0], "its value is missing");
+			return 1;
+		} else {
+			take_option(scan, option, arg[1]);
+			return 2;
+		}
+	}
+	return 1;
+}
+
+static void scan_all(struct scan *scan, int argc, char **argv)
+{
+	bool options = true;
+
+	for (int i = 1; i < argc;) {
+		if (options && !strcmp(argv[i], "--")) {
+			options = false;
+			i++;
+		} else if (options && !strncmp(argv[i], "--", 2)) {
+			i += scan_long(scan, argc - i, argv + i);
+		} else if (options && argv[i][0] == '-' && argv[i][1]) {
+			i += scan_short(scan, argc - i, argv + i);
+		} else if (scan->n_words < WORDS_MAX) {
+			scan->word[scan->n_words++] = argv[i++];
+		} else {
+			wrong(scan, argv[i++], "too many arguments");
+		}
+	}
+}
+
+/* ---- which command ---- */
+
+static bool is_verb(const char *noun, const char *word)
+{
+	for (uint32_t i = 0; i < COMMAND_N; i++) {
+		if (!strcmp(command_table[i].noun, noun) && *command_table[i].verb &&
+		    !strcmp(command_table[i].verb, word)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* How many of the words are the command's own: 0, it is another command. */
+static uint32_t n_own_words(const struct scan *scan)
+{
+	const struct command *command = scan->command;
+
+	if (scan->n_words == 0 || strcmp(scan->word[0], command->noun)) {
+		return 0;
+	}
+	if (scan->n_words > 1 && is_verb(command->noun, scan->word[1])) {
+		return *command->verb && !strcmp(scan->word[1], command->verb) ? 2 : 0;
+	}
+	return !*command->verb || !strcmp(command->verb, "show") ? 1 : 0;
+}
+
+/* Reads the arguments as the command that they name; else '*ret' has no command. */
+static uint32_t scan_best(int argc, char **argv, struct scan *ret)
+{
+	struct scan best = {.command = &command_table[0]};
+	uint32_t n_best;
+
+	scan_all(&best, argc, argv);
+	n_best = n_own_words(&best);
+	for (uint32_t i = 1; i < COMMAND_N; i++) {
+		struct scan scan = {.command = &command_table[i]};
+		uint32_t n_own;
+
+		scan_all(&scan, argc, argv);
+		n_own = n_own_words(&scan);
+		if (n_own > n_best) {
+			n_best = n_own;
+			best = scan;
+		}
+	}
+	if (n_best == 0) {
+		best.command = NULL;
+	}
+	*ret = best;
+	return n_best;
+}
+
+/* ---- values ---- */
+
+static int parse_seconds(const char *text, double *ret, struct err *reterr)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+
+	if (end == text || *end || !(seconds >= SECONDS_MIN && seconds <= SECONDS_MAX)) {
+		return err_set(reterr, EINVAL, "-w: '%s' is not a number of seconds (%g to %g)",
+			       text, SECONDS_MIN, SECONDS_MAX);
+	}
+	*ret = seconds;
+	return 0;
+}
+
+/* An integer as JSON; what is none stays text, for the table's own check to refuse. */
+static json_t *number(const char *text)
+{
+	char *end;
+	long long n;
+
+	errno = 0;
+	n = strtoll(text, &end, 10);
+	return errno || end == text || *end ? json_string(text) : json_integer(n);
+}
+
+static int take_value(struct ctl_request *request, const struct command_param *param,
+		      const char *text, struct err *reterr)
+{
+	json_t *value = NULL;
+
+	switch (param->type) {
+	case COMMAND_TYPE_NAME:
+	case COMMAND_TYPE_MACADDRESS:
+	case COMMAND_TYPE_MAC_TYPE:
+		value = json_string(text);
+		break;
+	case COMMAND_TYPE_VLAN:
+		value = number(text);
+		break;
+	case COMMAND_TYPE_FLAG:
+		value = json_true();
+		break;
+	case COMMAND_TYPE_TEXT:
+		request->file = text;
+		return 0;
+	case COMMAND_TYPE_SECONDS:
+		return parse_seconds(text, &request->repeat_seconds, reterr);
+	}
+	if (json_object_set_new(request->parameters, param->name, value)) {
+		return err_set(reterr, EINVAL, "%s: not UTF-8", param->shown);
+	}
+	return 0;
+}
+
+/* Hands words and option values to their parameters, in the table's order. */
+static int take_values(struct ctl_request *request, const struct scan *scan, uint32_t n_own,
+		       struct err *reterr)
+{
+	for (uint32_t i = 0; i < COMMAND_PARAMS_MAX && scan->command->param[i].name; i++) {
+		const struct command_param *param = &scan->command->param[i];
+		const char *text = scan->value[i];
+
+		if (param->flags & COMMAND_PARAM_WORD) {
+			text = n_own < scan->n_words ? scan->word[n_own++] : NULL;
+		}
+		if (text) {
+			int error = take_value(request, param, text, reterr);
+
+			if (error) {
+				return error;
+			}
+		} else if (param->flags & COMMAND_PARAM_REQUIRED &&
+			   param->type != COMMAND_TYPE_TEXT) {
+			return err_set(reterr, EINVAL, "%s %s: %s is missing",
+				       scan->command->noun, scan->command->verb, param->shown);
+		}
+	}
+	if (n_own == 1 && scan->n_words > 1 && scan->command->param[0].name == NULL) {
+		return err_set(reterr, EINVAL, "unknown command '%s %s'", scan->word[0],
+			       scan->word[1]);
+	}
+	if (n_own < scan->n_words) {
+		return err_set(reterr, EINVAL, "%s: an argument too many", scan->word[n_own]);
+	}
+	return 0;
+}
+
+/* As the daemon will. */
+static int check_values(const struct ctl_request *request, struct err *reterr)
+{
+	struct command_args args;
+	const char *param = "";
+	int error;
+
+	if (command_id(request->command) == COMMAND_CONFIG_CHECK) {
+		return 0;
+	}
+	error = command_args_parse(request->command, request->parameters, &args, &param, reterr);
+	if (error == -EBADMSG) {
+		const char *text = json_string_value(json_object_get(request->parameters, param));
+
+		return err_set(reterr, EINVAL, "%s: '%s' is not a number", param, text ? text : "");
+	}
+	return error;
+}
+
+static int fill_request(struct ctl_request *request, const struct scan *scan, uint32_t n_own,
+			struct err *reterr)
+{
+	if (!scan->command) {
+		return scan->n_words ? err_set(reterr, EINVAL, "unknown command '%s%s%s'",
+					       scan->word[0], scan->n_words > 1 ? " " : "",
+					       scan->n_words > 1 ? scan->word[1] : "")
+				     : err_set(reterr, EINVAL, "what is to be done?");
+	}
+	/* Its options are not known either: that it is not there yet is what the user must know. */
+	if (!command_supported(scan->command)) {
+		return 0;
+	}
+	if (scan->wrong) {
+		return err_set(reterr, EINVAL, "%s: %s", scan->wrong, scan->wrong_why);
+	}
+	if (take_values(request, scan, n_own, reterr)) {
+		return -EINVAL;
+	}
+	return check_values(request, reterr);
+}
+
+static const char *default_socket(void)
+{
+	const char *path = getenv("VIADUCT_SOCKET");
+
+	return path && *path ? path : VIADUCT_SOCKET_PATH;
+}
+
+int ctl_args_parse(int argc, char **argv, struct ctl_request *ret, struct err *reterr)
+{
+	struct scan scan;
+	uint32_t n_own = scan_best(argc, argv, &scan);
+	struct ctl_request request = {
+		.json = scan.json,
+		.help = scan.help,
+		.version = scan.version,
+		.socket = scan.socket ? scan.socket : default_socket(),
+		.command = scan.command,
+		.parameters = json_object(),
+	};
+
+	if (!scan.help && !scan.version && fill_request(&request, &scan, n_own, reterr)) {
+		ctl_request_done(&request);
+		return -EINVAL;
+	}
+	*ret = request;
+	return 0;
+}
+
+void ctl_request_done(struct ctl_request *request)
+{
+	json_decref(request->parameters);
+	*request = (struct ctl_request){0};
+}
+
+/* ---- help ---- */
+
+static void print_param(const struct command_param *param)
+{
+	bool required = param->flags & COMMAND_PARAM_REQUIRED && param->type != COMMAND_TYPE_TEXT;
+
+	printf(required ? " " : " [");
+	if (param->flags & COMMAND_PARAM_WORD) {
+		printf("%s", param->shown);
+	} else if (param->letter) {
+		printf("-%c %s", param->letter, param->shown);
+	} else {
+		printf("--%s%s%s", param->name, param->shown ? " " : "",
+		       param->shown ? param->shown : "");
+	}
+	printf(required ? "" : "]");
+}
+
+static void print_command(const struct command *command)
+{
+	printf("  %s%s%s", command->noun, *command->verb ? " " : "", command->verb);
+	for (uint32_t i = 0; i < COMMAND_PARAMS_MAX && command->param[i].name; i++) {
+		print_param(&command->param[i]);
+	}
+	printf("\n        %s%s\n", command->help,
+	       command_supported(command) ? "" : " (not supported yet)");
+}
+
+void ctl_args_help(const struct ctl_request *request)
+{
+	printf("Usage: viaductctl [-j] [--socket PATH] COMMAND\n\n"
+	       "  -j, --json       one JSON document on one line\n"
+	       "  --socket PATH    where the daemon listens (VIADUCT_SOCKET, " VIADUCT_SOCKET_PATH
+	       ")\n"
+	       "  -h, --help       this, or the help of a command\n"
+	       "  -V, --version    the version\n\n"
+	       "Commands; an omitted verb means `show`:\n");
+	for (uint32_t i = 0; i < COMMAND_N; i++) {
+		const struct command *command = &command_table[i];
+
+		if (!request->command || !strcmp(request->command->noun, command->noun)) {
+			print_command(command);
+		}
+	}
+	printf("\nExit status: 0 done; 1 refused by the daemon; 2 bad usage; "
+	       "3 no daemon answers.\n");
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fake_daemon SOCKET [N] - the real control server around the fake daemon, with N learned
+ * addresses, for tests of the client. While somebody watches, an event comes every 20 ms. Ends with
+ * its standard input.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "fake_ops.h"
+#include "mgmt/server.h"
+
+#define EVENT_US 20000u
+
+static struct fake fake;
+static struct mgmt_server *server;
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
+{
+	static struct mgmt_mac_event event = {
+		.realtime_ns = 1772356502123000000, .kind = MGMT_MAC_EVENT_MOVED,
+		.bridge = "lan", .vid = 20, .macaddress = 0x020000000010, .port = "enp2s0",
+		.from_port = "enp3s0",
+	};
+
+	(void)usec;
+	(void)arg;
+	mgmt_server_mac_event(server, &event);
+	sd_event_source_set_time_relative(source, EVENT_US);
+	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+static int on_input(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	char byte;
+
+	(void)revents;
+	(void)arg;
+	if (read(fd, &byte, 1) <= 0) {
+		sd_event_exit(sd_event_source_get_event(source), 0);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct err err = {""};
+	sd_event *event;
+
+	if (argc < 2 || sd_event_new(&event) < 0) {
+		return 2;
+	}
+	fake.n_learned = argc > 2 ? (uint32_t)atoi(argv[2]) : 0;
+	if (mgmt_server_open(event, argv[1], &fake_ops, &fake, &server, &err)) {
+		fprintf(stderr, "%s\n", err.text);
+		return 1;
+	}
+	if (sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, EVENT_US, 0, on_tick, NULL) <
+		    0 ||
+	    sd_event_add_io(event, NULL, STDIN_FILENO, EPOLLIN, on_input, NULL) < 0) {
+		return 1;
+	}
+	printf("ready\n");
+	fflush(stdout);
+	sd_event_loop(event);
+	mgmt_server_close(server);
+	sd_event_unref(event);
+	return 0;
+}

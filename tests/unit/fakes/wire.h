@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+/*
+ * wire - a kring whose kernel works where a real copy mode socket's does: inside the system calls
+ * of the queue's own worker. recvfrom() fills the RX ring, sendto() empties the TX ring.
+ *
+ * Fits:    for tests of the whole worker loop. The executable is linked with
+ *          --wrap=sendto,--wrap=recvfrom: calls for a wire's descriptor come here.
+ * Threads: put, take and the flags by anybody, under the wire's lock; the rest by the worker that
+ *          serves the queue. So ThreadSanitizer sees all there is to see, though it knows nothing
+ *          of libxdp's barriers.
+ * Poll:    the descriptor is readable while a frame waits to be received, as a socket's is.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fakes/kring.h"
+
+#define WIRE_BYTES 128u
+#define WIRE_QUEUE 2048u
+
+struct wire_frame {
+	uint32_t len;
+	uint8_t octet[WIRE_BYTES];
+};
+
+/* Frames on their way, oldest first. */
+struct wire_queue {
+	struct wire_frame *frame;
+	uint32_t first, n;
+};
+
+struct wire {
+	struct kring kring;
+	int fd;
+	pthread_mutex_t lock;
+	pthread_cond_t came_out;
+	struct wire_queue in, out;
+	_Atomic bool stuck; /* the device takes nothing from the TX ring */
+	uint32_t random;    /* completions come back in any order */
+	/*
+	 * A test with frames of its own: called in place of the queues, by the worker. 'receive'
+	 * calls kring_receive() as it likes, 'sent' is shown what leaves.
+	 */
+	void (*receive)(struct wire *wire);
+	void (*sent)(struct wire *wire, const uint8_t *octet, uint32_t len);
+	void *arg;
+};
+
+void wire_open(struct wire *wire, struct frames *frames, uint16_t id, uint16_t port_idx,
+	       uint32_t rx_size, uint32_t tx_size);
+
+/* As a port's close does: every frame that the kernel had is in 'cache' afterwards. */
+void wire_close(struct wire *wire, struct frame_cache *cache);
+
+/* 0 .. n - 1, from the wire's own sequence: its worker's, or the test's before there is one. */
+uint32_t wire_random(struct wire *wire, uint32_t n);
+
+/* A frame arrives at the device. */
+void wire_put(struct wire *wire, const struct wire_frame *frame);
+
+/* The next frame that left, waited for 'wait_ms' at most. false: none came. */
+bool wire_take(struct wire *wire, uint32_t wait_ms, struct wire_frame *ret);

@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * conf: what the golden files cannot show: values and locations in the model, limits, and random
+ * configurations that must survive print and parse. Argument or SEED: the seed of the random ones.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "conf/conf.h"
+#include "tests/unit/conf_equal.h"
+#include "tests/unit/tap.h"
+
+#define HEAD "version: 1\nbridges:\n  lan:\n    interfaces: [a, b, 'e*']\n"
+
+static struct conf *parse(const char *text, struct conf_errors *errors)
+{
+	return conf_parse(text, strlen(text), errors);
+}
+
+/* Parses what must be right; the caller frees. */
+static struct conf *parse_right(const char *text)
+{
+	struct conf_errors errors = {0};
+	struct conf *conf = parse(text, &errors);
+
+	for (uint32_t i = 0; i < errors.n; i++) {
+		fprintf(stderr, "%u:%u: %s\n", errors.error[i].loc.line,
+			errors.error[i].loc.column, errors.error[i].text);
+	}
+	conf_errors_done(&errors);
+	return conf;
+}
+
+static bool is_at(struct conf_loc loc, uint32_t line, uint32_t column)
+{
+	return loc.line == line && loc.column == column;
+}
+
+static void test_defaults(void)
+{
+	struct conf *conf = parse_right(HEAD);
+	const struct conf_bridge *bridge;
+
+	if (!tap_ok(conf != NULL, "the smallest file is right")) {
+		return;
+	}
+	bridge = &conf->bridge[0];
+	tap_ok(bridge->n_members == 3 && !bridge->member[0].glob && bridge->member[2].glob,
+	       "two members and a glob");
+	tap_ok(bridge->host_port.wanted && strcmp(bridge->host_port.name, "lan") == 0 &&
+	       !bridge->host_port.has_macaddress && bridge->host_port.mtu == CONF_AUTO,
+	       "a host port called as the bridge");
+	tap_ok(bridge->ageing_ms == 300000 && bridge->max_learned == CONF_AUTO &&
+	       bridge->group_forward == 1 && bridge->group_forward_auto &&
+	       !bridge->vlan_filtering && bridge->default_pvid == 1, "the bridge's defaults");
+	tap_ok(bridge->port_defaults.learning && bridge->port_defaults.flood &&
+	       bridge->port_defaults.flood_multicast && bridge->port_defaults.flood_broadcast &&
+	       !bridge->port_defaults.locked && !bridge->port_defaults.allow_management &&
+	       bridge->port_defaults.max_learned == CONF_AUTO, "the ports' defaults");
+	tap_ok(conf->workers.cpus_auto && conf->workers.polling == CONF_POLLING_ADAPTIVE &&
+	       conf->workers.idle_spin_ns == 50000 && conf->workers.batch == 64,
+	       "the workers' defaults");
+	tap_ok(conf->queues_defaults.mode == CONF_MODE_AUTO &&
+	       conf->queues_defaults.count == CONF_KEEP &&
+	       conf->queues_defaults.rx_size == CONF_AUTO &&
+	       conf->queues_defaults.busy_poll_budget == 64 &&
+	       conf->queues_defaults.offloads == CONF_OFFLOADS_FIX, "the queues' defaults");
+	tap_ok(conf->limits.frames == CONF_AUTO && conf->limits.macs == 65536 &&
+	       conf->limits.memory_bytes == 0 && conf->log_level == LOG_LEVEL_INFO,
+	       "limits and log");
+	tap_ok(is_at(conf->limits.macs_loc, 0, 0), "a default has no place in the file");
+	conf_free(conf);
+}
+
+static void test_locations(void)
+{
+	struct conf *conf = parse_right(HEAD
+		"    ports:\n"                                          /* 5 */
+		"      b: {locked: true}\n"
+		"queues:\n"
+		"  b:\n"
+		"    mode: copy\n"
+		"    count: 4\n"                                        /* 10 */
+		"    pin: {2: 1, 0: 3}\n"
+		"limits: {macs: 10, memory: 1G, frames: 64}\n"
+		"workers: {cpus: 1-3}\n");
+
+	if (!tap_ok(conf != NULL, "a file with places is right")) {
+		return;
+	}
+	tap_ok(is_at(conf->bridge[0].loc, 3, 3), "bridge");
+	tap_ok(is_at(conf->bridge[0].member[1].loc, 4, 21), "member");
+	tap_ok(is_at(conf->bridge[0].host_port.loc, 3, 3), "a host port nobody named: the bridge");
+	tap_ok(is_at(conf->bridge[0].port[0].loc, 6, 7), "port");
+	tap_ok(is_at(conf->queues[0].loc, 8, 3), "queues");
+	tap_ok(is_at(conf->queues[0].mode_loc, 9, 11), "mode");
+	tap_ok(is_at(conf->queues[0].count_loc, 10, 12), "count");
+	tap_ok(conf->queues[0].n_pins == 2 && conf->queues[0].pin[0].queue == 0 &&
+	       conf->queues[0].pin[0].cpu == 3 && is_at(conf->queues[0].pin[0].loc, 11, 17),
+	       "pins, in the order of the queues");
+	tap_ok(is_at(conf->limits.macs_loc, 12, 16) && is_at(conf->limits.memory_loc, 12, 28) &&
+	       is_at(conf->limits.frames_loc, 12, 40), "limits");
+	tap_ok(is_at(conf->workers.cpus_loc, 13, 17), "workers.cpus");
+	conf_free(conf);
+}
+
+static void test_merging(void)
+{
+	struct conf *conf = parse_right(HEAD
+		"    ports:\n"
+		"      a: {flood: false}\n"
+		"      defaults: {learning: false, sticky: true}\n"
+		"      b: {learning: true}\n"
+		"queues:\n"
+		"  a: {busy-poll: {budget: 8}, pin: {1: 5, 9: 6}, ring: {tx: 64}}\n"
+		"  defaults:\n"
+		"    {busy-poll: {usecs: 20}, pin: {0: 3, 1: 4}, ring: {rx: 128, tx: 256}}\n");
+	const struct conf_port *port;
+	const struct conf_queues *queues;
+
+	if (!tap_ok(conf != NULL, "a file with defaults is right")) {
+		return;
+	}
+	port = conf_port_get(&conf->bridge[0], "a");
+	tap_ok(!port->flood && !port->learning && port->sticky, "own key and the defaults'");
+	port = conf_port_get(&conf->bridge[0], "b");
+	tap_ok(port->flood && port->learning && port->sticky, "own key beats the defaults'");
+	port = conf_port_get(&conf->bridge[0], "eth9");
+	tap_ok(port == &conf->bridge[0].port_defaults, "a port that nobody names has the defaults");
+	queues = conf_queues_get(conf, "a");
+	tap_ok(queues->busy_poll_usecs == 20 && queues->busy_poll_budget == 8 &&
+	       queues->rx_size == 128 && queues->tx_size == 64, "merged inside maps");
+	tap_ok(queues->n_pins == 3 && queues->pin[0].cpu == 3 && queues->pin[1].cpu == 5 &&
+	       queues->pin[2].queue == 9, "pins too");
+	tap_ok(conf->queues_defaults.n_pins == 2 && conf->queues_defaults.pin[1].cpu == 4,
+	       "the defaults' own pins stay");
+	tap_ok(conf_queues_get(conf, "b") == &conf->queues_defaults,
+	       "an interface that nobody names has the defaults");
+	conf_free(conf);
+}
+
+static void test_vlans(void)
+{
+	struct conf *conf = parse_right(HEAD
+		"    vlan-filtering: true\n"
+		"    vlan-default-pvid: 9\n"
+		"    vlans:\n"
+		"      - {id: 5, name: x, untagged: [a], tagged: [b]}\n"
+		"      - {id: 30-39, tagged: [a, e7]}\n"
+		"    static-macs:\n"
+		"      - {macaddress: \"02:00:00:00:00:01\", port: a}\n"
+		"      - {macaddress: \"02:00:00:00:00:01\", port: b}\n"
+		"      - {macaddress: \"02:00:00:00:00:01\", port: e7, vlan: 31}\n"
+		"      - {macaddress: \"02:00:00:00:00:02\", drop: true}\n");
+	const struct conf_bridge *bridge;
+
+	if (!tap_ok(conf != NULL, "a file with VLANs is right")) {
+		return;
+	}
+	bridge = &conf->bridge[0];
+	tap_ok(bridge->n_vlans == 2 && numset_count(&bridge->vlan[1].ids) == 10 &&
+	       bridge->vlan[0].n_untagged == 1 && bridge->vlan[1].n_tagged == 2, "two entries");
+	tap_ok(is_at(bridge->vlan[1].loc, 9, 9) && is_at(bridge->static_mac[1].loc, 12, 9),
+	       "and their places");
+	tap_ok(bridge->static_mac[0].vid == 5, "no vlan: the port's PVID");
+	tap_ok(bridge->static_mac[1].vid == 9, "of a port without one: the default");
+	tap_ok(bridge->static_mac[2].vid == 31, "a port of a glob in a VLAN");
+	tap_ok(bridge->static_mac[3].vid == 9 && bridge->static_mac[3].drop, "a blackhole");
+	conf_free(conf);
+}
+
+/* ---- limits ---- */
+
+static void test_errors(void)
+{
+	struct conf_errors errors = {0};
+	char *text = malloc(100000);
+	size_t used = (size_t)sprintf(text, HEAD);
+	bool sorted = true;
+
+	for (int i = 0; i < 5000; i++) {
+		used += (size_t)sprintf(text + used, "k%d: 1\n", i);
+	}
+	tap_ok(!parse(text, &errors), "5000 mistakes");
+	tap_ok(errors.n == 1001, "1000 of them are listed, and that there are more");
+	for (uint32_t i = 1; i < errors.n; i++) {
+		const struct conf_loc *a = &errors.error[i - 1].loc, *b = &errors.error[i].loc;
+
+		sorted = sorted && (a->line < b->line ||
+				    (a->line == b->line && a->column <= b->column));
+	}
+	tap_ok(sorted, "in the order of the file");
+	tap_ok(errors.n && strstr(errors.error[errors.n - 1].text, "too many") != NULL,
+	       "the last line says so");
+	conf_errors_done(&errors);
+	tap_ok(errors.n == 0 && !errors.error, "done leaves nothing");
+	conf_errors_done(&errors);
+	conf_errors_sort(&errors);
+	free(text);
+}
+
+static void test_size(void)
+{
+	struct conf_errors errors = {0};
+	size_t bytes = (1 << 20) + 1;
+	char *text = malloc(bytes);
+	struct conf *conf;
+
+	memset(text, ' ', bytes);
+	memcpy(text, HEAD "#", strlen(HEAD) + 1);
+	memset(text + strlen(HEAD) + 1, 'x', bytes - strlen(HEAD) - 1);
+	conf = conf_parse(text, bytes - 1, &errors);
+	tap_ok(conf != NULL && errors.n == 0, "1 MiB is read");
+	conf_free(conf);
+	conf = conf_parse(text, bytes, &errors);
+	tap_ok(!conf && errors.n == 1 && is_at(errors.error[0].loc, 1, 1), "a byte more is not");
+	conf_errors_done(&errors);
+	free(text);
+}
+
+/* A file made to be slow to check: what a stranger may send to `config check`. */
+static void test_hostile(void)
+{
+	size_t bytes = 1 << 20, used;
+	char *text = malloc(bytes);
+	struct conf_errors errors = {0};
+	struct timespec begin, end;
+	double seconds;
+
+	used = (size_t)sprintf(text, HEAD "    vlan-filtering: true\n    static-macs:\n");
+	for (uint32_t i = 0; used < bytes - 100; i++) {
+		used += (size_t)sprintf(text + used,
+					"     - {macaddress: 02:00:00:%02x:%02x:%02x, port: e%u}\n",
+					i >> 16 & 0xff, i >> 8 & 0xff, i & 0xff, i);
+	}
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+	conf_free(parse(text, &errors));
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+	seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+	tap_ok(errors.n == 0 && seconds < 20, "1 MiB of static MACs in %.2f s", seconds);
+	conf_errors_done(&errors);
+	free(text);
+}
+
+static void test_read_file(void)
+{
+	char path[] = "/tmp/viaduct-test-conf-XXXXXX", *text = NULL;
+	int fd = mkstemp(path);
+	struct err err = {{0}};
+	size_t bytes = 0;
+
+	tap_ok(fd >= 0 && write(fd, HEAD, strlen(HEAD)) == (ssize_t)strlen(HEAD), "a file");
+	tap_ok(conf_read_file(path, &text, &bytes, &err) == 0 && bytes == strlen(HEAD) &&
+	       memcmp(text, HEAD, bytes) == 0, "is read whole");
+	free(text);
+	text = NULL;
+	tap_ok(ftruncate(fd, 8 << 20) == 0 && conf_read_file(path, &text, &bytes, &err) == 0 &&
+	       bytes == (1 << 20) + 1, "a huge one as far as is needed to refuse it");
+	free(text);
+	text = NULL;
+	close(fd);
+	unlink(path);
+	tap_ok(conf_read_file(path, &text, &bytes, &err) == -ENOENT && !text &&
+	       strstr(err.text, path) != NULL, "one that is not there: %s", err.text);
+	tap_ok(conf_read_file("/", &text, &bytes, &err) == -EISDIR && !text, "a folder: %s",
+	       err.text);
+}
+
+static void test_partial_text(void)
+{
+	static const char text[] = HEAD;
+	bool ok = true;
+
+	/* In memory of exactly its size, so that a sanitizer finds who reads past the end. */
+	for (size_t n = 0; n < sizeof(text); n++) {
+		struct conf_errors errors = {0};
+		char *copy = malloc(n ? n : 1);
+		struct conf *conf;
+
+		memcpy(copy, text, n);
+		conf = conf_parse(copy, n, &errors);
+		ok = ok && (conf != NULL) == (errors.n == 0);
+		conf_free(conf);
+		conf_errors_done(&errors);
+		free(copy);
+	}
+	tap_ok(ok, "every beginning of a file is right or has mistakes");
+	conf_free(NULL);
+}
+
+/* ---- random configurations ---- */
+
+static uint64_t random_state;
+
+/* xorshift64*: the same sequence everywhere. */
+static uint32_t below(uint32_t n)
+{
+	random_state ^= random_state >> 12;
+	random_state ^= random_state << 25;
+	random_state ^= random_state >> 27;
+	return (uint32_t)((random_state * 0x2545f4914f6cdd1dull) >> 33) % n;
+}
+
+static const char *pick_bool(void)
+{
+	static const char *const word[] = {"true", "yes", "on", "false", "no", "off", "Yes", "OFF"};
+
+	return word[below(8)];
+}
+
+/* Every other time. */
+__attribute__((format(printf, 2, 3))) static void maybe(FILE *out, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (below(2)) {
+		vfprintf(out, fmt, ap);
+	}
+	va_end(ap);
+}
+
+static void write_ports(FILE *out, uint32_t b, uint32_t n_members)
+{
+	static const char *const key[] = {"learning", "flood", "flood-multicast", "flood-broadcast",
+					  "isolated", "hairpin", "locked", "sticky",
+					  "allow-management"};
+	static const char *const types[] = {"all", "tagged", "untagged"};
+
+	fprintf(out, "    ports:\n");
+	for (uint32_t m = 0; m <= n_members; m++) {
+		if (m == n_members) {
+			fprintf(out, "      defaults: {");
+		} else if (below(2)) {
+			fprintf(out, "      p%u-%u: {", b, m);
+		} else {
+			continue;
+		}
+		for (uint32_t k = 0; k < sizeof(key) / sizeof(key[0]); k++) {
+			if (below(2)) {
+				fprintf(out, "%s: %s, ", key[k], pick_bool());
+			}
+		}
+		fprintf(out, "frame-types: %s, ", types[below(3)]);
+		fprintf(out, below(2) ? "max-learned: %u}\n" : "max-learned: auto}\n", below(1000));
+	}
+}
+
+/* Each port is untagged in its own VLAN 100 + m, tagged in some of 2..89. */
+static void write_vlans(FILE *out, uint32_t b, uint32_t n_members)
+{
+	fprintf(out, "    vlan-filtering: on\n    vlan-default-pvid: ");
+	fprintf(out, below(2) ? "none\n" : "%u\n", 90 + below(10));
+	fprintf(out, "    vlans:\n");
+	for (uint32_t m = 0; m < n_members; m++) {
+		uint32_t first = 2 + below(80);
+
+		fprintf(out, "    - {id: %u, name: \"n %u\", untagged: [p%u-%u]}\n", 100 + m, m, b,
+			m);
+		fprintf(out, "    - {id: %u-%u, tagged: [p%u-%u]}\n", first, first + below(8), b,
+			m);
+		fprintf(out, "    - {id: \"%u,%u\", tagged: [lan%u]}\n", first, first + 1, b);
+	}
+}
+
+static void write_static_macs(FILE *out, uint32_t b, uint32_t n_members, bool vlans)
+{
+	fprintf(out, "    static-macs:\n");
+	for (uint32_t m = 0; m < n_members; m++) {
+		fprintf(out, "    - {macaddress: 02-00-00-00-%02X-%02x, port: p%u-%u", b, m, b, m);
+		fprintf(out, vlans && below(2) ? ", vlan: %u}\n" : "}\n", 100 + m);
+		fprintf(out, "    - {macaddress: 02:00:00:01:%02X:%02x, drop: true%s}\n", b, m,
+			vlans ? ", vlan: 100" : "");
+	}
+}
+
+static void write_bridge(FILE *out, uint32_t b)
+{
+	static const char *const group[] = {"auto", "[]", "[stp, lldp]", "[\"05\", 0f, pause]"};
+	uint32_t n_members = 1 + below(6);
+	bool vlans = below(2);
+
+	fprintf(out, "  bridge%u:\n    interfaces: [", b);
+	for (uint32_t m = 0; m < n_members; m++) {
+		fprintf(out, "p%u-%u, ", b, m);
+	}
+	fprintf(out, "\"g%u*\"]\n    host-port: {name: lan%u", b, b);
+	maybe(out, ", mtu: %u", 68 + below(9000));
+	fprintf(out, below(2) ? ", macaddress: 02:10:00:00:00:%02x}\n" : "}\n", b);
+	maybe(out, "    ageing-time: %ums\n", 10000 + below(100000));
+	maybe(out, "    max-learned: %u\n", below(1 << 24));
+	fprintf(out, "    group-forward: %s\n", group[below(4)]);
+	if (vlans) {
+		write_vlans(out, b, n_members);
+	}
+	if (below(2)) {
+		write_static_macs(out, b, n_members, vlans);
+	}
+	if (below(2)) {
+		write_ports(out, b, n_members);
+	}
+}
+
+static void write_queues(FILE *out, const char *name)
+{
+	static const char *const mode[] = {"auto", "zero-copy", "copy", "generic"};
+	static const char *const ring[] = {"auto", "{rx: 64}", "{tx: 32768}",
+					   "{rx: auto, tx: 128}"};
+
+	fprintf(out, "  %s:\n    mode: %s\n    ring: %s\n", name, mode[below(4)], ring[below(4)]);
+	fprintf(out, below(2) ? "    count: %u\n" : "    count: keep\n", 1 + below(64));
+	maybe(out, "    pin: {%u: 2, 77: 3}\n", below(70));
+	fprintf(out, "    busy-poll: {usecs: %u, gro-flush-timeout: %uus", below(100), below(5000));
+	fprintf(out, below(2) ? ", budget: %u}\n" : ", defer-hard-irqs: %u}\n", 1 + below(100));
+	fprintf(out, "    offloads: %s\n", below(2) ? "fix" : "keep");
+}
+
+static char *random_file(void)
+{
+	static const char *const polling[] = {"busy", "interrupt", "adaptive"};
+	static const char *const level[] = {"error", "err", "warning", "warn", "info", "debug"};
+	uint32_t n_bridges = 1 + below(3);
+	char *text = NULL;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+
+	fprintf(out, "log: {level: %s}\n", level[below(6)]);
+	fprintf(out, "queues:\n");
+	write_queues(out, "p0-0");
+	write_queues(out, "defaults");
+	fprintf(out, "workers: {cpus: %s, polling: %s, idle-spin: %uus, batch: %u}\n",
+		below(2) ? "\"0,2-5,9\"" : "auto", polling[below(3)], below(2000), 1 + below(256));
+	fprintf(out, "limits: {macs: %u, memory: %uM, frames: %u}\n", 1 + below(1 << 24),
+		1 + below(4096), 1 + below(1 << 20));
+	fprintf(out, "bridges:\n");
+	for (uint32_t b = 0; b < n_bridges; b++) {
+		write_bridge(out, b);
+	}
+	fprintf(out, "version: 1\n");
+	fclose(out);
+	return text;
+}
+
+static bool survives(const char *text)
+{
+	struct conf *conf = parse_right(text);
+	char *printed = conf ? conf_print(conf) : NULL;
+	struct conf *again = printed ? parse_right(printed) : NULL;
+	char *reprinted = again ? conf_print(again) : NULL;
+	bool ok = reprinted && conf_equal(conf, again) && strcmp(printed, reprinted) == 0;
+
+	if (!ok) {
+		fprintf(stderr, "file:\n%s\nprint:\n%s\n", text, printed ? printed : "none");
+	}
+	free(printed);
+	free(reprinted);
+	conf_free(conf);
+	conf_free(again);
+	return ok;
+}
+
+/* No two random files should be the same to conf_equal, else it compares nothing. */
+static void test_random(uint64_t seed)
+{
+	uint32_t n_survived = 0, n_unequal = 0, n = 300;
+	struct conf *before = NULL;
+
+	random_state = seed ? seed : 1;
+	for (uint32_t i = 0; i < n; i++) {
+		char *text = random_file();
+		struct conf *conf = parse_right(text);
+
+		n_survived += survives(text);
+		n_unequal += before && conf && !conf_equal(before, conf);
+		conf_free(before);
+		before = conf;
+		free(text);
+	}
+	conf_free(before);
+	tap_ok(n_survived == n, "%u of %u random files survive print and parse (seed %llu)",
+	       n_survived, n, (unsigned long long)seed);
+	tap_ok(n_unequal >= n - 2, "and differ from one another");
+}
+
+int main(int argc, char **argv)
+{
+	const char *seed = argc > 1 ? argv[1] : getenv("SEED");
+
+	test_defaults();
+	test_locations();
+	test_merging();
+	test_vlans();
+	test_errors();
+	test_size();
+	test_hostile();
+	test_read_file();
+	test_partial_text();
+	test_random(seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL));
+	return tap_done();
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who may do what on the control socket, how much of it one user may have, and its file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "mgmt_harness.h"
+#include "tap.h"
+
+#define NOBODY     65534
+#define GROUP_FILE "root:x:0:\nviaduct:x:4711:\n"
+
+/* ---- rights ---- */
+
+/* Asks as 'uid' and 'gid' with 'group' besides; the exit status tells what came. */
+static int ask_as(struct harness *harness, uid_t uid, gid_t group, const char *request)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		char reply[4096] = "";
+		struct client client;
+
+		if (setgroups(group ? 1 : 0, &group) || setresgid(NOBODY, NOBODY, NOBODY) ||
+		    setresuid(uid, uid, uid)) {
+			_exit(9);
+		}
+		client = client_connect(harness);
+		/*
+		 * Who is turned away may find the socket closed already, the reason waiting in it.
+		 */
+		(void)!send(client.fd, request, strlen(request) + 1, MSG_NOSIGNAL);
+		if (recv(client.fd, reply, sizeof(reply) - 1, 0) <= 0) {
+			_exit(8);
+		}
+		_exit(strstr(reply, "io.viaduct.PermissionDenied") ? 1
+		      : strstr(reply, "\"error\"")		   ? 2
+								   : 0);
+	}
+	return harness_wait(harness, pid);
+}
+
+static const char mac_add[] =
+	"{\"method\":\"io.viaduct.MacAdd\",\"parameters\":{\"macaddress\":\"02:00:00:00:00:30\","
+	"\"port\":\"enp2s0\"}}";
+
+static const char *const changing[] = {
+	"{\"method\":\"io.viaduct.PortEnable\",\"parameters\":{\"port\":\"enp2s0\"}}",
+	"{\"method\":\"io.viaduct.PortDisable\",\"parameters\":{\"port\":\"enp2s0\"}}",
+	mac_add,
+	"{\"method\":\"io.viaduct.MacDel\",\"parameters\":{\"macaddress\":\"02:00:00:00:00:30\"}}",
+	"{\"method\":\"io.viaduct.MacFlush\"}",
+};
+
+/*
+ * A group file of our own, which has `viaduct`, in a mount namespace of our own: before the server
+ * opens. Without the right to do so the machine's is used.
+ */
+static void make_group(void)
+{
+	char path[] = "/tmp/vt-mgmt-group-XXXXXX";
+	int fd;
+
+	if (getgrnam("viaduct") || unshare(CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) {
+		return;
+	}
+	fd = mkstemp(path);
+	if (fd >= 0) {
+		(void)!write(fd, GROUP_FILE, sizeof(GROUP_FILE) - 1);
+		fchmod(fd, 0644);
+		close(fd);
+		(void)!mount(path, "/etc/group", NULL, MS_BIND, NULL);
+		unlink(path);
+	}
+}
+
+static void test_rights(struct harness *harness)
+{
+	const struct group *group = getgrnam("viaduct");
+	struct stat st;
+
+	tap_ok(stat(harness->path, &st) == 0 && (st.st_mode & 07777) == 0666,
+	       "the socket's mode is 0666");
+	if (geteuid()) {
+		tap_skip(12, "needs root");
+		return;
+	}
+	tap_ok(ask_as(harness, NOBODY, 0, CONFIG_SHOW) == 0, "nobody may read");
+	tap_ok(ask_as(harness, NOBODY, 0, "{\"method\":\"io.viaduct.MacShow\"}") == 0,
+	       "... the table too");
+	for (size_t i = 0; i < 5; i++) {
+		tap_ok(ask_as(harness, NOBODY, 0, changing[i]) == 1, "nobody may not: %s",
+		       changing[i]);
+	}
+	for (size_t i = 0; i < 5; i++) {
+		if (group) {
+			tap_ok(ask_as(harness, NOBODY, group->gr_gid, changing[i]) == 0,
+			       "group viaduct may: %s", changing[i]);
+		} else {
+			tap_skip(1, "there is no group viaduct");
+		}
+	}
+}
+
+/* ---- limits ---- */
+
+static uint32_t n_ended(const struct pollfd *poll_fd, uint32_t n)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		count += (poll_fd[i].revents & POLLHUP) != 0;
+	}
+	return count;
+}
+
+/* 1000 connections that say nothing; 0 when all but 32 of them have been turned away. */
+static int crowd(const struct harness *harness, int ready_fd)
+{
+	static struct pollfd poll_fd[1000];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < 1000; i++) {
+		poll_fd[i].fd = client_connect(harness).fd;
+	}
+	for (int i = 0; i < 1000 && n < 968; i++) {
+		poll(poll_fd, 1000, 10);
+		n = n_ended(poll_fd, 1000);
+	}
+	/* From now on the others are tried; the end of the pipe says when that is over. */
+	if (write(ready_fd, n == 968 ? "y" : "n", 1) != 1) {
+		return 2;
+	}
+	pause();
+	return 0;
+}
+
+static void test_crowd(struct harness *harness)
+{
+	struct rlimit limit = {4096, 4096};
+	int ready[2];
+	char word = 0;
+	pid_t pid;
+
+	if (geteuid() || setrlimit(RLIMIT_NOFILE, &limit) || pipe2(ready, O_NONBLOCK)) {
+		tap_skip(4, "needs root");
+		return;
+	}
+	pid = fork();
+	if (pid == 0) {
+		if (setresuid(NOBODY, NOBODY, NOBODY)) {
+			_exit(9);
+		}
+		_exit(crowd(harness, ready[1]));
+	}
+	for (int i = 0; i < 20000 && read(ready[0], &word, 1) != 1; i++) {
+		sd_event_run(harness->event, 1000);
+	}
+	tap_ok(word == 'y', "of 1000 connections of one user 968 are turned away");
+	tap_ok(ask_as(harness, NOBODY, 0, CONFIG_SHOW) == 2, "a new one of that user too");
+	tap_ok(ask_as(harness, NOBODY - 1, 0, CONFIG_SHOW) == 0, "another user is served");
+	kill(pid, SIGKILL);
+	harness_wait(harness, pid);
+	harness_settle(harness);
+	tap_ok(harness_n_conns(harness) == 0 && ask_as(harness, NOBODY, 0, CONFIG_SHOW) == 0,
+	       "and that user again when they are gone");
+	close(ready[0]);
+	close(ready[1]);
+}
+
+/* With no descriptor left the loop must rest, and go on when there are some again. */
+static void test_no_descriptors(struct harness *harness)
+{
+	struct client client = client_connect(harness);
+	struct rlimit was, none;
+	uint32_t n_turns = 0;
+	json_t *reply;
+
+	getrlimit(RLIMIT_NOFILE, &was);
+	none = was;
+	none.rlim_cur = 3;
+	setrlimit(RLIMIT_NOFILE, &none);
+	while (n_turns < 1000 && sd_event_run(harness->event, 20000) > 0) {
+		n_turns++;
+	}
+	setrlimit(RLIMIT_NOFILE, &was);
+	tap_ok(n_turns < 10, "without descriptors the loop rests (%u turns)", n_turns);
+	client_send(harness, &client, CONFIG_SHOW);
+	reply = client_receive(harness, &client);
+	tap_ok(message_is_config(reply), "and the client is served when there are some");
+	json_decref(reply);
+	client_close(&client);
+	harness_settle(harness);
+}
+
+/* ---- the socket's file ---- */
+
+static void test_file(struct harness *harness)
+{
+	struct mgmt_server *other = NULL;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char path[128], longer[200];
+	struct err err = {""};
+	struct stat st;
+	int fd;
+
+	tap_ok(mgmt_server_open(harness->event, harness->path, &fake_ops, &harness->fake, &other,
+				&err) == -EADDRINUSE &&
+		       !other && strstr(err.text, "another viaductd"),
+	       "a socket that answers is not taken: %s", err.text);
+
+	snprintf(path, sizeof(path), "%s/stale.sock", harness->dir);
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	tap_ok(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0, "a stale socket");
+	close(fd);
+	tap_ok(mgmt_server_open(harness->event, path, &fake_ops, &harness->fake, &other, &err) == 0,
+	       "is replaced");
+	mgmt_server_close(other);
+	tap_ok(stat(path, &st) && errno == ENOENT, "and removed at the end");
+
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	close(fd);
+	tap_ok(mgmt_server_open(harness->event, path, &fake_ops, &harness->fake, &other, &err) ==
+			       -EEXIST &&
+		       stat(path, &st) == 0,
+	       "a file in its place is left alone: %s", err.text);
+	unlink(path);
+
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	tap_ok(mgmt_server_open(harness->event, longer, &fake_ops, &harness->fake, &other, &err) ==
+		       -ENAMETOOLONG,
+	       "a path too long is refused");
+}
+
+int main(void)
+{
+	struct harness harness;
+
+	make_group();
+	harness_begin(&harness);
+	test_rights(&harness);
+	test_crowd(&harness);
+	test_no_descriptors(&harness);
+	test_file(&harness);
+	harness_settle(&harness);
+	tap_ok(harness_n_conns(&harness) == 0, "no connection is left");
+	harness_end(&harness);
+	return tap_done();
+}
