@@ -76,10 +76,18 @@ class Agent:
 
     def start(self, build, config):
         """Starts viaductd and waits until it is running."""
+        self._configure(build, config).start(seconds=START_SECONDS)
+
+    def try_start(self, build, config):
+        """Exit status and words of a viaductd that shall not come up."""
+        done = self._configure(build, config).command(timeout=START_SECONDS)
+        return done.returncode, done.stderr
+
+    def _configure(self, build, config):
         env = types.SimpleNamespace(viaductd=os.path.join(build, "daemon/viaductd"),
                                     viaductctl=os.path.join(build, "mgmt/viaductctl"))
         self.daemon = daemon.Daemon(env, self.box, config, "/run")
-        self.daemon.start(seconds=START_SECONDS)
+        return self.daemon
 
     def ctl(self, words):
         return self.daemon.ctl(*words)
@@ -88,7 +96,7 @@ class Agent:
         return self.daemon.log() if self.daemon else ""
 
     def check_end(self, allowed=()):
-        """The sums, an orderly stop, a quiet log and nothing left: as after every case of the lab."""
+        """The sums, an orderly stop, a quiet log, nothing left: as after each case of the lab."""
         self.daemon.check_end(allowed)
 
 

@@ -11,7 +11,7 @@ from lab.daemon import expect, expect_equal
 from lab.frames import BROADCAST, describe, frame, station_mac
 
 from vm.kernel import Kernel
-from vm.machine import GuestStation, Machine, Nic
+from vm.machine import N_CPUS, GuestStation, Machine, Nic
 
 SECONDS = 240                           # of one case, all in all; on a quiet machine 30 are enough
 N_FLOWS, N_PER_FLOW = 16, 8
@@ -36,10 +36,11 @@ def case(name, text):
     return register
 
 
-@case("virtio-zero-copy", "two virtio cards in zero-copy and a veth port in copy mode are one bridge")
+@case("virtio-zero-copy", "two virtio cards in zero-copy and a veth port in copy mode")
 def virtio_zero_copy(env):
-    with machine(env, KERNEL_7_2, "virtio-zero-copy") as guest:
-        bridge = Bridge(guest, env, {"defaults": {"mode": "auto"}})
+    with machine(env, KERNEL_7_2, "virtio-zero-copy", Nic(), Nic()) as guest:
+        bridge = Bridge(guest, env)
+        bridge.start({"defaults": {"mode": "auto"}})
         bridge.expect_modes({"eth0": ("zero-copy", []), "eth1": ("zero-copy", []),
                              "veth0": ("copy", ["zero-copy"])})
         for (port, queue), row in guest.queues().items():
@@ -48,35 +49,60 @@ def virtio_zero_copy(env):
         bridge.end()
 
 
-@case("debian-kernel", "Debian 12's own kernel: the same bridge, virtio in copy and in generic mode")
+@case("virtio-spare-queues", "a card whose driver adds queues of its own runs in generic mode")
+def virtio_spare_queues(env):
+    with machine(env, KERNEL_7_2, "virtio-spare-queues", Nic(), Nic(queues=2 * N_CPUS)) as guest:
+        bridge = Bridge(guest, env)
+        refused = bridge.refusal({"eth1": {"mode": "zero-copy"}})
+        expect("'ethtool -L eth1 combined 8'" in refused, f"the remedy is missing in: {refused}")
+        bridge.start({"defaults": {"mode": "auto"}})
+        bridge.expect_modes({"eth0": ("zero-copy", []), "eth1": ("generic", ["zero-copy", "copy"]),
+                             "veth0": ("copy", ["zero-copy"])})
+        bridge.expect_forwarding()
+        bridge.end()
+
+
+@case("debian-kernel", "Debian 12's own kernel: virtio in copy and in generic mode")
 def debian_kernel(env):
-    with machine(env, KERNEL_DEBIAN_12, "debian-kernel") as guest:
-        bridge = Bridge(guest, env, {"defaults": {"mode": "auto"}, "eth1": {"mode": "generic"}})
+    with machine(env, KERNEL_DEBIAN_12, "debian-kernel", Nic(), Nic()) as guest:
+        bridge = Bridge(guest, env)
+        bridge.start({"defaults": {"mode": "auto"}, "eth1": {"mode": "generic"}})
         bridge.expect_modes({"eth0": ("copy", ["zero-copy"]), "eth1": ("generic", []),
                              "veth0": ("copy", ["zero-copy"])})
         bridge.expect_forwarding()
         bridge.end()
 
 
-def machine(env, kernel, name):
+def machine(env, kernel, name, *nics):
     log = os.path.join(env.logs, name + ".log")
-    return Machine(kernel.prepare(), [Nic(), Nic()], log, SECONDS)
+    return Machine(kernel.prepare(), nics, log, SECONDS)
 
 
 class Bridge:
-    """viaductd in the guest, bridging eth0 and eth1 (a tap each) and veth0, with a station on each."""
+    """viaductd in the guest: eth0 and eth1 (a tap each) and veth0 with a station on each."""
 
-    def __init__(self, guest, env, queues):
-        self.guest = guest
+    def __init__(self, guest, env):
+        self.guest, self.build = guest, env.build
         self.station = {"eth0": guest.tap[0], "eth1": guest.tap[1],
                         "veth0": GuestStation(guest, "veth0", queues=2)}
         for name in self.station:
             guest.call("wait_carrier", name=name)
         self.mac = {port: station_mac(n) for n, port in enumerate(self.station, 1)}
         self.before = guest.call("box_state")
-        guest.call("start", build=env.build, config={
-            "version": 1, "queues": queues,
-            "bridges": {"lan": {"interfaces": list(self.station), "host-port": False}}})
+
+    def start(self, queues):
+        """Starts viaductd with this map `queues`."""
+        self.guest.call("start", build=self.build, config=self.config(queues))
+
+    def refusal(self, queues):
+        """The text with which viaductd ends: the machine cannot do it."""
+        status, text = self.guest.call("try_start", build=self.build, config=self.config(queues))
+        expect_equal(status, 4, f"exit status ({text})")
+        return text
+
+    def config(self, queues):
+        return {"version": 1, "queues": queues,
+                "bridges": {"lan": {"interfaces": list(self.station), "host-port": False}}}
 
     def expect_modes(self, wanted):
         """Every queue of a port is in this mode, and these were tried in vain, for a reason."""
@@ -101,7 +127,7 @@ class Bridge:
         self.expect_counters()
 
     def exchange(self, here, raws, sinks):
-        """These frames go in here; each sink gets them all, once, unchanged, and nobody else any."""
+        """These frames go in here; each sink gets them once, unchanged, and nobody else any."""
         self.station[here].send(*raws)
         for port, station in self.station.items():
             got = station.recv_all(len(raws) if port in sinks else 0, 30.0)
@@ -130,7 +156,7 @@ class Bridge:
 
 
 def flows(src, dst):
-    """UDP over IPv4, flows that differ in their port, so that a card spreads them over its queues."""
+    """UDP over IPv4: flows differ in their port, so that a card spreads them over its queues."""
     return [udp(src, dst, 1024 + flow, number, LENGTHS[number % len(LENGTHS)])
             for number in range(N_PER_FLOW) for flow in range(N_FLOWS)]
 
