@@ -5,6 +5,7 @@ out at the taps, outside of it.
 """
 import itertools
 import os
+import re
 import struct
 
 from lab.daemon import expect, expect_equal
@@ -43,6 +44,7 @@ def virtio_zero_copy(env):
         bridge.start({"defaults": {"mode": "auto"}})
         bridge.expect_modes({"eth0": ("zero-copy", []), "eth1": ("zero-copy", []),
                              "veth0": ("copy", ["zero-copy"])})
+        bridge.expect_sockets()
         for (port, queue), row in guest.queues().items():
             expect(row["napi"] or port == "veth0", f"no NAPI id of {port}/{queue}: {row}")
         bridge.expect_forwarding()
@@ -113,6 +115,14 @@ class Bridge:
             tried = [step["mode"] for step in row["tried"]]
             expect_equal((row["mode"], tried), wanted[port], f"mode and tried of {port}/{queue}")
             expect(all(step["error"] for step in row["tried"]), f"no reason: {row['tried']}")
+
+    def expect_sockets(self):
+        """The kernel itself tells which sockets are in zero-copy (where it has that interface)."""
+        text = self.guest.call("run", argv=["ss", "--xdp", "-aeH"])["stdout"]
+        found = re.findall(r"(\w+):q(\d+) .*?zc:(\d)", text, re.S)
+        expect_equal({(port, int(queue)): zc == "1" for port, queue, zc in found},
+                     {key: row["mode"] == "zero-copy" for key, row in self.guest.queues().items()},
+                     "which sockets are in zero-copy")
 
     def expect_forwarding(self):
         """Floods, then all six directions, then what was learned and counted."""

@@ -20,7 +20,7 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 # What a guest needs that Debian's kernels may have as modules; what is built in is passed over.
 MODULES = ("virtio_pci", "virtio_console", "9p", "9pnet_virtio", "overlay", "virtio_net", "vmxnet3",
-           "veth")
+           "veth", "xsk_diag")
 
 
 class Unavailable(Exception):
@@ -39,8 +39,8 @@ class Kernel:
         self.image = os.path.join(self.dir, "vmlinuz")
 
     def prepare(self):
-        """Downloads what is not there. `release` is made last: with it, the kernel is complete."""
-        if not os.path.exists(os.path.join(self.dir, "release")):
+        """Downloads what is not there. `wanted` is made last: with it, the kernel is complete."""
+        if self._read("wanted") != " ".join(MODULES):
             apt = Apt(self.suite)
             release, packages = self._newest(apt.names())
             with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
@@ -51,8 +51,18 @@ class Kernel:
 
     @property
     def release(self):
-        with open(os.path.join(self.dir, "release"), encoding="ascii") as file:
-            return file.read().strip()
+        return self._read("release")
+
+    def _read(self, name):
+        try:
+            with open(os.path.join(self.dir, name), encoding="ascii") as file:
+                return file.read().strip()
+        except FileNotFoundError:
+            return None
+
+    def _write(self, name, text):
+        with open(os.path.join(self.dir, name), "w", encoding="ascii") as file:
+            file.write(text)
 
     def _newest(self, names):
         for pattern in self.patterns:
@@ -75,10 +85,9 @@ class Kernel:
         order = []
         for name in MODULES:
             self._keep_module(name, modules, order)
-        with open(os.path.join(self.dir, "modules", "order"), "w", encoding="ascii") as file:
-            file.write("".join(name + "\n" for name in order))
-        with open(os.path.join(self.dir, "release"), "w", encoding="ascii") as file:
-            file.write(release + "\n")
+        self._write("modules/order", "".join(name + "\n" for name in order))
+        self._write("release", release)
+        self._write("wanted", " ".join(MODULES))
 
     def _keep_module(self, name, modules, order):
         """Unpacks a module after those that it needs; `order` is the order to load them in."""

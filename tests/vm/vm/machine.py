@@ -86,7 +86,13 @@ class Machine:
         return self
 
     def __exit__(self, kind, value, trace):
+        log = None
+        if isinstance(value, Failure):
+            with contextlib.suppress(Lost):
+                log = self.call("log")
         self._remove()
+        if log:
+            raise Failure(f"{value}\nviaductd logged:\n{log}") from value
 
     def _add_tap(self, name, queues):
         self.space.exec("ip", "tuntap", "add", "dev", name, "mode", "tap",
@@ -135,7 +141,8 @@ class Machine:
 
     def call(self, op, **args):
         """What the agent returns; a Failure of its own where it failed."""
-        self.port.sendall(json.dumps({"op": op, "args": args}).encode() + b"\n")
+        with contextlib.suppress(BrokenPipeError):      # then there is no reply either
+            self.port.sendall(json.dumps({"op": op, "args": args}).encode() + b"\n")
         return self._reply(f"{op} {args}")
 
     def _reply(self, request):
@@ -144,7 +151,8 @@ class Machine:
             ready, _, _ = select.select([self.port], [], [], max(0.0, left))
             more = self.port.recv(1 << 16) if ready else b""
             if not more:
-                why = "the guest has gone" if left > 0 else "the time of the case is over"
+                in_time = time.monotonic() < self.deadline - 1.0
+                why = "the guest has gone" if in_time else "the time of the case is over"
                 raise Lost(f"{why}; it was asked to {request:.300}")
             self.received += more
         line, self.received = self.received.split(b"\n", 1)
