@@ -222,11 +222,20 @@ int addresses_start(struct vswitch *vswitch, struct err *reterr)
 		const struct bridge *bridge = &vswitch->bridge[b];
 
 		for (uint32_t m = 0; m < bridge->conf->n_static_macs; m++) {
-			if (add_configured(vswitch, bridge, &bridge->conf->static_mac[m])) {
+			const struct conf_static_mac *mac = &bridge->conf->static_mac[m];
+
+			if (mac->drop && add_configured(vswitch, bridge, mac, NULL) < 0) {
 				return err_set(reterr, ENOSPC,
 					       "bridge '%s': no room for its static-macs",
 					       bridge->conf->name);
 			}
+		}
+	}
+	for (struct port *port = port_next(vswitch, NULL); port; port = port_next(vswitch, port)) {
+		int r = addresses_add_port(vswitch, port, reterr);
+
+		if (r < 0) {
+			return r;
 		}
 	}
 	if (clocks_start(vswitch) < 0) {

@@ -158,6 +158,18 @@ static int open_member(struct vswitch *vswitch, struct port *port, int *ret_exit
 	return 0;
 }
 
+/* What the file can mend is said with its place in the file. */
+static int place_error(const struct vswitch *vswitch, const struct port *port, int exit_status,
+		       int error, struct err *reterr)
+{
+	err_prefix(reterr, error, "port '%s'", port->name);
+	if (exit_status == 3) {
+		err_prefix(reterr, error, "%s:%u:%u", vswitch->config_path, port->loc.line,
+			   port->loc.column);
+	}
+	return error;
+}
+
 static int open_ports(struct vswitch *vswitch, int *ret_exit_status, struct err *reterr)
 	REQUIRES(role_control)
 {
@@ -173,7 +185,7 @@ static int open_ports(struct vswitch *vswitch, int *ret_exit_status, struct err 
 			r = host ? port_open_host(vswitch, port, ret_exit_status, reterr)
 				 : open_member(vswitch, port, ret_exit_status, reterr);
 			if (r < 0) {
-				return err_prefix(reterr, r, "port '%s'", port->name);
+				return place_error(vswitch, port, *ret_exit_status, r, reterr);
 			}
 		}
 	}
