@@ -28,15 +28,18 @@ def no_loss(env):
     with Lab(env, {"p1": 4, "p2": 4}) as lab:
         daemon = lab.start(bridge(["p1", "p2"]))
         host_flows(lab)
+        begin = time.monotonic()
         report = lab.flows("p1", ["p2"], queues="0,1,2,3", flows=8, rate=100000,
                            seconds=LOSS_SECONDS)
+        took = time.monotonic() - begin
         daemon.wait_sums()
         rows = daemon.ctl("queue", "show")["queues"]
         kernel = {k: sum(r[k] or 0 for r in rows) for k in
                   ("rx_dropped", "rx_ring_full", "rx_fill_ring_empty_descs")}
         expect_flow_report(report, f"after {LOSS_SECONDS:g} s; kernel counters {kernel}, drops "
                                    f"{daemon.drops()}")
-        expect(report["sent"] >= 99000 * LOSS_SECONDS, f"only {report['sent']} frames were sent")
+        expect_equal(report["sent"], int(100000 * LOSS_SECONDS), "frames sent")
+        expect(took < 1.05 * LOSS_SECONDS + 2, f"it took {took:.1f} s: less than the rate")
         expect_equal(daemon.port("p1")["forwarded"], report["sent"], "forwarded of p1")
         expect_equal(daemon.drops(), {}, "drops")
 
