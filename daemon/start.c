@@ -285,21 +285,33 @@ static bool stop_workers(struct vswitch *vswitch) REQUIRES(role_control)
 	return all;
 }
 
-static void close_ports(struct vswitch *vswitch) REQUIRES(role_control)
+/* What was set on our end of the pair is forgotten with it. */
+static void close_host_pair(struct vswitch *vswitch, struct port *port)
 {
+	char ifname[16];
 	struct err err;
 
+	snprintf(ifname, sizeof(ifname), "%s", hostport_get(port->hostport)->peer_ifname);
+	if (hostport_close(port->hostport, !vswitch->keep_for_successor, &err) < 0) {
+		log_err("port '%s': %s", port->name, err.text);
+	}
+	port->hostport = NULL;
+	if (!vswitch->keep_for_successor) {
+		device_restore(ifname, vswitch->opener, vswitch->journal, note);
+	}
+}
+
+static void close_ports(struct vswitch *vswitch) REQUIRES(role_control)
+{
 	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
 		struct port *port = &vswitch->port[i];
 
 		if (port->idx && (port->life != PORT_LIFE_CLOSED || port->xport)) {
 			port_close_now(vswitch, port);
 		}
-		if (port->hostport && hostport_close(port->hostport,
-						     !vswitch->keep_for_successor, &err) < 0) {
-			log_err("port '%s': %s", port->name, err.text);
+		if (port->hostport) {
+			close_host_pair(vswitch, port);
 		}
-		port->hostport = NULL;
 	}
 }
 
