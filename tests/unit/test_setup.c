@@ -10,7 +10,7 @@
 
 /*
  * The rules of manual 1, "VLANs", from the file's text to port sets. A box is written as the keys
- * of its bridges; what is expected of it as "port:pvid vid,vid ..." (tagged ones), and the VLANs.
+ * of its bridges; what is expected of it as "port:pvid+tagged+tagged ..." and the number of VLANs.
  */
 struct box {
 	const char *text;
@@ -84,7 +84,7 @@ static const struct bridge_vlan *vlan_of(const struct bridge *bridge, uint32_t v
 	return NULL;
 }
 
-/* "a:1 20,30;" for each port: its PVID, the VLANs that it is untagged in beside, the tagged ones. */
+/* "a:1+20+30" for each port: its PVID and tagged VLANs; "!7" where it is untagged in another. */
 static void format_ports(struct vswitch *vswitch, char *buf, size_t bytes)
 {
 	FILE *out = fmemopen(buf, bytes, "w");
@@ -209,9 +209,11 @@ static void test_fids(void)
 
 	box_open(&box,
 		 "version: 1\nbridges:\n"
-		 "  lan: {interfaces: [a], vlan-filtering: true, vlans: [{id: 2-100, tagged: [a]}]}\n"
+		 "  lan: {interfaces: [a], vlan-filtering: true, vlans: [{id: 2-100, tagged: "
+		 "[a]}]}\n"
 		 "  wan: {interfaces: [b]}\n"
-		 "  iot: {interfaces: [c], vlan-filtering: true, vlans: [{id: 2-100, tagged: [c]}]}\n",
+		 "  iot: {interfaces: [c], vlan-filtering: true, vlans: [{id: 2-100, tagged: "
+		 "[c]}]}\n",
 		 NULL);
 	for (uint32_t b = 0; b < box.vswitch->n_bridges; b++) {
 		const struct bridge *bridge = &box.vswitch->bridge[b];
@@ -261,11 +263,13 @@ static void test_port_limit(void) NO_THREAD_SAFETY
 		n += port->order == n && port->idx == n + 1;
 	}
 	tap_ok(n == 254, "each with an index of its own, in file order");
-	port = setup_port(box.vswitch, &box.vswitch->bridge[0], "late", (struct conf_loc){0}, false);
+	port = setup_port(box.vswitch, &box.vswitch->bridge[0], "late", (struct conf_loc){0},
+			  false);
 	tap_ok(port == NULL, "one more is refused");
 	port = port_find(box.vswitch, "x7");
 	port->idx = PORT_NONE;
-	port = setup_port(box.vswitch, &box.vswitch->bridge[1], "late", (struct conf_loc){0}, false);
+	port = setup_port(box.vswitch, &box.vswitch->bridge[1], "late", (struct conf_loc){0},
+			  false);
 	setup_vlans(box.vswitch, &box.vswitch->bridge[1]);
 	tap_ok(port && port->idx == 8 && port->bridge_idx == 1 &&
 		       portset_has(&box.vswitch->bridge[1].vlan[0].untagged, 8) &&
