@@ -244,9 +244,7 @@ static void test_close(void) NO_THREAD_SAFETY
 	tap_ok(true, "closing nothing is fine");
 }
 
-/*
- * As when a table is made while the program ends: its callback publishes, which frees a view later.
- */
+/* As when a table is made while the program ends: its callback publishes and frees a view. */
 static void test_close_chain(void) NO_THREAD_SAFETY
 {
 	open_box();
