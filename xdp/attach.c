@@ -3,10 +3,14 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <linux/if_link.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -141,6 +145,24 @@ void attach_unlink(struct attach *attach)
 	(void)bpf_link_detach(attach->link_fd);
 	close(attach->link_fd);
 	attach->link_fd = -1;
+}
+
+struct attach_queues attach_queues_get(uint32_t ifindex)
+{
+	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
+	struct ifreq request = {.ifr_data = (void *)&channels};
+	struct attach_queues queues = {0};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0) {
+		return queues;
+	}
+	if (if_indextoname(ifindex, request.ifr_name) && ioctl(fd, SIOCETHTOOL, &request) == 0) {
+		queues.n = channels.rx_count + channels.combined_count;
+		queues.n_max = channels.max_rx + channels.max_combined;
+	}
+	close(fd);
+	return queues;
 }
 
 int attach_set_socket(struct attach *attach, uint32_t queue_id, int socket_fd)

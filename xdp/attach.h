@@ -41,6 +41,15 @@ int attach_check_free(uint32_t ifindex, const char *ifname, struct err *reterr);
 int attach_link(struct attach *attach, bool native);
 void attach_unlink(struct attach *attach);
 
+/* Receive queues of a device: in use now, and the most that it can be given. */
+struct attach_queues {
+	uint32_t n;
+	uint32_t n_max;
+};
+
+/* All zeros where the driver does not tell. */
+struct attach_queues attach_queues_get(uint32_t ifindex);
+
 /* Directs 'queue_id' to 'socket_fd', and back to XDP_PASS. */
 int attach_set_socket(struct attach *attach, uint32_t queue_id, int socket_fd);
 void attach_clear_socket(struct attach *attach, uint32_t queue_id);

@@ -19,11 +19,13 @@
 struct xport_kernel {
 	struct attach attach;
 	bool attached_native;
+	struct attach_queues before; /* of the device, without a program */
 	struct umem umem;
 };
 
 enum port_step {
 	PORT_STEP_ATTACH,
+	PORT_STEP_QUEUES,
 	PORT_STEP_REGISTER,
 	PORT_STEP_FRAMES,
 	PORT_STEP_BIND,
@@ -32,9 +34,9 @@ enum port_step {
 };
 
 static const char *const port_step_name[PORT_STEP_N] = {
-	[PORT_STEP_ATTACH] = "attach", [PORT_STEP_REGISTER] = "register",
-	[PORT_STEP_FRAMES] = "frames", [PORT_STEP_BIND] = "bind",
-	[PORT_STEP_MAP] = "map",
+	[PORT_STEP_ATTACH] = "attach", [PORT_STEP_QUEUES] = "queues",
+	[PORT_STEP_REGISTER] = "register", [PORT_STEP_FRAMES] = "frames",
+	[PORT_STEP_BIND] = "bind", [PORT_STEP_MAP] = "map",
 };
 
 /* Where the ladder stands: what failed last, and how. */
@@ -42,6 +44,7 @@ struct port_failure {
 	enum xq_mode mode;
 	enum port_step step;
 	uint32_t queue_id;
+	uint32_t n_queues; /* that the device has with the program, at the step 'queues' */
 	int error;
 };
 
@@ -66,6 +69,24 @@ static int program_attach(struct xport *xport, bool native)
 		kernel->attached_native = native;
 	}
 	return r;
+}
+
+/*
+ * A driver with queues to spare may add some for what XDP sends, one for each CPU, and the device
+ * then receives on those as well (virtio). The port was planned, and the program's map and the
+ * packet buffer made, without them: a part of all flows would come to queues without a socket and
+ * end in the stack.
+ */
+static int queues_check(const struct xport *xport, struct port_failure *failure)
+{
+	struct attach_queues now = attach_queues_get(xport->ifindex);
+
+	if (now.n <= xport->kernel->before.n) {
+		return 0;
+	}
+	failure->step = PORT_STEP_QUEUES;
+	failure->n_queues = now.n;
+	return -E2BIG;
 }
 
 static enum port_step step_of(enum umem_step step)
@@ -123,6 +144,9 @@ static int mode_open(struct xport *xport, const struct xport_config *config, enu
 	struct attach *attach = &xport->kernel->attach;
 	int r = program_attach(xport, mode != XQ_MODE_GENERIC);
 
+	if (r == 0) {
+		r = queues_check(xport, &failure);
+	}
 	if (r == 0) {
 		r = sockets_open(xport, config, mode, frames, cache, &failure);
 	}
@@ -212,6 +236,19 @@ static const char *refusal_advice(const struct port_failure *failure)
 	return "use 'mode: auto' or another mode, and see the kernel's log";
 }
 
+static int explain_queues(const struct xport *xport, const struct xport_config *config,
+			  const struct port_failure *failure, struct err *reterr)
+{
+	const struct attach_queues *before = &xport->kernel->before;
+
+	return err_set(reterr, E2BIG,
+		       "port '%s': mode %s refused: with an XDP program the device receives on %u "
+		       "queues, not %u: leave the driver no queues to add: 'ethtool -L %s combined "
+		       "%u'",
+		       config->ifname, xq_mode_name[failure->mode], failure->n_queues, before->n,
+		       config->ifname, before->n_max);
+}
+
 static int explain_refusal(const struct xport *xport, const struct xport_config *config,
 			   const struct port_failure *failure, struct err *reterr)
 {
@@ -243,6 +280,9 @@ static int explain(const struct xport *xport, const struct xport_config *config,
 			       config->ifname, failure->queue_id, frames->n_frames,
 			       config->rx_size);
 	}
+	if (failure->step == PORT_STEP_QUEUES) {
+		return explain_queues(xport, config, failure, reterr);
+	}
 	switch (failure->error) {
 	case EPERM:
 		return explain_permission(config, failure, reterr);
@@ -267,6 +307,12 @@ static void tried_add(struct xport *xport, const struct port_failure *failure)
 	char name[24];
 
 	tried->mode = failure->mode;
+	if (failure->step == PORT_STEP_QUEUES) {
+		snprintf(tried->error, sizeof(tried->error),
+			 "E2BIG (the driver adds queues: %u instead of %u, see 'ethtool -L')",
+			 failure->n_queues, xport->kernel->before.n);
+		return;
+	}
 	snprintf(tried->error, sizeof(tried->error), "%s (%s)", err_name(failure->error, name),
 		 port_step_name[failure->step]);
 }
@@ -343,6 +389,7 @@ int xport_open(const struct xport_config *config, struct frames *frames, struct 
 		goto fail;
 	}
 	xport->kernel->umem.queue = xport->queue;
+	xport->kernel->before = attach_queues_get(config->ifindex);
 	r = attach_load(&xport->kernel->attach, config->ifindex, config->n_queues, reterr);
 	if (r < 0) {
 		err_prefix(reterr, r, "port '%s'", config->ifname);
