@@ -354,7 +354,8 @@ static void test_link_admin(struct journal *journal)
 		{ "set down: up again", "down", NULL, "down", true },
 		{ "set down and up again: stays up", "down", "up", "up", true },
 		{ "set down, and up by someone else: stays up", "down", NULL, "up", true },
-		{ "set down and up again, and down by someone else: stays", "down", "up", "down", false },
+		{ "set down and up again, and down by someone else: stays", "down", "up", "down",
+		  false },
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
