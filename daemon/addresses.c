@@ -190,27 +190,34 @@ int addresses_add_local(struct vswitch *vswitch, const struct port *port, uint64
 	return 0;
 }
 
-/*
- * A blackhole without a VLAN holds in every VLAN of its bridge; another entry in its port's PVID.
- */
+/* The file's entry, of a port or a blackhole (NULL). conf has filled in its VLAN. */
 static int add_configured(struct vswitch *vswitch, const struct bridge *bridge,
-			  const struct conf_static_mac *mac) REQUIRES(role_control)
+			  const struct conf_static_mac *mac, const struct port *port)
+	REQUIRES(role_control)
 {
-	const struct port *port = mac->drop ? NULL : port_find(vswitch, mac->port);
-	uint16_t vid = mac->vid;
-
-	if (port && vid == CONF_VID_NONE) {
-		vid = port->pvid;
-	}
 	for (uint32_t v = 0; v < bridge->n_vlans; v++) {
 		uint64_t key = fdb_key(bridge->vlan[v].fid, mac->macaddress);
 
-		if (bridge->vlan[v].vid != vid && !(mac->drop && mac->vid == CONF_VID_NONE)) {
-			continue;
-		}
-		if (fdb_add_static(vswitch->fdb, &vswitch->tables, key,
+		if (bridge->vlan[v].vid == mac->vid &&
+		    fdb_add_static(vswitch->fdb, &vswitch->tables, key,
 				   port ? (uint8_t)port->idx : FDB_PORT_NONE, false) == -ENOSPC) {
 			return -ENOSPC;
+		}
+	}
+	return 0;
+}
+
+int addresses_add_port(struct vswitch *vswitch, const struct port *port, struct err *reterr)
+{
+	const struct bridge *bridge = &vswitch->bridge[port->bridge_idx];
+
+	for (uint32_t m = 0; m < bridge->conf->n_static_macs; m++) {
+		const struct conf_static_mac *mac = &bridge->conf->static_mac[m];
+
+		if (!mac->drop && strcmp(mac->port, port->name) == 0 &&
+		    add_configured(vswitch, bridge, mac, port) < 0) {
+			return err_set(reterr, ENOSPC, "port '%s': no room for its static-macs",
+				       port->name);
 		}
 	}
 	return 0;
@@ -222,11 +229,20 @@ int addresses_start(struct vswitch *vswitch, struct err *reterr)
 		const struct bridge *bridge = &vswitch->bridge[b];
 
 		for (uint32_t m = 0; m < bridge->conf->n_static_macs; m++) {
-			if (add_configured(vswitch, bridge, &bridge->conf->static_mac[m])) {
+			const struct conf_static_mac *mac = &bridge->conf->static_mac[m];
+
+			if (mac->drop && add_configured(vswitch, bridge, mac, NULL) < 0) {
 				return err_set(reterr, ENOSPC,
 					       "bridge '%s': no room for its static-macs",
 					       bridge->conf->name);
 			}
+		}
+	}
+	for (struct port *port = port_next(vswitch, NULL); port; port = port_next(vswitch, port)) {
+		int r = addresses_add_port(vswitch, port, reterr);
+
+		if (r < 0) {
+			return r;
 		}
 	}
 	if (clocks_start(vswitch) < 0) {

@@ -25,6 +25,10 @@ int addresses_start(struct vswitch *vswitch, struct err *reterr) REQUIRES(role_c
 /* Workers have stopped and reclaim is closed. */
 void addresses_close(struct vswitch *vswitch) REQUIRES(role_control);
 
+/* The static entries that the file has for this port: for one that a glob made later. */
+int addresses_add_port(struct vswitch *vswitch, const struct port *port, struct err *reterr)
+	REQUIRES(role_control);
+
 /* The host port's own address, in every VLAN of the port. */
 int addresses_add_local(struct vswitch *vswitch, const struct port *port, uint64_t macaddress,
 			struct err *reterr) REQUIRES(role_control);

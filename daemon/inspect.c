@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "daemon/ports.h"
 
-#define CENSUS_WAIT_MS     200u
+#define CENSUS_WAIT_MS     1000u
 /* anybody may ask; the loops stand still no oftener than this */
 #define CENSUS_INTERVAL_NS (100 * NS_PER_MS)
 

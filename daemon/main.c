@@ -245,11 +245,7 @@ static int run(const struct options *options, struct vswitch *vswitch)
 		return STATUS_MACHINE;
 	}
 	if (start_all(vswitch, &options->start, &status, &err) < 0) {
-		if (status == STATUS_FILE && !strstr(err.text, options->start.config_path)) {
-			log_err("%s: %s", options->start.config_path, err.text);
-		} else {
-			log_err("%s", err.text);
-		}
+		log_err("%s", err.text);
 		stop_all(vswitch);
 		return status;
 	}

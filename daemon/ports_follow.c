@@ -108,6 +108,9 @@ static void port_comes(struct vswitch *vswitch, struct port *port, const struct 
 		return;
 	}
 	/* Setting it up and attaching have changed what the event said. */
+	if (port->disabled && port_admin_set(vswitch, port, false, &err) < 0) {
+		log_warn("port '%s': %s", port->name, err.text);
+	}
 	link_get(NULL, link->ifindex, &port->link, NULL);
 	state_changed(vswitch, port, PORT_STATE_ABSENT);
 }
@@ -185,6 +188,7 @@ static struct port *port_by_ifindex(struct vswitch *vswitch, uint32_t ifindex)
  * ours.
  */
 static struct port *port_for(struct vswitch *vswitch, const struct link_info *link)
+	REQUIRES(role_control)
 {
 	uint32_t bridge_idx;
 	const struct conf_member *member = member_match(vswitch->conf, link, &bridge_idx);
@@ -205,8 +209,13 @@ static struct port *port_for(struct vswitch *vswitch, const struct link_info *li
 	}
 	port = setup_port(vswitch, &vswitch->bridge[bridge_idx], link->ifname, member->loc, false);
 	if (port) {
+		struct err err;
+
 		port->from_glob = true;
 		setup_vlans(vswitch, &vswitch->bridge[bridge_idx]);
+		if (addresses_add_port(vswitch, port, &err) < 0) {
+			log_warn("%s", err.text);
+		}
 	}
 	return port;
 }
@@ -246,7 +255,14 @@ int port_set_enabled(struct vswitch *vswitch, struct port *port, bool enabled, s
 	int r;
 
 	if (port->life != PORT_LIFE_OPEN) {
+		struct link_info link;
+
 		port->disabled = !enabled;      /* remembered for when it comes */
+		if (enabled && port->failed && !port->host && port->life == PORT_LIFE_CLOSED &&
+		    link_get(NULL, port->link.ifindex, &link, NULL) == 0) {
+			port_comes(vswitch, port, &link);
+			return port->failed ? err_set(reterr, EIO, "%s", port->reason) : 0;
+		}
 		return 0;
 	}
 	r = port_admin_set(vswitch, port, enabled, reterr);

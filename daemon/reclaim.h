@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * reclaim - the thread that waits for grace periods, so that control never does, and makes what takes long.
+ * reclaim - the thread that waits for grace periods, so that control never does, and makes what
+ * takes long.
  *
- * Fits:    publish.c frees old views, ports.c closes queues, addresses.c swaps tables: all "after a grace period".
- * Threads: control submits and is called back; the thread itself runs epoch_synchronize() and work functions.
+ * Fits:    publish.c frees old views, ports.c closes queues, addresses.c swaps tables: all "after a
+ *          grace period".
+ * Threads: control submits and is called back; the thread itself runs epoch_synchronize() and work
+ *          functions.
  * Batch:   whatever was submitted while one grace period ran shares the next.
  */
 #include <stdint.h>
@@ -26,7 +29,10 @@ int reclaim_open(sd_event *event, struct reclaim **ret, struct err *reterr) REQU
  */
 void reclaim_close(struct reclaim *reclaim) REQUIRES(role_control);
 
-/* After a grace period that begins now or later, calls done(arg) in control. -ENOMEM: nothing was submitted. */
+/*
+ * After a grace period that begins now or later, calls done(arg) in control. -ENOMEM: nothing was
+ * submitted.
+ */
 int reclaim_after_grace(struct reclaim *reclaim, reclaim_fn *done, void *arg)
 	REQUIRES(role_control);
 
@@ -34,5 +40,7 @@ int reclaim_after_grace(struct reclaim *reclaim, reclaim_fn *done, void *arg)
 int reclaim_run(struct reclaim *reclaim, reclaim_fn *work, reclaim_fn *done, void *arg)
 	REQUIRES(role_control);
 
-/* Jobs that have not been called back yet, and since when the oldest waits (monotonic ns; 0: none). */
+/*
+ * Jobs that have not been called back yet, and since when the oldest waits (monotonic ns; 0: none).
+ */
 uint32_t reclaim_pending(struct reclaim *reclaim, uint64_t *ret_oldest_ns) REQUIRES(role_control);

@@ -158,6 +158,18 @@ static int open_member(struct vswitch *vswitch, struct port *port, int *ret_exit
 	return 0;
 }
 
+/* What the file can mend is said with its place in the file. */
+static int place_error(const struct vswitch *vswitch, const struct port *port, int exit_status,
+		       int error, struct err *reterr)
+{
+	err_prefix(reterr, error, "port '%s'", port->name);
+	if (exit_status == 3) {
+		err_prefix(reterr, error, "%s:%u:%u", vswitch->config_path, port->loc.line,
+			   port->loc.column);
+	}
+	return error;
+}
+
 static int open_ports(struct vswitch *vswitch, int *ret_exit_status, struct err *reterr)
 	REQUIRES(role_control)
 {
@@ -173,7 +185,7 @@ static int open_ports(struct vswitch *vswitch, int *ret_exit_status, struct err 
 			r = host ? port_open_host(vswitch, port, ret_exit_status, reterr)
 				 : open_member(vswitch, port, ret_exit_status, reterr);
 			if (r < 0) {
-				return err_prefix(reterr, r, "port '%s'", port->name);
+				return place_error(vswitch, port, *ret_exit_status, r, reterr);
 			}
 		}
 	}
@@ -273,21 +285,33 @@ static bool stop_workers(struct vswitch *vswitch) REQUIRES(role_control)
 	return all;
 }
 
-static void close_ports(struct vswitch *vswitch) REQUIRES(role_control)
+/* What was set on our end of the pair is forgotten with it. */
+static void close_host_pair(struct vswitch *vswitch, struct port *port)
 {
+	char ifname[16];
 	struct err err;
 
+	snprintf(ifname, sizeof(ifname), "%s", hostport_get(port->hostport)->peer_ifname);
+	if (hostport_close(port->hostport, !vswitch->keep_for_successor, &err) < 0) {
+		log_err("port '%s': %s", port->name, err.text);
+	}
+	port->hostport = NULL;
+	if (!vswitch->keep_for_successor) {
+		device_restore(ifname, vswitch->opener, vswitch->journal, note);
+	}
+}
+
+static void close_ports(struct vswitch *vswitch) REQUIRES(role_control)
+{
 	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
 		struct port *port = &vswitch->port[i];
 
 		if (port->idx && (port->life != PORT_LIFE_CLOSED || port->xport)) {
 			port_close_now(vswitch, port);
 		}
-		if (port->hostport && hostport_close(port->hostport,
-						     !vswitch->keep_for_successor, &err) < 0) {
-			log_err("port '%s': %s", port->name, err.text);
+		if (port->hostport) {
+			close_host_pair(vswitch, port);
 		}
-		port->hostport = NULL;
 	}
 }
 

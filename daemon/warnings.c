@@ -75,8 +75,8 @@ static void port_warnings(const struct vswitch *vswitch, const struct port *port
 	}
 	if (port->failed) {
 		add(warnings, "port-failed", subject,
-		    "%.200s\nmend the cause; the port is tried again when its link changes",
-		    port->reason);
+		    "%.200s\nmend the cause, then run 'viaductctl port enable %.100s'",
+		    port->reason, port->name);
 	}
 	if (port->xport && port->queues->busy_poll_usecs && !busy_poll_acts(port)) {
 		add(warnings, "busy-poll-idle", subject,

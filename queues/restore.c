@@ -77,11 +77,14 @@ static int link_ioctl(unsigned long request, const char *ifname, struct ifreq *i
 
 static int restore_link(const struct journal_entry *e, const char *ifname, restore_note_fn *note)
 {
+	bool was_up = strcmp(e->was, "up") == 0, set_up = strcmp(e->set, "up") == 0;
 	struct ifreq ifr = { 0 };
 	int r = link_ioctl(SIOCGIFFLAGS, ifname, &ifr);
+	bool is_up = ifr.ifr_flags & IFF_UP;
 
-	if (r == 0 && (ifr.ifr_flags & IFF_UP)) {
-		ifr.ifr_flags &= (short)~IFF_UP;
+	/* Neither what it was nor what we set: somebody else's doing, theirs to keep. */
+	if (r == 0 && is_up != was_up && is_up == set_up) {
+		ifr.ifr_flags = (short)(was_up ? ifr.ifr_flags | IFF_UP : ifr.ifr_flags & ~IFF_UP);
 		journal_fault_point();
 		r = link_ioctl(SIOCSIFFLAGS, ifname, &ifr);
 		journal_fault_point();

@@ -2,9 +2,11 @@
 """
 Queues, workers and modes: every pair of ports, hand-over between workers, order, one copy each.
 """
+import contextlib
 import os
+import subprocess
 
-from lab.daemon import expect, expect_equal
+from lab.daemon import expect, expect_equal, wait_for
 from lab.fixture import Lab, bridge, expect_flow_report
 from lab.frames import BROADCAST, frame, station_mac
 from lab.tap import Skip, case
@@ -225,3 +227,59 @@ def shown_counts(env):
         expect_equal(sum(w["rx_packets"] for w in workers), 20, "rx_packets of all workers")
         expect(all(w["turns"] > 0 and w["sleeps"] > 0 for w in workers if w["queues"]),
                f"turns and sleeps: {workers}")
+
+
+@contextlib.contextmanager
+def held_up(daemon, cpu):
+    """
+    The worker of this CPU hardly runs: it is given idle priority beside a process that never rests.
+    """
+    tasks = [int(t) for t in os.listdir(f"/proc/{daemon.pid}/task")]
+    threads = [t for t in tasks if os.sched_getaffinity(t) == {cpu}]
+    expect_equal(len(threads), 1, f"threads that are pinned to CPU {cpu}")
+    with subprocess.Popen(["taskset", "-c", str(cpu), "sh", "-c", "while :; do :; done"],
+                          stdin=subprocess.DEVNULL) as hog:
+        try:
+            os.sched_setscheduler(threads[0], os.SCHED_IDLE, os.sched_param(0))
+            yield
+        finally:
+            os.sched_setscheduler(threads[0], os.SCHED_OTHER, os.sched_param(0))
+            hog.kill()
+
+
+@case("a worker that is held up costs handover_full at its ports, and nothing else")
+def handover_full(env):
+    ports = {"c1": 1, "g1": 1, "c2": 2}
+    with Lab(env, {name: CABLES[name] for name in ports}) as lab:
+        daemon = start(lab, "0-1", ports)
+        owner = {k: r["worker"] for k, r in queue_rows(daemon).items()}
+        expect_equal((owner["c2", 0], owner["g1", 0]), (0, 1), "workers of c2/0 and g1/0")
+        lab.learn("g1", *(destination("g1")[:-2] + f"{n:02x}" for n in range(8)))
+        with held_up(daemon, 1):
+            report = lab.flows("c2", ["g1"], queues="0", count=8000, rate=40000, drain_ms=100,
+                               src=destination("c2"), dst=destination("g1"))
+        daemon.wait_sums(10.0)
+        lost = daemon.drops().get(("g1", "tx", "handover_full"), 0)
+        expect(lost > 0, f"no frame was refused: {report} {daemon.drops()}")
+        expect_equal(set(daemon.drops()), {("g1", "tx", "handover_full")}, "drops")
+        expect_equal(daemon.port("c2")["forwarded"], report["sent"], "forwarded of c2")
+        expect_equal(daemon.port("g1")["tx_packets"] + lost, report["sent"],
+                     "frames sent and refused")
+
+
+@case("more frames at once than the transmit ring holds are counted as ring_full")
+def ring_full(env):
+    with Lab(env, {"c2": 2, "c1": 1}) as lab:
+        config = bridge(["c2", "c1"])
+        config["workers"] = {"cpus": "1", "batch": 256}
+        config["queues"] = {"c1": {"ring": {"rx": 256, "tx": 64}}}
+        daemon = lab.start(config)
+        lab.learn("c1", *(destination("c1")[:-2] + f"{n:02x}" for n in range(8)))
+        with held_up(daemon, 1):
+            lab.flows("c2", [], queues="0", count=1000, src=destination("c2"),
+                      dst=destination("c1"), drain_ms=0)
+        wait_for(lambda: daemon.port("c2")["rx_packets"] >= 1000, "the frames")
+        daemon.wait_sums()
+        lost = daemon.drops().get(("c1", "tx", "ring_full"), 0)
+        expect(lost > 0, f"no frame was refused: {daemon.drops()}")
+        expect_equal(daemon.port("c1")["tx_packets"] + lost, 1000, "sent and refused")

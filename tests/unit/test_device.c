@@ -344,8 +344,36 @@ static bool link_up(const char *ifname)
 	       (strtoul(flags, NULL, 16) & IFF_UP);
 }
 
+/* `port disable`, `port enable`, and someone else in between. */
+static void test_link_admin(struct journal *journal)
+{
+	static const struct {
+		const char *what, *first_set, *then_set, *is;
+		bool up;
+	} table[] = {
+		{ "set down: up again", "down", NULL, "down", true },
+		{ "set down and up again: stays up", "down", "up", "up", true },
+		{ "set down, and up by someone else: stays up", "down", NULL, "up", true },
+		{ "set down and up again, and down by someone else: stays", "down", "up", "down",
+		  false },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		entry_add(journal, JOURNAL_LINK_UP, "vta", "", "up", table[i].first_set);
+		if (table[i].then_set) {
+			entry_add(journal, JOURNAL_LINK_UP, "vta", "", "down", table[i].then_set);
+		}
+		netns_run("ip link set vta %s", table[i].is);
+		tap_ok(restore(journal, NULL) == 0 && link_up("vta") == table[i].up &&
+			       journal_count(journal) == 0,
+		       "a link that was up, %s", table[i].what);
+	}
+	netns_run("ip link set vta down");
+}
+
 static void test_link(struct journal *journal)
 {
+	test_link_admin(journal);
 	entry_add(journal, JOURNAL_LINK_UP, "vta", "", "down", "up");
 	netns_run("ip link set vta up");
 	tap_ok(link_up("vta") && restore(journal, NULL) == 0 && !link_up("vta") &&

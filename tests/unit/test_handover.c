@@ -70,7 +70,8 @@ static void test_copies(void)
 	number(desc, N, 0);
 	handover_push_spsc(&ring, desc, 10, 1);
 	handover_pop_spsc(&ring, desc, 4);
-	tap_ok(ring.head_seen == 10 && ring.tail_seen == 0, "the consumer looked, the producer not");
+	tap_ok(ring.head_seen == 10 && ring.tail_seen == 0,
+	       "the consumer looked, the producer not");
 	handover_push_spsc(&ring, desc, 10, 1);
 	handover_pop_spsc(&ring, desc, 6);
 	tap_ok(ring.head_seen == 10 && ring.tail_seen == 0, "nobody had to look again");

@@ -129,7 +129,8 @@ static void test_grace(void) NO_THREAD_SAFETY
 	uint64_t oldest, before;
 
 	open_box();
-	tap_ok(reclaim_pending(reclaim, &oldest) == 0 && oldest == 0, "at first nothing is pending");
+	tap_ok(reclaim_pending(reclaim, &oldest) == 0 && oldest == 0,
+	       "at first nothing is pending");
 	reader_enter(&reader);
 	before = clock_now_ns();
 	reclaim_after_grace(reclaim, note_done, &job_number[0]);
@@ -243,7 +244,7 @@ static void test_close(void) NO_THREAD_SAFETY
 	tap_ok(true, "closing nothing is fine");
 }
 
-/* As when a table is made while the program ends: its callback publishes, which frees a view later. */
+/* As when a table is made while the program ends: its callback publishes and frees a view. */
 static void test_close_chain(void) NO_THREAD_SAFETY
 {
 	open_box();

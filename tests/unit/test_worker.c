@@ -66,8 +66,8 @@ static void test_unicast(void) NO_THREAD_SAFETY
 	w = rig.worker[0];
 	tap_ok(counter_read(&w->stats.tx_packets) == 501 && rig_wait(&w->stats.rx_packets, 502) &&
 		       counter_read(&w->stats.handed_over) == 0 &&
-		       counter_read(&w->stats.turns) > 0 && counter_read(&w->stats.busy_ns) > 0 &&
-		       counter_read(&w->stats.sleeps) == 0,
+		       counter_read(&w->stats.turns) > 0 &&
+		       counter_read(&w->stats.busy_ns) > 0 && counter_read(&w->stats.sleeps) == 0,
 	       "its own counters say so");
 	close_rig("unicast");
 }

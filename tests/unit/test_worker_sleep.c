@@ -54,9 +54,7 @@ static uint64_t n_sleeps(void)
 	       counter_read(&rig.worker[1]->stats.sleeps);
 }
 
-/*
- * Port 1 and 2 belong to worker 0, port 3 to worker 1. Frames to 3 wake it through the hand-over.
- */
+/* Ports 1 and 2 belong to worker 0, port 3 to worker 1, which the hand-over wakes. */
 static void test_single_frames(uint32_t m) NO_THREAD_SAFETY
 {
 	static const uint16_t worker[] = {0, 0, 1};
@@ -119,9 +117,7 @@ static void test_stays_asleep(void) NO_THREAD_SAFETY
 	tap_ok(rig_close(&rig), "asleep: every frame came home");
 }
 
-/*
- * The pollfds are of the old view: publication must wake the sleeper, or it is deaf to new queues.
- */
+/* The pollfds are the old view's: unless woken, the sleeper is deaf to new queues. */
 static void test_view_wakes(void) NO_THREAD_SAFETY
 {
 	static const uint16_t worker[] = {0, 1};

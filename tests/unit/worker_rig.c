@@ -89,8 +89,8 @@ static void make_table(struct rig *rig) REQUIRES(role_control)
 	struct err err;
 
 	need(fdb_new(secret, &rig->shared.fdb, &err) == 0 &&
-		     fdb_table_new(rig->shared.fdb, FDB_LINES_LOG2_MIN, &rig->tables.cur, &err) ==
-			     0,
+		     fdb_table_new(rig->shared.fdb, FDB_LINES_LOG2_MIN, &rig->tables.cur,
+				   &err) == 0,
 	     "no memory for a table");
 	for (uint32_t p = 1; p < RIG_PORTS; p++) {
 		need(fdb_add_static(rig->shared.fdb, &rig->tables, fdb_key(RIG_FID, rig_station(p)),

@@ -15,6 +15,10 @@ READY_SECONDS = 10.0
 STOP_SECONDS = 5.0
 
 
+# Drop reasons that any daemon of this run has counted, as (side, reason).
+REASONS_SEEN = set()
+
+
 class Failure(Exception):
     """A test's expectation does not hold."""
 
@@ -259,6 +263,7 @@ class Daemon:
     def check_end(self, allowed=()):
         """Sums, an orderly stop, a quiet log, and nothing left on the box."""
         self.wait_sums()
+        REASONS_SEEN.update((side, reason) for _, side, reason in self.drops())
         ports = self.ports().values()
         host_ports = [r["ifname"] for r in ports if r["host"]]
         members = [r["ifname"] for r in ports if not r["host"]]
@@ -282,7 +287,12 @@ class Daemon:
         raise Failure(f"no {field} of {self.name}")
 
     def n_fds(self):
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        """Open descriptors, without the connections that are just being closed."""
+        counts = []
+        for _ in range(5):
+            counts.append(len(os.listdir(f"/proc/{self.pid}/fd")))
+            time.sleep(0.01)
+        return min(counts)
 
     def cpu_seconds(self):
         """CPU time that all threads of the process have used."""

@@ -54,7 +54,7 @@ static void queue_pop(struct wire_queue *queue)
 
 /* ---- the kernel's two doors ---- */
 
-static void receive_queued(struct wire *wire)
+static void receive_queued(struct wire *wire) NO_THREAD_SAFETY
 {
 	uint64_t count;
 
