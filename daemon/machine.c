@@ -270,6 +270,20 @@ static void plan_frame_size(const struct members *members, struct machine_plan *
 	plan->mtu_max = mtu_max_of(plan->frame_shift);
 }
 
+/* Its MTU may be the file's own, which no member's MTU bounds. */
+static void check_host_port(const struct conf *conf, const struct conf_host_port *host,
+			    const struct machine_plan *plan, struct sizing *sizing,
+			    struct conf_errors *errors)
+{
+	if (host->mtu != CONF_AUTO && host->mtu > plan->mtu_max) {
+		conf_errors_add(errors, host->loc,
+				"host port '%s' has MTU %u; the largest that fits is %u",
+				host->name, host->mtu, plan->mtu_max);
+	}
+	size_add(sizing, plan, conf_queues_get(conf, host->name), plan->n_workers, true);
+	machine_check_queues(conf, plan, host->name, plan->n_workers, errors);
+}
+
 static int check_member(const struct conf *conf, const struct member *member,
 			struct machine_plan *plan, struct sizing *sizing,
 			struct conf_errors *errors, struct err *reterr)
@@ -341,9 +355,7 @@ int machine_plan(const struct conf *conf, const struct members *members, struct 
 		const struct conf_host_port *host = &conf->bridge[b].host_port;
 
 		if (host->wanted) {
-			size_add(&sizing, &plan, conf_queues_get(conf, host->name), plan.n_workers,
-				 true);
-			machine_check_queues(conf, &plan, host->name, plan.n_workers, errors);
+			check_host_port(conf, host, &plan, &sizing, errors);
 		}
 	}
 	if (sizing.n_ports == VIEW_PORTS) {

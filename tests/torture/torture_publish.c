@@ -434,6 +434,25 @@ static bool box_close(void) NO_THREAD_SAFETY
 	return home;
 }
 
+/* At rest and with nothing outstanding, only a new view wakes. */
+static bool views_wake_sleepers(void)
+{
+	for (uint32_t i = 0; i < 100; i++) {
+		struct worker *worker = box.vswitch->worker[i % 2];
+		uint64_t n;
+
+		if (!rig_wait_asleep(worker)) {
+			return false;
+		}
+		n = counter_read(&worker->stats.sleeps);
+		publish();
+		if (!rig_wait(&worker->stats.sleeps, n + 1)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Learned entries, counted one by one, against the counters. */
 static bool counts_hold(void) NO_THREAD_SAFETY
 {
@@ -485,6 +504,9 @@ static void test_polling(enum conf_polling polling, const char *name)
 	tap_ok(box.n_inexact == 0 && box.n_censuses >= 3, "%s: %u censuses under way, all exact",
 	       name, box.n_censuses);
 	tap_ok(atomic_load(&box.n_broken) == 0, "%s: every frame left as it came", name);
+	if (polling == CONF_POLLING_INTERRUPT) {
+		tap_ok(views_wake_sleepers(), "%s: a view wakes who sleeps", name);
+	}
 	tap_ok(rig_sums_hold(box.vswitch->worker, 2), "%s: both sums hold", name);
 	tap_ok(counts_hold(), "%s: the table's counters hold", name);
 	tap_ok(box_close(), "%s: every frame came home", name);

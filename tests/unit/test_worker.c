@@ -168,6 +168,36 @@ static void test_ring_full(void) NO_THREAD_SAFETY
 	close_rig("ring_full");
 }
 
+static void take_only(struct wire *wire)
+{
+	kring_transmit(&wire->kring, wire->kring.xq.tx_size);
+}
+
+static void complete_only(struct wire *wire)
+{
+	while (wire->kring.n_sent) {
+		kring_complete(&wire->kring, 0);
+	}
+}
+
+/* Completed after the turn has reaped: the next burst meets a ring full of sent frames. */
+static void test_late_completions(void) NO_THREAD_SAFETY
+{
+	const uint16_t *const worker[] = {first, first};
+
+	open_ports(&busy_one, 2, worker);
+	rig.port[2].wire[0].transmit = take_only;
+	rig.port[2].wire[0].receive = complete_only;
+	for (uint64_t i = 0; i < 256; i++) {
+		rig_put(&rig, 1, rig_station(2), rig_station(1), i);
+	}
+	rig_start_all(&rig);
+	tap_ok(rig_wait(&rig.worker[0]->counters[2].tx_packets, 256) &&
+		       rig_tx_drops(&rig, 2, TX_DROP_RING_FULL) == 0,
+	       "a ring full of what was sent is reaped, and nothing dropped");
+	close_rig("late completions");
+}
+
 /* The other worker does not run: what is handed over stays in the ring of 512. */
 static void test_handover_full(void) NO_THREAD_SAFETY
 {
@@ -379,6 +409,7 @@ int main(void)
 	test_own_queues();
 	test_flood();
 	test_ring_full();
+	test_late_completions();
 	test_handover_full();
 	test_stop_with_inbox();
 	test_no_queue();

@@ -121,7 +121,11 @@ ssize_t __wrap_sendto(int fd, const void *data, size_t bytes, int flags,
 	if (!wire) {
 		return __real_sendto(fd, data, bytes, flags, address, address_bytes);
 	}
-	transmit(wire);
+	if (wire->transmit) {
+		wire->transmit(wire);
+	} else {
+		transmit(wire);
+	}
 	return 0;
 }
 

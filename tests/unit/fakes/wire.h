@@ -42,9 +42,11 @@ struct wire {
 	uint32_t random;    /* completions come back in any order */
 	/*
 	 * A test with frames of its own: called in place of the queues, by the worker. 'receive'
-	 * calls kring_receive() as it likes, 'sent' is shown what leaves.
+	 * calls kring_receive() as it likes, 'transmit' empties the TX ring and completes, or
+	 * 'sent' is shown what leaves.
 	 */
 	void (*receive)(struct wire *wire);
+	void (*transmit)(struct wire *wire);
 	void (*sent)(struct wire *wire, const uint8_t *octet, uint32_t len);
 	void *arg;
 };
