@@ -112,7 +112,7 @@ class Run:
         for suite in suites:
             argv += ["--suite", suite]
         # Without address randomisation the sanitizers' shadow memory is always where they want it.
-        done = subprocess.run(argv + ["--wrapper", "setarch -R"], cwd=ROOT, env=self.env, text=True,
+        done = subprocess.run(["setarch", "-R", *argv], cwd=ROOT, env=self.env, text=True,
                               capture_output=True, stdin=subprocess.DEVNULL, check=False)
         found = results.Results()
         if os.path.exists(log):
