@@ -108,9 +108,11 @@ static void measure(void) NO_THREAD_SAFETY
 		exit(1);
 	}
 	n = counter_read(&stats->tx_packets);
-	printf("%u addresses%s: %.1f ns a frame in the loop, %.1f in the wire; %.1f frames a turn\n",
-	       2 * n_addresses, cold ? ", cold headers" : "", (double)(thread_ns - kernel_ns) / (double)n,
-	       (double)kernel_ns / (double)n, (double)n / (double)counter_read(&stats->turns));
+	printf("%u addresses%s: %.1f ns a frame in the loop, %.1f in the wire; %.1f frames a "
+	       "turn\n",
+	       2 * n_addresses, cold ? ", cold headers" : "",
+	       (double)(thread_ns - kernel_ns) / (double)n, (double)kernel_ns / (double)n,
+	       (double)n / (double)counter_read(&stats->turns));
 }
 
 int main(int argc, char **argv) NO_THREAD_SAFETY

@@ -45,7 +45,9 @@ static void add_absent(struct members *members, uint32_t n)
 	}
 }
 
-/* 'n_absent' members p0, p1, ... that are not there; UINT32_MAX: those of this network namespace. */
+/*
+ * 'n_absent' members p0, p1, ... that are not there; UINT32_MAX: those of this network namespace.
+ */
 static void plan_make(struct plan *p, const char *text, uint32_t n_absent)
 {
 	struct err err = {""};
@@ -240,7 +242,8 @@ static void test_frames_limit(void)
 	tap_ok(complains(&p.errors, 4, "1215 packet buffers are too few: the queues need 1216"),
 	       "too few for rings of %u: said with its line", MACHINE_RING_MIN);
 	plan_done(&p);
-	plan_make(&p, BOX1 "queues: {defaults: {ring: {rx: 4096, tx: 512}}}\nlimits: {memory: 1G}\n",
+	plan_make(&p,
+		  BOX1 "queues: {defaults: {ring: {rx: 4096, tx: 512}}}\nlimits: {memory: 1G}\n",
 		  1);
 	tap_ok(p.plan.n_frames == 1024 + 2 * 4096 + 512, "rings of the file's sizes are kept");
 	plan_done(&p);
@@ -352,8 +355,8 @@ static const struct {
 	{"an altname", "interfaces: [uplink], host-port: false", 1, 0, 11, 0, ""},
 	{"a glob skips what has an address", "interfaces: ['vm*'], host-port: false", 2, 1, 11, 0,
 	 ""},
-	{"a name that also a glob matches", "interfaces: ['vm*', vm1], host-port: false", 2, 1, 11, 0,
-	 ""},
+	{"a name that also a glob matches", "interfaces: ['vm*', vm1], host-port: false", 2, 1, 11,
+	 0, ""},
 	{"an address refuses a name", "interfaces: [vm2], host-port: false", 1, 0, 11, 3,
 	 "the box could lose its own connection; use another, or say 'allow-management: true'"},
 	{"unless it is allowed",
@@ -363,9 +366,10 @@ static const struct {
 	{"what does not fit 4096", "interfaces: [vm0, huge], host-port: false", 2, 0, 12, 3,
 	 "has MTU 9000; the largest that fits is 3822 (ip link set huge mtu 3822)"},
 	{"a host port of 1500", "interfaces: [vm0], host-port: {mtu: 1500}", 1, 0, 11, 0, ""},
-	{"a host port that does not fit 2048", "interfaces: [vm0], host-port: {mtu: 2000}", 1, 0, 11,
-	 3, "host port 'lan' has MTU 2000; the largest that fits is 1774"},
-	{"a host port that fits 4096", "interfaces: [big], host-port: {mtu: 2000}", 1, 0, 12, 0, ""},
+	{"a host port that does not fit 2048", "interfaces: [vm0], host-port: {mtu: 2000}", 1, 0,
+	 11, 3, "host port 'lan' has MTU 2000; the largest that fits is 1774"},
+	{"a host port that fits 4096", "interfaces: [big], host-port: {mtu: 2000}", 1, 0, 12, 0,
+	 ""},
 };
 
 static bool make_links(void)
