@@ -14,6 +14,15 @@
 #define EXIT_FILE        3
 #define EXIT_MACHINE     4
 
+void port_name_subject(const struct port *port, struct err *err)
+{
+	static const char own[] = "port '";
+
+	if (strncmp(err->text, own, sizeof(own) - 1) != 0) {
+		err_prefix(err, 0, "port '%s'", port->name);
+	}
+}
+
 /* ---- what the file and this device say to each other ---- */
 
 static int refuse(int *ret_exit_status, int exit_status, int error)

@@ -46,6 +46,12 @@ int port_set_enabled(struct vswitch *vswitch, struct port *port, bool enabled, s
 /* The host ports' carrier and MTU follow the members. */
 void ports_host_follow(struct vswitch *vswitch, struct bridge *bridge) REQUIRES(role_control);
 
+/*
+ * Puts "port 'NAME': " before a text that does not begin so: xdp's texts name their port
+ * themselves.
+ */
+void port_name_subject(const struct port *port, struct err *err);
+
 /* The smallest MTU among the bridge's members that are there; 1500 where none is. */
 uint32_t ports_smallest_mtu(struct vswitch *vswitch, const struct bridge *bridge)
 	REQUIRES(role_control);

@@ -87,10 +87,11 @@ static void state_changed(struct vswitch *vswitch, struct port *port, enum port_
 	}
 }
 
-static void port_fails(struct port *port, const struct err *err)
+static void port_fails(struct port *port, struct err *err)
 {
-	if (!port->failed || strcmp(port->reason, err->text) != 0) {
-		log_err("port '%s': %s; the other ports go on", port->name, err->text);
+	port_name_subject(port, err);
+	if (!port->failed || strncmp(port->reason, err->text, sizeof(port->reason) - 1) != 0) {
+		log_err("%s; the other ports go on", err->text);
 	}
 	port->failed = true;
 	snprintf(port->reason, sizeof(port->reason), "%.255s", err->text);

@@ -162,7 +162,7 @@ static int open_member(struct vswitch *vswitch, struct port *port, int *ret_exit
 static int place_error(const struct vswitch *vswitch, const struct port *port, int exit_status,
 		       int error, struct err *reterr)
 {
-	err_prefix(reterr, error, "port '%s'", port->name);
+	port_name_subject(port, reterr);
 	if (exit_status == 3) {
 		err_prefix(reterr, error, "%s:%u:%u", vswitch->config_path, port->loc.line,
 			   port->loc.column);
