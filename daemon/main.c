@@ -209,7 +209,7 @@ static int restore(const struct options *options, struct opener *opener)
 	if (r == 1) {
 		log_warn("%s", err.text);
 	}
-	n_left = device_restore(NULL, opener, journal, note);
+	n_left = device_restore(DEVICE_ALL, opener, journal, note);
 	journal_close(journal);
 	return n_left ? STATUS_FAILED : STATUS_OK;
 }

@@ -110,7 +110,10 @@ static int borrow(struct vswitch *vswitch, struct port *port, struct err *reterr
 {
 	const struct conf_queues *queues = port->queues;
 	const char *ifname = port->link.ifname;
-	int r = device_offloads_apply(ifname, port->link.ifindex,
+	int r;
+
+	port->borrowed_ifindex = port->link.ifindex;
+	r = device_offloads_apply(ifname, port->link.ifindex,
 				      queues->offloads == CONF_OFFLOADS_FIX, vswitch->journal,
 				      reterr);
 
@@ -147,8 +150,10 @@ static void give_back(struct vswitch *vswitch, struct port *port)
 		close(port->promiscuous_fd);
 		port->promiscuous_fd = -1;
 	}
-	if (!vswitch->keep_for_successor && !port->host) {
-		device_restore(port->link.ifname, vswitch->opener, vswitch->journal, note_restore);
+	if (!vswitch->keep_for_successor && !port->host && port->borrowed_ifindex) {
+		device_restore(port->borrowed_ifindex, vswitch->opener, vswitch->journal,
+			       note_restore);
+		port->borrowed_ifindex = 0;
 	}
 }
 

@@ -58,15 +58,13 @@ static void restore_leftovers(struct vswitch *vswitch)
 {
 	for (uint32_t i = 0; i < journal_count(vswitch->journal);) {
 		const struct journal_entry *entry = journal_get(vswitch->journal, i);
-		char ifname[sizeof(entry->ifname)];
 
 		if (is_ours(vswitch, entry)) {
 			i++;
 			continue;
 		}
-		snprintf(ifname, sizeof(ifname), "%s", entry->ifname);
-		log_info("interface '%s': left changed by an earlier run; put back", ifname);
-		if (device_restore(ifname, vswitch->opener, vswitch->journal, note)) {
+		log_info("interface '%s': left changed by an earlier run; put back", entry->ifname);
+		if (device_restore(entry->ifindex, vswitch->opener, vswitch->journal, note)) {
 			i++;            /* it stays listed */
 		} else {
 			i = 0;
@@ -288,16 +286,15 @@ static bool stop_workers(struct vswitch *vswitch) REQUIRES(role_control)
 /* What was set on our end of the pair is forgotten with it. */
 static void close_host_pair(struct vswitch *vswitch, struct port *port)
 {
-	char ifname[16];
+	uint32_t peer_ifindex = hostport_get(port->hostport)->peer_ifindex;
 	struct err err;
 
-	snprintf(ifname, sizeof(ifname), "%s", hostport_get(port->hostport)->peer_ifname);
 	if (hostport_close(port->hostport, !vswitch->keep_for_successor, &err) < 0) {
 		log_err("port '%s': %s", port->name, err.text);
 	}
 	port->hostport = NULL;
 	if (!vswitch->keep_for_successor) {
-		device_restore(ifname, vswitch->opener, vswitch->journal, note);
+		device_restore(peer_ifindex, vswitch->opener, vswitch->journal, note);
 	}
 }
 
@@ -358,7 +355,7 @@ int stop_all(struct vswitch *vswitch)
 		 * Its memory is in use: put the box back; the kernel takes the rest with the
 		 * process.
 		 */
-		device_restore(NULL, vswitch->opener, vswitch->journal, note);
+		device_restore(DEVICE_ALL, vswitch->opener, vswitch->journal, note);
 		journal_close(vswitch->journal);
 		return 1;
 	}

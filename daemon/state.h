@@ -65,6 +65,7 @@ struct port {
 	bool reopen;                    /* its interface came back while it was closing */
 	char reason[256];
 	struct link_info link;          /* as last heard; ifindex 0: absent */
+	uint32_t borrowed_ifindex;      /* the device whose settings are journalled; 0: none */
 	struct device_info device;
 	struct hostport *hostport;      /* of a host port: both ends */
 	struct xport *xport;

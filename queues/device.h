@@ -74,12 +74,13 @@ int device_napi_apply(const char *ifname, uint32_t ifindex, const struct device_
 		      struct opener *opener, struct journal *journal, struct err *reterr);
 
 /*
- * Puts back what the journal lists for this device, newest first, forgetting each entry once done.
- * The ifindex says which device it is: one that was renamed is found under either name. A setting
- * that someone else changed meanwhile (it is not what we set) is left and named through 'note', and
- * so is one that cannot be put back. A device that is gone is forgotten. An interface that we made
- * is removed if it still bears our mark. ifname NULL: every device of the journal. Returns the
+ * Puts back what the journal lists for the device of this ifindex, newest first, forgetting each
+ * entry once done; never by name, which another device may bear today. 0: what was noted before it
+ * had an index. DEVICE_ALL: every device. A setting that someone else changed meanwhile (it is not
+ * what we set) is left and named through 'note', and so is one that cannot be put back. A device
+ * that is gone is forgotten. An interface that we made is removed if it still is ours. Returns the
  * number of entries that could not be put back; these stay in the journal.
  */
-uint32_t device_restore(const char *ifname, struct opener *opener, struct journal *journal,
+#define DEVICE_ALL UINT32_MAX
+uint32_t device_restore(uint32_t ifindex, struct opener *opener, struct journal *journal,
 			void (*note)(const char *line));

@@ -298,18 +298,18 @@ static int restore_entry(const struct journal_entry *e, const char *ifname, stru
 	return -EINVAL;
 }
 
-uint32_t device_restore(const char *ifname, struct opener *opener, struct journal *journal,
+uint32_t device_restore(uint32_t ifindex, struct opener *opener, struct journal *journal,
 			void (*note)(const char *line))
 {
 	uint32_t i = journal_count(journal), n_failed = 0;
 
 	while (i-- > 0) {
 		struct journal_entry e = *journal_get(journal, i);
-		/* by index: it may be called otherwise today */
+		/* by index: it may be called otherwise today, and another may have its name */
 		struct netlink_link now = { 0 };
 		int r = e.ifindex ? netlink_link_get(e.ifindex, NULL, &now) : 0;
 
-		if (ifname && strcmp(ifname, e.ifname) != 0 && strcmp(ifname, now.ifname) != 0) {
+		if (ifindex != DEVICE_ALL && ifindex != e.ifindex) {
 			continue;
 		}
 		if (r == 0 && e.kind == JOURNAL_FEATURE) {

@@ -27,7 +27,7 @@ static void note(const char *line)
 static uint32_t restore(struct journal *journal, const char *ifname)
 {
 	notes[0] = '\0';
-	return device_restore(ifname, NULL, journal, note);
+	return device_restore(ifname ? if_nametoindex(ifname) : DEVICE_ALL, NULL, journal, note);
 }
 
 static struct ethtool_features features_of(const char *ifname)
@@ -250,7 +250,7 @@ static void test_napi(struct journal *journal, struct opener *opener, const char
 	tap_ok(device_napi_apply("vta", ifindex, &napi, opener, journal, &err) == 0 &&
 		       journal_count(journal) == 2,
 	       "%s: again: nothing", how);
-	tap_ok(device_restore(NULL, opener, journal, note) == 0 && journal_count(journal) == 0 &&
+	tap_ok(device_restore(DEVICE_ALL, opener, journal, note) == 0 && journal_count(journal) == 0 &&
 		       net_file_is("vta", "napi_defer_hard_irqs", "0") &&
 		       net_file_is("vta", "gro_flush_timeout", "0"),
 	       "%s: restored", how);
@@ -298,7 +298,7 @@ static int napi_as_service(void)
 	    !net_file_is("vta", "napi_defer_hard_irqs", "3") || journal_count(journal) != 2) {
 		return 4;
 	}
-	if (device_restore(NULL, opener, journal, NULL) != 0 ||
+	if (device_restore(DEVICE_ALL, opener, journal, NULL) != 0 ||
 	    !net_file_is("vta", "gro_flush_timeout", "0")) {
 		return 5;
 	}
@@ -406,7 +406,10 @@ static void test_gone_and_renamed(struct journal *journal)
 	netns_run("ip link add dev vtc type veth peer name vtd");
 	before = features_of("vtd");
 	device_offloads_apply("vtd", if_nametoindex("vtd"), true, journal, NULL);
-	netns_run("ip link set vtd name vte");
+	netns_run("ip link set vtd name vte; ip link add dev vtd type veth peer name vtf");
+	tap_ok(restore(journal, "vtd") == 0 && journal_count(journal) != 0,
+	       "another device under the old name is none of it");
+	netns_run("ip link del vtd");
 	tap_ok(restore(journal, "vte") == 0 && journal_count(journal) == 0 &&
 		       features_same(&before, "vte"),
 	       "a renamed device is found under its new name");

@@ -118,7 +118,7 @@ static void borrow(void)
 static void put_back(void)
 {
 	struct journal *journal = open_journal();
-	uint32_t n_failed = device_restore(NULL, NULL, journal, NULL);
+	uint32_t n_failed = device_restore(DEVICE_ALL, NULL, journal, NULL);
 
 	journal_close(journal);
 	if (n_failed) {
