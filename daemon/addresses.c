@@ -182,7 +182,8 @@ int addresses_add_local(struct vswitch *vswitch, const struct port *port, uint64
 		uint64_t key = fdb_key(bridge->vlan[v].fid, macaddress);
 
 		if (port_is_in(&bridge->vlan[v], port) &&
-		    fdb_add_static(vswitch->fdb, &vswitch->tables, key, (uint8_t)port->idx, true)) {
+		    fdb_add_static(vswitch->fdb, &vswitch->tables, key, (uint8_t)port->idx,
+				   true) == -ENOSPC) {
 			return err_set(reterr, ENOSPC, "port '%s': no room for its own address",
 				       port->name);
 		}

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -112,11 +113,10 @@ static void take_census(struct vswitch *vswitch) REQUIRES(role_control)
 			queue[input.n_queues++] = xport->queue[q];
 		}
 	}
+	vswitch->last_census_ns = clock_now_ns();       /* a failed one is not tried again at once */
 	if (census_take(&input, CENSUS_WAIT_MS, &vswitch->last_census) < 0) {
 		log_warn("census: a worker did not answer within %u ms", CENSUS_WAIT_MS);
-		return;
 	}
-	vswitch->last_census_ns = clock_now_ns();
 }
 
 static uint64_t memory_in_use(const struct vswitch *vswitch)
@@ -140,11 +140,14 @@ static uint64_t memory_in_use(const struct vswitch *vswitch)
 
 static bool file_says_the_same(const struct vswitch *vswitch)
 {
+	struct stat st;
 	size_t bytes;
 	char *text;
 	bool same;
 
-	if (conf_read_file(vswitch->config_path, &text, &bytes, NULL) < 0) {
+	/* A pipe or a terminal cannot be read again, and would stop the control loop. */
+	if (stat(vswitch->config_path, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    conf_read_file(vswitch->config_path, &text, &bytes, NULL) < 0) {
 		return false;
 	}
 	same = bytes == vswitch->config_bytes && memcmp(text, vswitch->config_text, bytes) == 0;
@@ -325,13 +328,21 @@ static enum mgmt_error config_check(void *ctx, const char *text, size_t text_byt
 	struct conf *conf = conf_parse(text, text_bytes, &errors);
 	struct members members = {0};
 	struct machine_plan plan;
+	int r = 0;
 
 	(void)ctx;
-	if (conf && members_resolve(conf, &members, reterr) == 0) {
-		machine_plan(conf, &members, &plan, &errors, reterr);
+	if (conf) {
+		r = members_resolve(conf, &members, reterr);
+		if (r == 0) {
+			r = machine_plan(conf, &members, &plan, &errors, reterr);
+		}
 	}
 	members_done(&members);
 	conf_free(conf);
+	if (r < 0) {
+		conf_errors_done(&errors);
+		return MGMT_BUSY;
+	}
 	conf_errors_sort(&errors);
 	check.error = calloc(errors.n ? errors.n : 1, sizeof(*check.error));
 	if (!check.error) {

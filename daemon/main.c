@@ -240,7 +240,6 @@ static int run(const struct options *options, struct vswitch *vswitch)
 	role_enter(ROLE_CONTROL);
 	role_assert_control();
 	block_signals();
-	xport_set_print(print_library_line);
 	if (make_dir(options->runtime_dir) != STATUS_OK) {
 		return STATUS_MACHINE;
 	}
@@ -270,6 +269,7 @@ static int act(const struct options *options, struct vswitch *vswitch)
 	if (options->act == ACT_PRINT) {
 		return print_config(vswitch);
 	}
+	xport_set_print(print_library_line);
 	status = check_machine(vswitch, options->act == ACT_CHECK);
 	if (status != STATUS_OK || options->act == ACT_CHECK) {
 		return status;

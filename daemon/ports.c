@@ -335,6 +335,7 @@ static void reopen(struct vswitch *vswitch, struct port *port) REQUIRES(role_con
 	struct link_info link;
 
 	port->reopen = false;
+	port->failed = false;
 	if (link_get(NULL, port->link.ifindex, &link, NULL) == 0) {
 		ports_link_event(vswitch, &link, false);
 	}
@@ -352,8 +353,14 @@ static void grace_is_over(void *arg) NO_THREAD_SAFETY
 	struct port *port = arg;
 
 	role_assert_control();
+	addresses_flush_port(port->vswitch, port);      /* what was learned until everybody knew */
 	port_close_now(port->vswitch, port);
-	if (port->reopen && !port->vswitch->stopping) {
+	if (port->vswitch->stopping) {
+		return;
+	}
+	if (port->host) {
+		port_host_again(port->vswitch, port);
+	} else if (port->reopen) {
 		reopen(port->vswitch, port);
 	}
 }

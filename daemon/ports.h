@@ -39,6 +39,12 @@ int port_open_host(struct vswitch *vswitch, struct port *port, int *ret_exit_sta
 void ports_link_event(struct vswitch *vswitch, const struct link_info *link, bool removed)
 	REQUIRES(role_control);
 
+/* After the start: interfaces that went between their opening and the link monitor's. */
+void ports_drop_gone(struct vswitch *vswitch) REQUIRES(role_control);
+
+/* Makes a host port again whose interface was deleted. */
+void port_host_again(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
+
 /* `port enable|disable`. 0 or -errno. */
 int port_set_enabled(struct vswitch *vswitch, struct port *port, bool enabled, struct err *reterr)
 	REQUIRES(role_control);

@@ -9,10 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/addresses.h"
 #include "daemon/publish.h"
 #include "daemon/setup.h"
+
+#define RETRY_MIN_NS NS_PER_S
+#define RETRY_MAX_NS (64 * NS_PER_S)
 
 /* ---- the host port follows its bridge ---- */
 
@@ -66,6 +70,16 @@ void ports_host_follow(struct vswitch *vswitch, struct bridge *bridge)
 
 /* ---- events ---- */
 
+/* The view without the port has been seen by all: what a worker still learned on it goes, too. */
+static void flush_again(void *arg) NO_THREAD_SAFETY
+{
+	struct port *port = arg;
+
+	if (!port->vswitch->stopping && port_state_of(port) != PORT_STATE_FORWARDING) {
+		addresses_flush_port(port->vswitch, port);
+	}
+}
+
 static void state_changed(struct vswitch *vswitch, struct port *port, enum port_state was)
 	REQUIRES(role_control)
 {
@@ -81,6 +95,7 @@ static void state_changed(struct vswitch *vswitch, struct port *port, enum port_
 	log_info("port '%s': %s", port->name, port_state_name[now]);
 	if (was == PORT_STATE_FORWARDING) {
 		addresses_flush_port(vswitch, port);
+		reclaim_after_grace(vswitch->reclaim, flush_again, port);
 	}
 	if (!port->host) {
 		ports_host_follow(vswitch, &vswitch->bridge[port->bridge_idx]);
@@ -97,6 +112,18 @@ static void port_fails(struct port *port, struct err *err)
 	snprintf(port->reason, sizeof(port->reason), "%.255s", err->text);
 }
 
+/* A port that could not be taken is tried again when its link changes, ever more seldom. */
+static void note_failure(struct port *port)
+{
+	port->retry_delay_ns *= 2;
+	if (port->retry_delay_ns < RETRY_MIN_NS) {
+		port->retry_delay_ns = RETRY_MIN_NS;
+	} else if (port->retry_delay_ns > RETRY_MAX_NS) {
+		port->retry_delay_ns = RETRY_MAX_NS;
+	}
+	port->retry_at_ns = clock_now_ns() + port->retry_delay_ns;
+}
+
 static void port_comes(struct vswitch *vswitch, struct port *port, const struct link_info *link)
 	REQUIRES(role_control)
 {
@@ -106,8 +133,12 @@ static void port_comes(struct vswitch *vswitch, struct port *port, const struct 
 	port->link = *link;
 	if (port_open(vswitch, port, &exit_status, &err) < 0) {
 		port_fails(port, &err);
+		note_failure(port);
+		/* What the try itself did to the link is no news. */
+		link_get(NULL, link->ifindex, &port->link, NULL);
 		return;
 	}
+	port->retry_delay_ns = 0;
 	/* Setting it up and attaching have changed what the event said. */
 	if (port->disabled && port_admin_set(vswitch, port, false, &err) < 0) {
 		log_warn("port '%s': %s", port->name, err.text);
@@ -120,7 +151,9 @@ static void port_goes(struct vswitch *vswitch, struct port *port) REQUIRES(role_
 {
 	enum port_state was = port_state_of(port);
 
-	log_warn("port '%s': its interface is gone; the port waits for it", port->name);
+	if (!port->host) {
+		log_warn("port '%s': its interface is gone; the port waits for it", port->name);
+	}
 	port->failed = false;
 	port->reason[0] = '\0';
 	port_close_begin(vswitch, port);
@@ -134,6 +167,41 @@ static bool link_differs(const struct link_info *a, const struct link_info *b)
 {
 	return a->up != b->up || a->carrier != b->carrier || a->mtu != b->mtu ||
 	       strcmp(a->ifname, b->ifname) != 0 || a->macaddress != b->macaddress;
+}
+
+static void retry(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
+
+static int on_retry_timer(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct port *port = arg;
+
+	(void)source;
+	(void)usec;
+	role_assert_control();
+	port->retry_armed = false;
+	if (port->life == PORT_LIFE_CLOSED && port->failed && port->link.ifindex) {
+		retry(port->vswitch, port);
+	}
+	return 0;
+}
+
+/* The link of a failed port may have changed: if so, tries again, now or when the delay is over. */
+static void retry(struct vswitch *vswitch, struct port *port)
+{
+	uint64_t now = clock_now_ns();
+	struct link_info link;
+
+	if (link_get(NULL, port->link.ifindex, &link, NULL) < 0 || !link_differs(&port->link, &link)) {
+		return;
+	}
+	if (now >= port->retry_at_ns) {
+		port_comes(vswitch, port, &link);
+	} else if (!port->retry_armed &&
+		   sd_event_add_time_relative(vswitch->event, NULL, CLOCK_MONOTONIC,
+					      (port->retry_at_ns - now) / NS_PER_US + 1, 0,
+					      on_retry_timer, port) >= 0) {
+		port->retry_armed = true;
+	}
 }
 
 /*
@@ -157,6 +225,7 @@ static void port_changes(struct vswitch *vswitch, struct port *port, const struc
 			 link->ifname);
 	}
 	if (port->life != PORT_LIFE_OPEN) {
+		port->reopen = true;    /* it is closing: what comes after may suit */
 		return;
 	}
 	if (link->mtu > vswitch->plan.mtu_max && before.mtu != link->mtu) {
@@ -185,6 +254,52 @@ static struct port *port_by_ifindex(struct vswitch *vswitch, uint32_t ifindex)
 }
 
 /*
+ * The name of a port that is served is borne by another interface now. Either the one that serves
+ * it has gone unheard, or it was renamed; then a glob's port takes its interface's present name.
+ * The port that the other interface is for, or NULL: a new one, or none.
+ */
+static struct port *make_room(struct vswitch *vswitch, struct port *port,
+			      const struct link_info *link) REQUIRES(role_control)
+{
+	struct link_info now;
+
+	if (link_get(NULL, port->link.ifindex, &now, NULL) < 0) {
+		port_goes(vswitch, port);
+		return port;
+	}
+	if (!port->from_glob || port_find(vswitch, now.ifname)) {
+		log_info("interface '%s': its name is that of port '%s', which '%s' serves; left "
+			 "alone",
+			 link->ifname, port->name, now.ifname);
+		return port;
+	}
+	log_info("port '%s': is called '%s' from now on, as its interface is", port->name,
+		 now.ifname);
+	snprintf(port->name, sizeof(port->name), "%s", now.ifname);
+	return NULL;
+}
+
+static struct port *glob_port(struct vswitch *vswitch, struct bridge *bridge,
+			      const struct link_info *link, struct conf_loc loc)
+	REQUIRES(role_control)
+{
+	struct port *port = setup_port(vswitch, bridge, link->ifname, loc, false);
+	struct err err;
+
+	if (!port) {
+		log_warn("interface '%s': matches a glob of the file, but there are %u ports already",
+			 link->ifname, VIEW_PORTS - 1);
+		return NULL;
+	}
+	port->from_glob = true;
+	setup_vlans(vswitch, bridge);
+	if (addresses_add_port(vswitch, port, &err) < 0) {
+		log_warn("%s", err.text);
+	}
+	return port;
+}
+
+/*
  * The port that this new interface is for: named in the file, or made now for a glob. NULL: none of
  * ours.
  */
@@ -200,25 +315,22 @@ static struct port *port_for(struct vswitch *vswitch, const struct link_info *li
 		return NULL;
 	}
 	port = port_find(vswitch, member->glob ? link->ifname : member->name);
+	if (port && port->link.ifindex && port->life == PORT_LIFE_OPEN) {
+		port = make_room(vswitch, port, link);
+	}
 	if (port || !member->glob) {
 		return port;
 	}
 	if (member_refusal(vswitch->conf, &vswitch->conf->bridge[bridge_idx], member, link, why,
-			   sizeof(why), NULL) < 0 ||
-	    why[0]) {
+			   sizeof(why), NULL) < 0) {
 		return NULL;
 	}
-	port = setup_port(vswitch, &vswitch->bridge[bridge_idx], link->ifname, member->loc, false);
-	if (port) {
-		struct err err;
-
-		port->from_glob = true;
-		setup_vlans(vswitch, &vswitch->bridge[bridge_idx]);
-		if (addresses_add_port(vswitch, port, &err) < 0) {
-			log_warn("%s", err.text);
-		}
+	if (why[0]) {
+		log_info("interface '%s': matches a glob of the file, but %s; left alone",
+			 link->ifname, why);
+		return NULL;
 	}
-	return port;
+	return glob_port(vswitch, &vswitch->bridge[bridge_idx], link, member->loc);
 }
 
 void ports_link_event(struct vswitch *vswitch, const struct link_info *link, bool removed)
@@ -235,6 +347,10 @@ void ports_link_event(struct vswitch *vswitch, const struct link_info *link, boo
 		port_changes(vswitch, port, link);
 		return;
 	}
+	if (port && port->failed) {
+		retry(vswitch, port);
+		return;
+	}
 	port = port ? port : port_for(vswitch, link);
 	if (!port || port->host) {
 		return;
@@ -242,10 +358,42 @@ void ports_link_event(struct vswitch *vswitch, const struct link_info *link, boo
 	if (port->life == PORT_LIFE_CLOSING) {
 		port->link = *link;     /* it came back before its old sockets were closed */
 		port->reopen = true;
-	} else if (port->life == PORT_LIFE_CLOSED &&
-		   (!port->failed || link_differs(&port->link, link))) {
+	} else if (port->life == PORT_LIFE_CLOSED) {
 		port_comes(vswitch, port, link);
 	}
+}
+
+void ports_drop_gone(struct vswitch *vswitch)
+{
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		struct port *port = &vswitch->port[i];
+		struct link_info link;
+
+		if (port->idx && port->life == PORT_LIFE_OPEN &&
+		    link_get(NULL, port->link.ifindex, &link, NULL) < 0) {
+			port_goes(vswitch, port);
+		}
+	}
+}
+
+/* ---- the box's end of a host port ---- */
+
+/* Deleted from outside, and closed by now: the pair is made again. Its addresses are the user's. */
+void port_host_again(struct vswitch *vswitch, struct port *port)
+{
+	struct err err = {""};
+	int exit_status;
+
+	hostport_close(port->hostport, true, NULL);
+	port->hostport = NULL;
+	if (port_open_host(vswitch, port, &exit_status, &err) < 0) {
+		port_fails(port, &err);
+		return;
+	}
+	log_warn("port '%s': was deleted from outside and is made again", port->name);
+	link_get(NULL, port->link.ifindex, &port->link, NULL);
+	state_changed(vswitch, port, PORT_STATE_ABSENT);
+	ports_host_follow(vswitch, &vswitch->bridge[port->bridge_idx]);
 }
 
 /* ---- enable, disable ---- */

@@ -252,6 +252,7 @@ int start_all(struct vswitch *vswitch, const struct start_options *options, int 
 				  &vswitch->server, reterr)) < 0) {
 		return r;
 	}
+	ports_drop_gone(vswitch);
 	vswitch->running = true;
 	sd_notify(0, "READY=1");
 	log_info("viaductd " VIADUCT_VERSION ": running, %u worker%s", vswitch->plan.n_workers,
@@ -286,14 +287,17 @@ static bool stop_workers(struct vswitch *vswitch) REQUIRES(role_control)
 /* What was set on our end of the pair is forgotten with it. */
 static void close_host_pair(struct vswitch *vswitch, struct port *port)
 {
-	uint32_t peer_ifindex = hostport_get(port->hostport)->peer_ifindex;
+	const struct hostport_info *info = hostport_get(port->hostport);
+	uint32_t peer_ifindex = info->peer_ifindex;
+	/* A start that fails takes nothing from the box that an earlier run had given it. */
+	bool keep = vswitch->keep_for_successor || (info->adopted && !vswitch->running);
 	struct err err;
 
-	if (hostport_close(port->hostport, !vswitch->keep_for_successor, &err) < 0) {
+	if (hostport_close(port->hostport, !keep, &err) < 0) {
 		log_err("port '%s': %s", port->name, err.text);
 	}
 	port->hostport = NULL;
-	if (!vswitch->keep_for_successor) {
+	if (!keep) {
 		device_restore(peer_ifindex, vswitch->opener, vswitch->journal, note);
 	}
 }
@@ -355,7 +359,9 @@ int stop_all(struct vswitch *vswitch)
 		 * Its memory is in use: put the box back; the kernel takes the rest with the
 		 * process.
 		 */
-		device_restore(DEVICE_ALL, vswitch->opener, vswitch->journal, note);
+		if (!vswitch->keep_for_successor) {
+			device_restore(DEVICE_ALL, vswitch->opener, vswitch->journal, note);
+		}
 		journal_close(vswitch->journal);
 		return 1;
 	}

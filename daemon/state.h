@@ -64,6 +64,9 @@ struct port {
 	bool failed;                    /* it is there and could not be taken; 'reason' says why */
 	bool reopen;                    /* its interface came back while it was closing */
 	char reason[256];
+	uint64_t retry_at_ns;           /* a failed port is not tried before */
+	uint64_t retry_delay_ns;
+	bool retry_armed;
 	struct link_info link;          /* as last heard; ifindex 0: absent */
 	uint32_t borrowed_ifindex;      /* the device whose settings are journalled; 0: none */
 	struct device_info device;

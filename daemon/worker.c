@@ -277,10 +277,13 @@ static uint32_t worker_turn(struct worker *worker, const struct view *view)
 
 /* ---- sleeping ---- */
 
-static bool tx_outstanding(const struct view_worker *own)
+/* Frames that want kicking, or a fill ring that found the pool empty and wants another try. */
+static bool wants_timer(const struct view_worker *own)
 {
 	for (uint32_t q = 0; q < own->n_rxq; q++) {
-		if (own->rxq[q]->tx_outstanding) {
+		const struct xq *xq = own->rxq[q];
+
+		if (xq->tx_outstanding || xq->fill_outstanding < xq->fill_target) {
 			return true;
 		}
 	}
@@ -337,7 +340,7 @@ static void worker_sleep(struct worker *worker, const struct view *view)
 	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
 {
 	const struct timespec timer = {.tv_nsec = WORKER_TX_TIMER_MS * (long)NS_PER_MS};
-	bool timed = tx_outstanding(&view->worker[worker->idx]);
+	bool timed = wants_timer(&view->worker[worker->idx]);
 	uint64_t begin = clock_now_ns();
 	uint64_t count;
 
