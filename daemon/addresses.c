@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/macaddr.h"
 #include "daemon/publish.h"
 #include "daemon/tables.h"
@@ -60,8 +61,10 @@ static void pass_on_events(struct vswitch *vswitch, struct worker *worker)
 		[FDB_MOVED] = MGMT_MAC_EVENT_MOVED,
 		[FDB_FORGOTTEN] = MGMT_MAC_EVENT_DELETED,
 	};
+	static struct log_limit limit = LOG_LIMIT(10, 1);
 	struct worker_event event[64];
-	uint32_t n;
+	uint32_t n, suppressed;
+	uint64_t lost;
 
 	do {
 		n = worker_events_pop(worker, event, 64);
@@ -72,6 +75,12 @@ static void pass_on_events(struct vswitch *vswitch, struct worker *worker)
 				what->port_idx, what->from_port);
 		}
 	} while (n == 64);
+	lost = counter_read(&worker->events.n_lost);
+	if (lost != worker->n_lost_told && log_limit_pass(&limit, &suppressed)) {
+		log_warn("mac watch: %llu events were lost, more came than could be told",
+			 (unsigned long long)(lost - worker->n_lost_told));
+		worker->n_lost_told = lost;
+	}
 }
 
 void addresses_notice(struct vswitch *vswitch)

@@ -9,7 +9,10 @@
 
 #include "base/log.h"
 #include "daemon/addresses.h"
+#include "daemon/inspect.h"
 #include "daemon/ports.h"
+
+#define USEC_PER_S 1000000u
 
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {
@@ -68,6 +71,15 @@ static int on_link_readable(sd_event_source *source, int fd, uint32_t revents, v
 	return 0;
 }
 
+static int on_second(sd_event_source *source, uint64_t usec, void *arg)
+{
+	(void)usec;
+	role_assert_control();
+	inspect_sample(arg);
+	sd_event_source_set_time_relative(source, USEC_PER_S);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
 int control_open(struct vswitch *vswitch, struct err *reterr)
 {
 	static const int stop_signal[] = {SIGTERM, SIGINT, SIGUSR2};
@@ -86,6 +98,10 @@ int control_open(struct vswitch *vswitch, struct err *reterr)
 	}
 	if (r >= 0) {
 		r = sd_event_add_signal(vswitch->event, NULL, SIGHUP, on_reload, vswitch);
+	}
+	if (r >= 0) {
+		r = sd_event_add_time_relative(vswitch->event, NULL, CLOCK_MONOTONIC, USEC_PER_S,
+					       USEC_PER_S / 20, on_second, vswitch);
 	}
 	if (r < 0) {
 		return err_set(reterr, -r, "cannot make the event loop (%s)",

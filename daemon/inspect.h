@@ -39,6 +39,9 @@ enum mgmt_error inspect_queue_show(void *ctx, const char *port, struct mgmt_queu
 				   struct err *reterr);
 enum mgmt_error inspect_worker_show(void *ctx, struct mgmt_workers *ret, struct err *reterr);
 
+/* Once a second: what `busy` is made of. */
+void inspect_sample(struct vswitch *vswitch) REQUIRES(role_control);
+
 /* warnings.c: what `status` warns about now. '*ret' is made with malloc. 0 or -ENOMEM. */
 int warnings_list(struct vswitch *vswitch, struct mgmt_warning **ret, uint32_t *ret_n)
 	REQUIRES(role_control);

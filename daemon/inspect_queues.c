@@ -179,19 +179,18 @@ static bool worker_queues_fill(struct vswitch *vswitch, uint32_t idx, struct mgm
 	return ret->queue != NULL;
 }
 
-/* `busy` is the share of the time since the question before, or of the whole life at the first. */
-static double busy_share(struct vswitch *vswitch, uint32_t idx, uint64_t busy_ns)
+void inspect_sample(struct vswitch *vswitch)
 {
-	struct busy_mark *mark = &vswitch->busy_mark[idx];
 	uint64_t now = clock_now_ns();
-	uint64_t then = mark->at_ns ? mark->at_ns : vswitch->started_ns;
-	double share = mark->share;
 
-	if (now - then >= NS_PER_S || !mark->at_ns) {
-		share = now > then ? (double)(busy_ns - mark->busy_ns) / (double)(now - then) : 0;
+	for (uint32_t w = 0; w < vswitch->plan.n_workers; w++) {
+		struct busy_mark *mark = &vswitch->busy_mark[w];
+		uint64_t busy_ns = counter_read(&vswitch->worker[w]->stats.busy_ns);
+		uint64_t then = mark->at_ns ? mark->at_ns : vswitch->started_ns;
+		double share = (double)(busy_ns - mark->busy_ns) / (double)(now - then);
+
 		*mark = (struct busy_mark){now, busy_ns, share > 1 ? 1 : share};
 	}
-	return mark->share;
 }
 
 enum mgmt_error inspect_worker_show(void *ctx, struct mgmt_workers *ret, struct err *reterr)
@@ -211,7 +210,7 @@ enum mgmt_error inspect_worker_show(void *ctx, struct mgmt_workers *ret, struct 
 		*worker = (struct mgmt_worker){
 			.worker = w,
 			.cpu = vswitch->plan.cpu[w],
-			.busy = busy_share(vswitch, w, busy_ns),
+			.busy = vswitch->busy_mark[w].share,
 			.busy_seconds = (double)busy_ns / (double)NS_PER_S,
 			.sleep_seconds = (double)counter_read(&stats->sleep_ns) / (double)NS_PER_S,
 			.rx_packets = counter_read(&stats->rx_packets),

@@ -24,7 +24,11 @@ struct queue {
 	struct job *first, **end;
 };
 
+#define SPARE_JOBS 64u
+
 struct reclaim {
+	struct job spares[SPARE_JOBS];
+	struct job *spare;              /* [C] those not in use */
 	pthread_t thread;
 	bool started;
 	pthread_mutex_t lock;           /* guards todo, finished, stop */
@@ -113,6 +117,28 @@ static void *reclaim_main(void *arg)
 	return NULL;
 }
 
+/* Control only. Without memory from what was set aside: callers have published already. */
+static struct job *job_new(struct reclaim *reclaim)
+{
+	struct job *job = malloc(sizeof(*job));
+
+	if (!job && reclaim->spare) {
+		job = reclaim->spare;
+		reclaim->spare = job->next;
+	}
+	return job;
+}
+
+static void job_free(struct reclaim *reclaim, struct job *job)
+{
+	if (job >= reclaim->spares && job < reclaim->spares + SPARE_JOBS) {
+		job->next = reclaim->spare;
+		reclaim->spare = job;
+	} else {
+		free(job);
+	}
+}
+
 static void call_back(struct reclaim *reclaim)
 {
 	struct job *batch;
@@ -127,7 +153,7 @@ static void call_back(struct reclaim *reclaim)
 		reclaim->n_pending--;
 		reclaim->oldest = job->later;
 		job->done(job->arg);
-		free(job);
+		job_free(reclaim, job);
 	}
 }
 
@@ -152,6 +178,9 @@ int reclaim_open(sd_event *event, struct reclaim **ret, struct err *reterr)
 
 	if (!reclaim) {
 		goto fail;
+	}
+	for (uint32_t i = 0; i < SPARE_JOBS; i++) {
+		job_free(reclaim, &reclaim->spares[i]);
 	}
 	queue_init(&reclaim->todo);
 	queue_init(&reclaim->finished);
@@ -218,15 +247,12 @@ void reclaim_close(struct reclaim *reclaim)
 
 static int submit(struct reclaim *reclaim, reclaim_fn *work, reclaim_fn *done, void *arg)
 {
-	struct job *job = calloc(1, sizeof(*job));
+	struct job *job = job_new(reclaim);
 
 	if (!job) {
 		return -ENOMEM;
 	}
-	job->work = work;
-	job->done = done;
-	job->arg = arg;
-	job->submitted_ns = clock_now_ns();
+	*job = (struct job){.work = work, .done = done, .arg = arg, .submitted_ns = clock_now_ns()};
 	if (reclaim->n_pending++ == 0) {
 		reclaim->oldest = job;
 	} else {

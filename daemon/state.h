@@ -114,7 +114,7 @@ struct age_job {
 	sd_event_source *timer, *slice;
 };
 
-/* When `busy` was last worked out, and from what. */
+/* A worker's `busy`: its share of the second before 'at_ns'. */
 struct busy_mark {
 	uint64_t at_ns, busy_ns;
 	double share;

@@ -93,6 +93,7 @@ struct worker {
 	_Atomic bool ended;                     /* [W->C] its last store; see worker_join() */
 	_Alignas(64) struct worker_stats stats;
 	struct worker_events events;
+	uint64_t n_lost_told;                   /* [C] of events.n_lost */
 	/* [W] from here on */
 	struct frame_cache cache;
 	struct fwd fwd;
