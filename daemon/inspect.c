@@ -113,7 +113,8 @@ static void take_census(struct vswitch *vswitch) REQUIRES(role_control)
 			queue[input.n_queues++] = xport->queue[q];
 		}
 	}
-	vswitch->last_census_ns = clock_now_ns();       /* a failed one is not tried again at once */
+	/* a failed one is not tried again at once */
+	vswitch->last_census_ns = clock_now_ns();
 	if (census_take(&input, CENSUS_WAIT_MS, &vswitch->last_census) < 0) {
 		log_warn("census: a worker did not answer within %u ms", CENSUS_WAIT_MS);
 	}

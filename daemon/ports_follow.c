@@ -191,7 +191,8 @@ static void retry(struct vswitch *vswitch, struct port *port)
 	uint64_t now = clock_now_ns();
 	struct link_info link;
 
-	if (link_get(NULL, port->link.ifindex, &link, NULL) < 0 || !link_differs(&port->link, &link)) {
+	if (link_get(NULL, port->link.ifindex, &link, NULL) < 0 ||
+	    !link_differs(&port->link, &link)) {
 		return;
 	}
 	if (now >= port->retry_at_ns) {
@@ -287,7 +288,8 @@ static struct port *glob_port(struct vswitch *vswitch, struct bridge *bridge,
 	struct err err;
 
 	if (!port) {
-		log_warn("interface '%s': matches a glob of the file, but there are %u ports already",
+		log_warn("interface '%s': matches a glob of the file, but there are %u ports "
+			 "already",
 			 link->ifname, VIEW_PORTS - 1);
 		return NULL;
 	}

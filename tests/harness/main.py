@@ -7,6 +7,7 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 import box
@@ -31,6 +32,15 @@ SANITIZERS = {
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }
+
+
+# What searches on from its seeds for a while: the parsers of text and messages, and the forwarder.
+FUZZERS = {
+    "fuzz_conf": ("tests/fuzz/corpus/conf", "tests/golden/conf"),
+    "fuzz_varlink": ("tests/fuzz/corpus/varlink",),
+    "fuzz_forward": ("tests/fuzz/corpus/forward",),
+}
+FUZZ_SECONDS = 15
 
 
 class Failed(Exception):
@@ -121,6 +131,25 @@ class Run:
             found.add_failure(f"{title}: no test ran: {done.stdout.strip()} {done.stderr.strip()}")
         self.report(title, found, time.monotonic() - begin)
 
+    def fuzz(self, name, build, seeds):
+        """libFuzzer from the seeds on; what it finds new is thrown away, what breaks is kept."""
+        begin = time.monotonic()
+        found = results.Results()
+        program = os.path.join(self.build(build), "tests", "fuzz", name)
+        path = os.path.join(BUILDS, f"search-{name}.log")
+        with tempfile.TemporaryDirectory(prefix="vt-fuzz-") as new, \
+                open(path, "w", encoding="utf-8", errors="replace") as log:
+            status = subprocess.run(
+                [program, f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", "-verbosity=1",
+                 f"-artifact_prefix={BUILDS}/{name}-", new, *(os.path.join(ROOT, s) for s in seeds)],
+                cwd=ROOT, env=self.env, stdout=log, stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL, timeout=20 * FUZZ_SECONDS, check=False).returncode
+        if status == 0:
+            found.add_pass()
+        else:
+            found.add_failure(f"{name}: ended with {status}, see {path}")
+        self.report(f"search {name}", found, time.monotonic() - begin)
+
     def lab(self, title, build, words, *options):
         folder = self.build(build)
         self.tap(title, ["/usr/bin/python3", os.path.join(ROOT, "tests/lab/run"), "--build", folder,
@@ -136,17 +165,22 @@ def lint(run, words):
 def unit(run, words):
     del words
     for build in ("gcc", "clang", "gcc-asan", "clang-asan"):
-        run.meson(f"unit {build}", build, ("unit", "golden"), multiplier=4)
+        # Half of them mostly wait: for timers, for the kernel, for a child.
+        run.meson(f"unit {build}", build, ("unit", "golden"), multiplier=4,
+                  jobs=2 * len(os.sched_getaffinity(0)))
 
 
 def torture(run, words):
     del words
-    run.meson("torture clang-tsan", "clang-tsan", ("torture",), multiplier=10, jobs=1)
+    run.meson("torture gcc", "gcc", ("torture",), multiplier=4, jobs=1)
+    run.meson("torture clang-tsan", "clang-tsan", ("torture", "threads"), multiplier=10, jobs=1)
 
 
 def fuzz(run, words):
     del words
     run.meson("fuzz clang-asan", "clang-asan", ("fuzz",), multiplier=4)
+    for name, seeds in FUZZERS.items():
+        run.fuzz(name, "clang-asan", seeds)
 
 
 def lab(run, words):

@@ -82,10 +82,10 @@ struct options {
 	const char *from;
 	uint32_t queue[QUEUES_MAX], n_queues;
 	uint32_t n_flows, rate, size, vlan, drain_ms;
+	uint32_t one_dst;               /* not 0: every flow goes to 'dst' itself */
 	double seconds;
 	uint64_t count; /* frames of all flows together */
 	uint8_t src[6], dst[6];
-	bool one_dst;
 };
 
 static void die(const char *what)
@@ -501,58 +501,35 @@ static void queues_parse(struct options *opt, char *text)
 static uint32_t options_parse(int argc, char **argv, struct options *opt,
 			      const char *to[static SINKS_MAX])
 {
+	/* The plain numbers first; 'val' is the index of where they go. */
+	uint32_t *const number[] = {&opt->n_flows, &opt->rate,     &opt->size,
+				    &opt->vlan,    &opt->drain_ms, &opt->one_dst};
 	static const struct option longs[] = {
-		{"from", 1, NULL, 'f'},	    {"to", 1, NULL, 't'},   {"queues", 1, NULL, 'q'},
-		{"flows", 1, NULL, 'n'},    {"rate", 1, NULL, 'r'}, {"seconds", 1, NULL, 's'},
-		{"count", 1, NULL, 'c'},    {"size", 1, NULL, 'l'}, {"vlan", 1, NULL, 'v'},
-		{"src", 1, NULL, 'S'},	    {"dst", 1, NULL, 'D'},  {"one-dst", 1, NULL, 'o'},
-		{"drain-ms", 1, NULL, 'd'}, {NULL, 0, NULL, 0}};
+		{"flows", 1, NULL, 0},   {"rate", 1, NULL, 1},      {"size", 1, NULL, 2},
+		{"vlan", 1, NULL, 3},    {"drain-ms", 1, NULL, 4},  {"one-dst", 1, NULL, 5},
+		{"from", 1, NULL, 'f'},  {"to", 1, NULL, 't'},      {"queues", 1, NULL, 'q'},
+		{"count", 1, NULL, 'c'}, {"seconds", 1, NULL, 's'}, {"src", 1, NULL, 'S'},
+		{"dst", 1, NULL, 'D'},   {NULL, 0, NULL, 0}};
 	uint32_t n_sinks = 0;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		switch (c) {
-		case 'f':
-			opt->from = optarg;
-			break;
-		case 't':
-			to[n_sinks++ % SINKS_MAX] = optarg;
-			break;
-		case 'q':
-			queues_parse(opt, optarg);
-			break;
-		case 'n':
-			opt->n_flows = (uint32_t)strtoul(optarg, NULL, 10);
-			break;
-		case 'r':
-			opt->rate = (uint32_t)strtoul(optarg, NULL, 10);
-			break;
-		case 's':
-			opt->seconds = strtod(optarg, NULL);
-			break;
-		case 'c':
-			opt->count = strtoull(optarg, NULL, 10);
-			break;
-		case 'l':
-			opt->size = (uint32_t)strtoul(optarg, NULL, 10);
-			break;
-		case 'v':
-			opt->vlan = (uint32_t)strtoul(optarg, NULL, 10);
-			break;
-		case 'S':
-			mac_parse(optarg, opt->src);
-			break;
-		case 'D':
-			mac_parse(optarg, opt->dst);
-			break;
-		case 'o':
-			opt->one_dst = strtoul(optarg, NULL, 10) != 0;
-			break;
-		case 'd':
-			opt->drain_ms = (uint32_t)strtoul(optarg, NULL, 10);
-			break;
-		default:
+		if (c == '?') {
 			exit(2);
+		} else if (c < 6) {
+			*number[c] = (uint32_t)strtoul(optarg, NULL, 10);
+		} else if (c == 'f') {
+			opt->from = optarg;
+		} else if (c == 't') {
+			to[n_sinks++ % SINKS_MAX] = optarg;
+		} else if (c == 'q') {
+			queues_parse(opt, optarg);
+		} else if (c == 'c') {
+			opt->count = strtoull(optarg, NULL, 10);
+		} else if (c == 's') {
+			opt->seconds = strtod(optarg, NULL);
+		} else {
+			mac_parse(optarg, c == 'S' ? opt->src : opt->dst);
 		}
 	}
 	if (opt->from == NULL || n_sinks > SINKS_MAX || opt->n_flows < 1 ||

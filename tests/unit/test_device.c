@@ -250,7 +250,8 @@ static void test_napi(struct journal *journal, struct opener *opener, const char
 	tap_ok(device_napi_apply("vta", ifindex, &napi, opener, journal, &err) == 0 &&
 		       journal_count(journal) == 2,
 	       "%s: again: nothing", how);
-	tap_ok(device_restore(DEVICE_ALL, opener, journal, note) == 0 && journal_count(journal) == 0 &&
+	tap_ok(device_restore(DEVICE_ALL, opener, journal, note) == 0 &&
+		       journal_count(journal) == 0 &&
 		       net_file_is("vta", "napi_defer_hard_irqs", "0") &&
 		       net_file_is("vta", "gro_flush_timeout", "0"),
 	       "%s: restored", how);

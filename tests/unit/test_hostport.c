@@ -398,7 +398,8 @@ static bool next_start_ok(void)
 static bool restore_ok(void)
 {
 	struct journal *journal = journal_opened();
-	bool ok = device_restore(DEVICE_ALL, NULL, journal, restored) == 0 && journal_count(journal) == 0;
+	bool ok = device_restore(DEVICE_ALL, NULL, journal, restored) == 0 &&
+		  journal_count(journal) == 0;
 
 	journal_close(journal);
 	return ok && n_interfaces() == NAMES_AT_REST;
