@@ -96,7 +96,7 @@ static enum mgmt_error bridge_show(void *ctx, const char *name, struct mgmt_brid
 
 /* ---- status ---- */
 
-static void take_census(struct vswitch *vswitch) REQUIRES(role_control)
+void inspect_census(struct vswitch *vswitch)
 {
 	struct xq *queue[4096];
 	struct census_input input = {.shared = &vswitch->shared,
@@ -132,6 +132,7 @@ static uint64_t memory_in_use(const struct vswitch *vswitch)
 		const struct xport *xport = vswitch->port[i].xport;
 
 		for (uint32_t q = 0; xport && q < xport->n_queues; q++) {
+			bytes += (uint64_t)vswitch->plan.n_frames * MACHINE_POOL_BYTES;
 			bytes += 16ull * (xport->queue[q]->rx_size + xport->queue[q]->tx_size) +
 				 8ull * (xport->queue[q]->fill_size + xport->queue[q]->tx_size);
 		}
@@ -147,8 +148,8 @@ static bool file_says_the_same(const struct vswitch *vswitch)
 	bool same;
 
 	/* A pipe or a terminal cannot be read again, and would stop the control loop. */
-	if (stat(vswitch->config_path, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    conf_read_file(vswitch->config_path, &text, &bytes, NULL) < 0) {
+	if (stat(vswitch->config_real, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    conf_read_file(vswitch->config_real, &text, &bytes, NULL) < 0) {
 		return false;
 	}
 	same = bytes == vswitch->config_bytes && memcmp(text, vswitch->config_text, bytes) == 0;
@@ -162,7 +163,7 @@ static void status_numbers(struct vswitch *vswitch, struct mgmt_status *status)
 	const struct census *census = &vswitch->last_census;
 	const struct port *port;
 
-	take_census(vswitch);
+	inspect_census(vswitch);
 	status->frames_total = census->total;
 	status->frames_pool = census->pool;
 	status->frames_kernel = census->kernel;
@@ -194,7 +195,7 @@ static enum mgmt_error status(void *ctx, struct mgmt_status *ret, struct err *re
 		       : warnings_degraded(vswitch) ? "degraded"
 						    : "running";
 	copy_name(status.version, sizeof(status.version), VIADUCT_VERSION);
-	copy_name(status.config_path, sizeof(status.config_path), vswitch->config_path);
+	copy_name(status.config_path, sizeof(status.config_path), vswitch->config_real);
 	copy_name(status.config_loaded, sizeof(status.config_loaded), vswitch->config_loaded);
 	status_numbers(vswitch, &status);
 	error = bridge_show(ctx, NULL, &status.bridges, reterr);

@@ -39,6 +39,9 @@ enum mgmt_error inspect_queue_show(void *ctx, const char *port, struct mgmt_queu
 				   struct err *reterr);
 enum mgmt_error inspect_worker_show(void *ctx, struct mgmt_workers *ret, struct err *reterr);
 
+/* Counts the frames anew, no oftener than ten times a second. */
+void inspect_census(struct vswitch *vswitch) REQUIRES(role_control);
+
 /* Once a second: what `busy` is made of. */
 void inspect_sample(struct vswitch *vswitch) REQUIRES(role_control);
 

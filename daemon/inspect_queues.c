@@ -193,6 +193,15 @@ void inspect_sample(struct vswitch *vswitch)
 	}
 }
 
+/* The sleep that it is in counts, too. */
+static double sleep_seconds(const struct worker_stats *stats)
+{
+	uint64_t since = counter_read(&stats->asleep_since_ns), now = clock_now_ns();
+	uint64_t ns = counter_read(&stats->sleep_ns) + (since && now > since ? now - since : 0);
+
+	return (double)ns / (double)NS_PER_S;
+}
+
 enum mgmt_error inspect_worker_show(void *ctx, struct mgmt_workers *ret, struct err *reterr)
 {
 	struct vswitch *vswitch = ctx;
@@ -212,7 +221,7 @@ enum mgmt_error inspect_worker_show(void *ctx, struct mgmt_workers *ret, struct 
 			.cpu = vswitch->plan.cpu[w],
 			.busy = vswitch->busy_mark[w].share,
 			.busy_seconds = (double)busy_ns / (double)NS_PER_S,
-			.sleep_seconds = (double)counter_read(&stats->sleep_ns) / (double)NS_PER_S,
+			.sleep_seconds = sleep_seconds(stats),
 			.rx_packets = counter_read(&stats->rx_packets),
 			.tx_packets = counter_read(&stats->tx_packets),
 			.turns = counter_read(&stats->turns),

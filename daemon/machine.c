@@ -182,6 +182,16 @@ static uint64_t rings_bytes(const struct sizing *sizing, const struct machine_pl
 	return bytes;
 }
 
+static uint64_t pools_bytes(const struct sizing *sizing, uint64_t n_frames)
+{
+	uint64_t n_queues = 0;
+
+	for (uint32_t i = 0; i < sizing->n_ports; i++) {
+		n_queues += sizing->port[i].n_queues;
+	}
+	return n_queues * n_frames * MACHINE_POOL_BYTES;
+}
+
 static uint64_t tables_bytes(const struct machine_plan *plan)
 {
 	uint64_t bytes = fdb_table_bytes(plan->lines_log2_max);
@@ -194,13 +204,22 @@ static uint64_t tables_bytes(const struct machine_plan *plan)
 
 #define MIB(bytes) ((double)(bytes) / (1 << 20))
 
+/* Where the limit stands in the file; a default stands nowhere: the file's first line then. */
+static struct conf_loc place_of(const struct conf_limits *limits)
+{
+	return limits->memory_loc.line   ? limits->memory_loc
+	       : limits->macs_loc.line   ? limits->macs_loc
+	       : limits->frames_loc.line ? limits->frames_loc
+					 : (struct conf_loc){1, 1};
+}
+
 static void size_fails(const struct conf_limits *limits, const struct machine_plan *plan,
 		       uint64_t table, uint64_t frames, uint64_t rings, struct conf_errors *errors)
 {
 	conf_errors_add(
-		errors, limits->memory_bytes ? limits->memory_loc : limits->macs_loc,
+		errors, place_of(limits),
 		"limits: the table (%.1f MiB for %u addresses), packet buffers (%.1f MiB) and "
-		"rings (%.1f MiB) need %.1f MiB, but limits.memory is %.1f MiB: raise "
+		"rings with what the kernel keeps for them (%.1f MiB) need %.1f MiB, but limits.memory is %.1f MiB: raise "
 		"limits.memory or lower limits.macs, limits.frames or queues.*.ring",
 		MIB(table), limits->macs, MIB(frames), MIB(rings), MIB(table + frames + rings),
 		MIB(plan->memory_max_bytes));
@@ -215,8 +234,9 @@ static void plan_memory(const struct conf *conf, const struct sizing *sizing,
 
 	for (plan->ring_size = MACHINE_RING_MAX;; plan->ring_size /= 2) {
 		uint64_t needed = frames_needed(sizing, plan);
-		uint64_t n = limits->frames == CONF_AUTO ? needed : limits->frames;
-		uint64_t rings = rings_bytes(sizing, plan);
+		uint64_t n = limits->frames == CONF_AUTO ? needed
+							 : limits->frames - limits->frames % FRAME_SLAB;
+		uint64_t rings = rings_bytes(sizing, plan) + pools_bytes(sizing, n);
 		uint64_t frames = n > UINT32_MAX ? UINT64_MAX / 4
 						 : frames_bytes((uint32_t)n, plan->frame_shift);
 		bool last = plan->ring_size == MACHINE_RING_MIN;
@@ -290,10 +310,17 @@ static int check_member(const struct conf *conf, const struct member *member,
 {
 	const struct conf_queues *queues = conf_queues_get(conf, member->name);
 	struct device_info device;
+	struct link_info link;
 	char why[160];
 	uint32_t n_queues;
 	int r;
 
+	if (!member->present && link_get(member->name, 0, &link, NULL) == 0) {
+		conf_errors_add(errors, member->conf->loc,
+				"'%s' is interface '%s', which is named already", member->name,
+				link.ifname);
+		return 0;
+	}
 	if (!member->present) {
 		n_queues = queues->count == CONF_KEEP ? plan->n_workers : queues->count;
 		size_add(sizing, plan, queues, n_queues, false);
@@ -304,6 +331,11 @@ static int check_member(const struct conf *conf, const struct member *member,
 			   why, sizeof(why), reterr);
 	if (r < 0) {
 		return r;
+	}
+	if (why[0] && !member->link.ethernet) {
+		conf_errors_add(errors, member->conf->loc, "interface '%s' %s: it cannot be a port",
+				member->name, why);
+		return 0;
 	}
 	if (why[0]) {
 		conf_errors_add(errors, member->conf->loc,

@@ -5,12 +5,14 @@
  * usage; 3 what editing the file can mend; 4 the machine cannot do it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/path.h"
@@ -164,10 +166,15 @@ static int read_config(const struct options *options, struct vswitch *vswitch)
 		return STATUS_FILE;
 	}
 	vswitch->config_path = strdup(options->start.config_path);
+	vswitch->config_real = realpath(options->start.config_path, NULL);
+	if (!vswitch->config_real) {
+		vswitch->config_real = strdup(options->start.config_path);      /* "-" */
+	}
 	vswitch->conf = conf_parse(vswitch->config_text, vswitch->config_bytes, &errors);
 	check_print_errors(options->start.config_path, &errors);
 	conf_errors_done(&errors);
-	return vswitch->conf && vswitch->config_path ? STATUS_OK : STATUS_FILE;
+	return vswitch->conf && vswitch->config_path && vswitch->config_real ? STATUS_OK
+									     : STATUS_FILE;
 }
 
 static int print_config(const struct vswitch *vswitch)
@@ -244,7 +251,11 @@ static int run(const struct options *options, struct vswitch *vswitch)
 		return STATUS_MACHINE;
 	}
 	if (start_all(vswitch, &options->start, &status, &err) < 0) {
-		log_err("%s", err.text);
+		if (status == STATUS_OK) {
+			log_info("stopping before the start was complete");
+		} else {
+			log_err("%s", err.text);
+		}
 		stop_all(vswitch);
 		return status;
 	}
@@ -277,13 +288,27 @@ static int act(const struct options *options, struct vswitch *vswitch)
 	return run(options, vswitch);
 }
 
+/* A descriptor of ours must not become 0, 1 or 2: what is logged would be written into it. */
+static bool open_stdio(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0) {
+		close(fd);
+	}
+	return fd >= 0;
+}
+
 int main(int argc, char **argv)
 {
 	/* large, and its inner pointers want it to stay where it is */
 	static struct vswitch vswitch;
 	struct options options = {0};
 	struct err err = {""};
-	int status = parse_options(argc, argv, &options);
+	int status = open_stdio() ? parse_options(argc, argv, &options) : STATUS_MACHINE;
 
 	if (status >= 0) {
 		return status;
@@ -301,5 +326,6 @@ int main(int argc, char **argv)
 	conf_free(vswitch.conf);
 	free(vswitch.config_text);
 	free(vswitch.config_path);
+	free(vswitch.config_real);
 	return status;
 }

@@ -146,11 +146,18 @@ static void note_restore(const char *line)
 
 static void give_back(struct vswitch *vswitch, struct port *port)
 {
+	struct link_info link;
+
 	if (port->promiscuous_fd >= 0) {
 		close(port->promiscuous_fd);
 		port->promiscuous_fd = -1;
 	}
-	if (!vswitch->keep_for_successor && !port->host && port->borrowed_ifindex) {
+	/*
+	 * A device that has left may come back, from another namespace: its entries stay listed, for
+	 * then or for the end.
+	 */
+	if (!vswitch->keep_for_successor && !port->host && port->borrowed_ifindex &&
+	    link_get(NULL, port->borrowed_ifindex, &link, NULL) == 0) {
 		device_restore(port->borrowed_ifindex, vswitch->opener, vswitch->journal,
 			       note_restore);
 		port->borrowed_ifindex = 0;

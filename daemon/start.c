@@ -2,6 +2,7 @@
 #include "daemon/start.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,6 +169,14 @@ static int place_error(const struct vswitch *vswitch, const struct port *port, i
 	return error;
 }
 
+/* Many ports take a while: TERM and INT, which wait for the event loop, are heeded between them. */
+static bool stop_is_pending(void)
+{
+	sigset_t set;
+
+	return sigpending(&set) == 0 && (sigismember(&set, SIGTERM) || sigismember(&set, SIGINT));
+}
+
 static int open_ports(struct vswitch *vswitch, int *ret_exit_status, struct err *reterr)
 	REQUIRES(role_control)
 {
@@ -179,6 +188,10 @@ static int open_ports(struct vswitch *vswitch, int *ret_exit_status, struct err 
 
 			if (port->host != (bool)host) {
 				continue;
+			}
+			if (stop_is_pending()) {
+				*ret_exit_status = 0;
+				return err_set(reterr, ECANCELED, "stopped while starting");
 			}
 			r = host ? port_open_host(vswitch, port, ret_exit_status, reterr)
 				 : open_member(vswitch, port, ret_exit_status, reterr);
@@ -253,6 +266,7 @@ int start_all(struct vswitch *vswitch, const struct start_options *options, int 
 		return r;
 	}
 	ports_drop_gone(vswitch);
+	inspect_census(vswitch);
 	vswitch->running = true;
 	sd_notify(0, "READY=1");
 	log_info("viaductd " VIADUCT_VERSION ": running, %u worker%s", vswitch->plan.n_workers,
@@ -367,6 +381,10 @@ int stop_all(struct vswitch *vswitch)
 	}
 	reclaim_close(vswitch->reclaim);
 	close_ports(vswitch);
+	if (!vswitch->keep_for_successor && vswitch->journal) {
+		/* What is listed still is of devices that left; those that are gone are forgotten. */
+		device_restore(DEVICE_ALL, vswitch->opener, vswitch->journal, note);
+	}
 	control_close(vswitch);
 	free_memory(vswitch);
 	journal_close(vswitch->journal);

@@ -123,7 +123,8 @@ struct busy_mark {
 struct vswitch {
 	sd_event *event;
 	struct conf *conf;
-	char *config_path;
+	char *config_path;              /* as it was given: for messages */
+	char *config_real;              /* the same, absolute: clients stand elsewhere */
 	char *config_text;              /* as it was read: does the file still say the same? */
 	size_t config_bytes;
 	char config_loaded[32];

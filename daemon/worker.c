@@ -350,11 +350,13 @@ static void worker_sleep(struct worker *worker, const struct view *view)
 	atomic_store_explicit(&worker->sleeping, true, memory_order_relaxed);
 	atomic_thread_fence(memory_order_seq_cst);      /* pairs with worker_wake() */
 	if (!has_work(worker, view)) {
+		counter_add(&worker->stats.sleeps, 1);
+		atomic_store_explicit(&worker->stats.asleep_since_ns, begin, memory_order_relaxed);
 		epoch_offline();
 		ppoll(worker->pollfd, worker->n_pollfds, timed ? &timer : NULL, NULL);
 		epoch_online();
-		counter_add(&worker->stats.sleeps, 1);
 		counter_add(&worker->stats.sleep_ns, clock_now_ns() - begin);
+		atomic_store_explicit(&worker->stats.asleep_since_ns, 0, memory_order_relaxed);
 	}
 	atomic_store_explicit(&worker->sleeping, false, memory_order_relaxed);
 	if ((worker->pollfd[0].revents & POLLIN) &&

@@ -78,6 +78,7 @@ struct worker_events {
 struct worker_stats {                           /* [W->C] */
 	_Alignas(64) _Atomic uint64_t busy_ns, sleep_ns, turns, sleeps;
 	_Atomic uint64_t rx_packets, tx_packets, handed_over;
+	_Atomic uint64_t asleep_since_ns;       /* 0: awake */
 };
 
 struct worker {

@@ -235,8 +235,8 @@ static void test_frames_limit(void)
 	tap_ok(p.plan.ring_size == 2048 && p.plan.n_frames == 7168, "limits.frames: just enough");
 	plan_done(&p);
 	plan_make(&p, BOX1 "limits: {memory: 1G, frames: 7167}\n", 1);
-	tap_ok(p.plan.ring_size == 1024 && p.plan.n_frames == 7167,
-	       "one less halves the rings, and all are used");
+	tap_ok(p.plan.ring_size == 1024 && p.plan.n_frames == 7104,
+	       "one less halves the rings, and all whole slabs are used");
 	plan_done(&p);
 	plan_make(&p, BOX1 "limits:\n  frames: 1215\n  memory: 1G\n", 1);
 	tap_ok(complains(&p.errors, 4, "1215 packet buffers are too few: the queues need 1216"),
@@ -326,17 +326,32 @@ static void test_pins(void)
 	sched_setaffinity(0, sizeof(allowed), &allowed);
 }
 
+/* 40 ports of 4 queues: what the kernel keeps for each queue and frame is the largest part. */
+static void test_pools(void)
+{
+	struct plan p;
+
+	plan_make(&p, BOX1 "queues: {defaults: {count: 4}}\nlimits: {memory: 1G}\n", 40);
+	tap_ok(p.errors.n == 0 && p.plan.ring_size < 2048 &&
+		       p.plan.memory_bytes >
+			       160ull * p.plan.n_frames * MACHINE_POOL_BYTES &&
+		       p.plan.memory_bytes <= 1ull << 30,
+	       "the kernel's part of 160 queues is inside limits.memory: rings of %u",
+	       p.plan.ring_size);
+	plan_done(&p);
+}
+
 static void test_port_limit(void)
 {
 	struct plan p;
 
 	plan_make(&p, BOX1 "queues: {defaults: {count: 1, ring: {rx: 64, tx: 64}}}\n"
-			   "limits: {memory: 1G}\n",
+			   "limits: {memory: 8G}\n",
 		  254);
 	tap_ok(complains(&p.errors, 0, ""), "254 ports");
 	plan_done(&p);
 	plan_make(&p, BOX1 "queues: {defaults: {count: 1, ring: {rx: 64, tx: 64}}}\n"
-			   "limits: {memory: 1G}\n",
+			   "limits: {memory: 8G}\n",
 		  255);
 	tap_ok(complains(&p.errors, 2, "more than 254 ports"), "one more");
 	plan_done(&p);
@@ -418,6 +433,7 @@ int main(void)
 	test_frames_limit();
 	test_table_memory();
 	test_pins();
+	test_pools();
 	test_port_limit();
 	test_live();
 	return tap_done();
