@@ -248,10 +248,9 @@ static void plan_memory(const struct conf *conf, const struct sizing *sizing,
 		}
 		if (last && n < needed) {
 			conf_errors_add(errors, limits->frames_loc,
-					"limits.frames: %" PRIu64
-					" packet buffers are too few: the "
-					"queues need %" PRIu64 " (or smaller queues.*.ring)",
-					n, needed);
+					"limits.frames: %u packet buffers are too few: the queues "
+					"need %" PRIu64 " (or smaller queues.*.ring)",
+					limits->frames, needed);
 			return;
 		}
 		if (last) {
