@@ -219,7 +219,8 @@ static void size_fails(const struct conf_limits *limits, const struct machine_pl
 	conf_errors_add(
 		errors, place_of(limits),
 		"limits: the table (%.1f MiB for %u addresses), packet buffers (%.1f MiB) and "
-		"rings with what the kernel keeps for them (%.1f MiB) need %.1f MiB, but limits.memory is %.1f MiB: raise "
+		"rings with what the kernel keeps for them (%.1f MiB) need %.1f MiB, but "
+		"limits.memory is %.1f MiB: raise "
 		"limits.memory or lower limits.macs, limits.frames or queues.*.ring",
 		MIB(table), limits->macs, MIB(frames), MIB(rings), MIB(table + frames + rings),
 		MIB(plan->memory_max_bytes));
@@ -234,8 +235,9 @@ static void plan_memory(const struct conf *conf, const struct sizing *sizing,
 
 	for (plan->ring_size = MACHINE_RING_MAX;; plan->ring_size /= 2) {
 		uint64_t needed = frames_needed(sizing, plan);
-		uint64_t n = limits->frames == CONF_AUTO ? needed
-							 : limits->frames - limits->frames % FRAME_SLAB;
+		uint64_t n = limits->frames == CONF_AUTO
+				     ? needed
+				     : limits->frames - limits->frames % FRAME_SLAB;
 		uint64_t rings = rings_bytes(sizing, plan) + pools_bytes(sizing, n);
 		uint64_t frames = n > UINT32_MAX ? UINT64_MAX / 4
 						 : frames_bytes((uint32_t)n, plan->frame_shift);

@@ -153,8 +153,8 @@ static void give_back(struct vswitch *vswitch, struct port *port)
 		port->promiscuous_fd = -1;
 	}
 	/*
-	 * A device that has left may come back, from another namespace: its entries stay listed, for
-	 * then or for the end.
+	 * A device that has left may come back, from another namespace: its entries stay listed,
+	 * for then or for the end.
 	 */
 	if (!vswitch->keep_for_successor && !port->host && port->borrowed_ifindex &&
 	    link_get(NULL, port->borrowed_ifindex, &link, NULL) == 0) {

@@ -382,7 +382,9 @@ int stop_all(struct vswitch *vswitch)
 	reclaim_close(vswitch->reclaim);
 	close_ports(vswitch);
 	if (!vswitch->keep_for_successor && vswitch->journal) {
-		/* What is listed still is of devices that left; those that are gone are forgotten. */
+		/*
+		 * What is listed still is of devices that left; those that are gone are forgotten.
+		 */
 		device_restore(DEVICE_ALL, vswitch->opener, vswitch->journal, note);
 	}
 	control_close(vswitch);

@@ -141,7 +141,8 @@ class Run:
                 open(path, "w", encoding="utf-8", errors="replace") as log:
             status = subprocess.run(
                 [program, f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", "-verbosity=1",
-                 f"-artifact_prefix={BUILDS}/{name}-", new, *(os.path.join(ROOT, s) for s in seeds)],
+                 f"-artifact_prefix={BUILDS}/{name}-", new,
+                 *(os.path.join(ROOT, seed) for seed in seeds)],
                 cwd=ROOT, env=self.env, stdout=log, stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL, timeout=20 * FUZZ_SECONDS, check=False).returncode
         if status == 0:
