@@ -249,9 +249,15 @@ static void close_sockets(struct vswitch *vswitch, struct port *port) REQUIRES(r
 	if (port->xport) {
 		uint32_t n = port->xport->n_queues;
 
-		xport_close(port->xport, &vswitch->cache, DRAIN_MS);
+		bool released = xport_close(port->xport, &vswitch->cache, DRAIN_MS);
+
 		port->xport = NULL;
-		release_queue_ids(vswitch, port, n);
+		if (released) {
+			release_queue_ids(vswitch, port, n);
+		} else {
+			log_warn("port '%s': the device does not let go of its queues; the frames "
+				 "that it has are lost until the next start", port->name);
+		}
 	}
 }
 

@@ -342,7 +342,8 @@ static void reclaim_shared(struct xq *xq, struct frame_cache *cache)
 
 /*
  * Frames whose holder names one of the queues: in the rings, in the driver, wherever the kernel had
- * them.
+ * them. Without a cache they are lost: a later port may have the same queue numbers and must not
+ * find them at its end.
  */
 static void reclaim_held(struct frames *frames, uint16_t first_id, uint32_t n_queues,
 			 struct frame_cache *cache)
@@ -351,29 +352,35 @@ static void reclaim_held(struct frames *frames, uint16_t first_id, uint32_t n_qu
 		uint16_t holder =
 			atomic_load_explicit(&frames->info[i].holder, memory_order_relaxed);
 
-		if ((uint32_t)(uint16_t)(holder - FRAME_FILL(first_id)) < n_queues ||
-		    (uint32_t)(uint16_t)(holder - FRAME_TX(first_id)) < n_queues) {
+		if ((uint32_t)(uint16_t)(holder - FRAME_FILL(first_id)) >= n_queues &&
+		    (uint32_t)(uint16_t)(holder - FRAME_TX(first_id)) >= n_queues) {
+			continue;
+		}
+		if (cache) {
 			frame_put(cache, i);
+		} else {
+			atomic_store_explicit(&frames->info[i].holder, FRAME_LOST,
+					      memory_order_relaxed);
 		}
 	}
 }
 
 static void reclaim(struct umem *umem, struct frame_cache *cache)
 {
-	for (uint32_t q = 0; q < umem->n_created; q++) {
+	for (uint32_t q = 0; cache && q < umem->n_created; q++) {
 		reclaim_shared(umem->queue[q], cache);
 	}
 	reclaim_held(umem->queue[0]->frames, umem->queue[0]->id, umem->n_created, cache);
 }
 
-void umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache)
+bool umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache)
 {
 	bool may_linger[XPORT_QUEUES_MAX] = {false};
 	bool released = true;
 	uint64_t deadline;
 
 	if (umem->n_created == 0) {
-		return;
+		return true;
 	}
 	for (uint32_t q = 0; q < umem->n_created; q++) {
 		may_linger[q] = queue_may_linger(umem->queue[q]);
@@ -392,12 +399,11 @@ void umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache)
 	for (uint32_t q = 0; q < umem->n_created && released; q++) {
 		released = !may_linger[q] || queue_wait_released(ifindex, q, deadline);
 	}
-	if (released) {
-		reclaim(umem, cache);
-	}
+	reclaim(umem, released ? cache : NULL);
 	for (uint32_t q = 0; q < umem->n_created; q++) {
 		queue_free(umem->queue[q]);
 		umem->queue[q] = NULL;
 	}
 	umem->n_created = 0;
+	return released;
 }

@@ -40,6 +40,6 @@ int umem_open(struct umem *umem, const struct xport_config *config, enum xq_mode
 /*
  * Unmaps every ring, closes every socket, waits until the kernel has let go of the memory and puts
  * all that it held into 'cache'. The queues' memory goes too. A umem that is zeroed or closed is
- * fine.
+ * fine. False: the device still has frames; all that the queues held are FRAME_LOST.
  */
-void umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache);
+bool umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache);

@@ -4,6 +4,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
 #include <net/if.h>
@@ -205,6 +206,49 @@ static void test_close_outstanding(void) NO_THREAD_SAFETY
 	rig_run("ip link set vtx0 up && ip link set vtx1 up");
 }
 
+static uint32_t count_held(const struct rig *rig, uint16_t holder)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < rig->frames->n_frames; i++) {
+		n += rig->frames->info[i].holder == holder;
+	}
+	return n;
+}
+
+/*
+ * A device that keeps a queue: the test holds its socket open. What the queues held stays away from
+ * everybody for good, from a later port with the same queue numbers too.
+ */
+static void test_close_lingering(void) NO_THREAD_SAFETY
+{
+	struct xport *a;
+	struct rig rig;
+	uint32_t n_held = 0, n_lost;
+	uint64_t begin;
+	int fd;
+
+	rig_init(&rig);
+	a = rig_open_mode(&rig, "vtx0", XQ_MODE_COPY);
+	for (uint32_t q = 0; q < a->n_queues; q++) {
+		n_held += count_held(&rig, FRAME_FILL(a->queue[q]->id));
+	}
+	fd = fcntl(a->queue[2]->fd, F_DUPFD_CLOEXEC, 0);
+	a->queue[2]->tx_only_kernel_wakes = true;
+	begin = clock_now_ns();
+	tap_ok(!xport_close(a, &rig.cache, 0), "a queue that the device keeps is told");
+	tap_ok(clock_now_ns() - begin < 3 * NS_PER_S, "and waited for in bounded time");
+	n_lost = count_held(&rig, FRAME_LOST);
+	tap_ok(n_held > 0 && n_lost == n_held, "what was held is lost (%u)", n_lost);
+	close(fd);
+	a = rig_open_mode(&rig, "vtx0", XQ_MODE_COPY);
+	tap_ok(xport_close(a, &rig.cache, 0), "the next port with these numbers closes whole");
+	tap_ok(count_held(&rig, FRAME_LOST) == n_lost &&
+		       rig.frames->n_pool + rig.cache.n + n_lost == rig.frames->n_frames,
+	       "and collects its own frames alone");
+	(void)rig_done(&rig);
+}
+
 static void test_device_gone(void) NO_THREAD_SAFETY
 {
 	struct frame_desc desc;
@@ -321,6 +365,7 @@ int main(void)
 	test_busy_queue();
 	test_small_buffer();
 	test_close_outstanding();
+	test_close_lingering();
 	test_device_gone();
 	test_cycles();
 	test_close_nothing();
