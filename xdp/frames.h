@@ -26,7 +26,8 @@
  *
  * Invariants (asserted in frames.c, exercised by tests/torture/torture_frames.c):
  *  1. A frame is in at most one slab or cache, and only with holder FRAME_FREE.
- *  2. pool + caches + kernel + hand-over + shared + lost == n_frames whenever no worker is inside a turn.
+ *  2. pool + caches + kernel + hand-over + shared + lost == n_frames whenever no worker is inside a
+ *     turn.
  */
 #include <stdatomic.h>
 #include <stdbool.h>

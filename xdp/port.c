@@ -14,6 +14,7 @@
 #define BUSY_RETRY_NS	  (5 * NS_PER_S)
 #define BUSY_PAUSE_MIN_NS NS_PER_MS
 #define BUSY_PAUSE_MAX_NS (64 * NS_PER_MS)
+#define DRAIN_NS	  (50 * NS_PER_MS)
 #define DRAIN_PAUSE_NS	  (200 * NS_PER_US)
 
 struct xport_kernel {
@@ -106,7 +107,9 @@ static enum port_step step_of(enum umem_step step)
 /* Undoes a try that failed with 'r', and returns that, or -ETIMEDOUT: the device keeps a queue. */
 static int try_undo(struct xport *xport, struct frame_cache *cache, int r)
 {
-	return umem_close(&xport->kernel->umem, xport->ifindex, cache) ? r : -ETIMEDOUT;
+	bool released = umem_close(&xport->kernel->umem, xport->ifindex, cache, UINT64_MAX);
+
+	return released ? r : -ETIMEDOUT;
 }
 
 /*
@@ -415,7 +418,7 @@ int xport_open(const struct xport_config *config, struct frames *frames, struct 
 	*ret = xport;
 	return 0;
 fail:
-	xport_close(xport, cache, 0);
+	xport_close(xport, cache, UINT64_MAX);
 	return r;
 }
 
@@ -424,9 +427,10 @@ fail:
  * is gone completes nothing any more.
  */
 static void drain(struct xport *xport, struct frame_cache *cache,
-		  uint32_t drain_ms) NO_THREAD_SAFETY
+		  uint64_t deadline_ns) NO_THREAD_SAFETY
 {
-	uint64_t deadline = clock_now_ns() + drain_ms * NS_PER_MS;
+	uint64_t drained = clock_now_ns() + DRAIN_NS;
+	uint64_t deadline = drained < deadline_ns ? drained : deadline_ns;
 	char ifname[IF_NAMESIZE];
 
 	for (;;) {
@@ -449,7 +453,7 @@ static void drain(struct xport *xport, struct frame_cache *cache,
  * Drains before it detaches: some drivers reset the device on detaching, and what was still to be
  * sent would be lost.
  */
-bool xport_close(struct xport *xport, struct frame_cache *cache, uint32_t drain_ms)
+bool xport_close(struct xport *xport, struct frame_cache *cache, uint64_t deadline_ns)
 {
 	bool released = true;
 
@@ -460,9 +464,9 @@ bool xport_close(struct xport *xport, struct frame_cache *cache, uint32_t drain_
 		for (uint32_t q = 0; q < xport->n_queues; q++) {
 			attach_clear_socket(&xport->kernel->attach, q);
 		}
-		drain(xport, cache, drain_ms);
+		drain(xport, cache, deadline_ns);
 		attach_done(&xport->kernel->attach);
-		released = umem_close(&xport->kernel->umem, xport->ifindex, cache);
+		released = umem_close(&xport->kernel->umem, xport->ifindex, cache, deadline_ns);
 		free(xport->kernel);
 	}
 	free(xport);

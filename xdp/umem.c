@@ -294,6 +294,11 @@ static int queue_try(uint32_t ifindex, uint32_t queue_id)
 	return r;
 }
 
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static void pause_ns(uint64_t ns)
 {
 	struct timespec ts = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
@@ -301,8 +306,23 @@ static void pause_ns(uint64_t ns)
 	nanosleep(&ts, NULL);
 }
 
+/*
+ * Without the right to ask, after dropping capabilities: a few times what a release takes, once for
+ * all queues.
+ */
+static bool wait_blindly(uint64_t closed_at, uint64_t deadline)
+{
+	uint64_t now = clock_now_ns(), until = closed_at + RELEASE_BLIND_NS;
+
+	if (now < min_u64(until, deadline)) {
+		pause_ns(min_u64(until, deadline) - now);
+	}
+	return until <= deadline;
+}
+
 /* False: the device still has the queue's frames at the deadline. */
-static bool queue_wait_released(uint32_t ifindex, uint32_t queue_id, uint64_t deadline)
+static bool queue_wait_released(uint32_t ifindex, uint32_t queue_id, uint64_t closed_at,
+				uint64_t deadline)
 {
 	for (;;) {
 		int r = queue_try(ifindex, queue_id);
@@ -311,12 +331,7 @@ static bool queue_wait_released(uint32_t ifindex, uint32_t queue_id, uint64_t de
 			return true;
 		}
 		if (r != -EBUSY) {
-			/*
-			 * Without the right to ask, after dropping capabilities: a few times what a
-			 * release takes.
-			 */
-			pause_ns(RELEASE_BLIND_NS);
-			return true;
+			return wait_blindly(closed_at, deadline);
 		}
 		if (clock_now_ns() >= deadline) {
 			return false;
@@ -373,11 +388,12 @@ static void reclaim(struct umem *umem, struct frame_cache *cache)
 	reclaim_held(umem->queue[0]->frames, umem->queue[0]->id, umem->n_created, cache);
 }
 
-bool umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache)
+bool umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache,
+		uint64_t deadline_ns)
 {
 	bool may_linger[XPORT_QUEUES_MAX] = {false};
 	bool released = true;
-	uint64_t deadline;
+	uint64_t closed_at;
 
 	if (umem->n_created == 0) {
 		return true;
@@ -395,9 +411,11 @@ bool umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache)
 		umem->umem = NULL;
 	}
 	/* One for all queues, so that a port with many closes in bounded time too. */
-	deadline = clock_now_ns() + RELEASE_WAIT_NS;
+	closed_at = clock_now_ns();
+	deadline_ns = min_u64(deadline_ns, closed_at + RELEASE_WAIT_NS);
 	for (uint32_t q = 0; q < umem->n_created && released; q++) {
-		released = !may_linger[q] || queue_wait_released(ifindex, q, deadline);
+		released = !may_linger[q] ||
+			   queue_wait_released(ifindex, q, closed_at, deadline_ns);
 	}
 	reclaim(umem, released ? cache : NULL);
 	for (uint32_t q = 0; q < umem->n_created; q++) {
