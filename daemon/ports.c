@@ -6,11 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/addresses.h"
 #include "daemon/publish.h"
 
-#define DRAIN_MS         50u
+/* Completions and the device's letting go, see xport_close(). */
+#define CLOSE_WAIT_NS    (2050 * NS_PER_MS)
 #define EXIT_FILE        3
 #define EXIT_MACHINE     4
 
@@ -251,14 +253,21 @@ static int open_sockets(struct vswitch *vswitch, struct port *port, struct err *
 	return r;
 }
 
-static void close_sockets(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
+static void close_sockets(struct vswitch *vswitch, struct port *port, uint64_t deadline_ns)
+	REQUIRES(role_control)
 {
 	if (port->xport) {
 		uint32_t n = port->xport->n_queues;
 
-		xport_close(port->xport, &vswitch->cache, DRAIN_MS);
+		bool released = xport_close(port->xport, &vswitch->cache, deadline_ns);
+
 		port->xport = NULL;
-		release_queue_ids(vswitch, port, n);
+		if (released) {
+			release_queue_ids(vswitch, port, n);
+		} else {
+			log_warn("port '%s': the device does not let go of its queues; the frames "
+				 "that it has are lost until the next start", port->name);
+		}
 	}
 }
 
@@ -348,9 +357,9 @@ static void reopen(struct vswitch *vswitch, struct port *port) REQUIRES(role_con
 	}
 }
 
-void port_close_now(struct vswitch *vswitch, struct port *port)
+void port_close_now(struct vswitch *vswitch, struct port *port, uint64_t deadline_ns)
 {
-	close_sockets(vswitch, port);
+	close_sockets(vswitch, port, deadline_ns);
 	give_back(vswitch, port);
 	port->life = PORT_LIFE_CLOSED;
 }
@@ -361,7 +370,7 @@ static void grace_is_over(void *arg) NO_THREAD_SAFETY
 
 	role_assert_control();
 	addresses_flush_port(port->vswitch, port);      /* what was learned until everybody knew */
-	port_close_now(port->vswitch, port);
+	port_close_now(port->vswitch, port, clock_now_ns() + CLOSE_WAIT_NS);
 	if (port->vswitch->stopping) {
 		return;
 	}

@@ -28,8 +28,11 @@ int port_open(struct vswitch *vswitch, struct port *port, int *ret_exit_status, 
  */
 void port_close_begin(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
 
-/* Closes now; for the end, when the workers have stopped. */
-void port_close_now(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
+/*
+ * Closes now; for the end, when the workers have stopped. Waits for no device beyond 'deadline_ns'.
+ */
+void port_close_now(struct vswitch *vswitch, struct port *port, uint64_t deadline_ns)
+	REQUIRES(role_control);
 
 /* The host port of a bridge: makes or adopts its interface pair and takes its other end. */
 int port_open_host(struct vswitch *vswitch, struct port *port, int *ret_exit_status,

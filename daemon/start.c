@@ -20,6 +20,7 @@
 #include "daemon/setup.h"
 
 #define JOIN_MS 2000u
+#define CLOSE_ALL_NS (3 * NS_PER_S) /* all ports together */
 
 /* ---- what a crash or a predecessor left ---- */
 
@@ -318,11 +319,14 @@ static void close_host_pair(struct vswitch *vswitch, struct port *port)
 
 static void close_ports(struct vswitch *vswitch) REQUIRES(role_control)
 {
+	/* One for all ports: a stop ends in time, however many devices do not let go. */
+	uint64_t deadline = clock_now_ns() + CLOSE_ALL_NS;
+
 	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
 		struct port *port = &vswitch->port[i];
 
 		if (port->idx && (port->life != PORT_LIFE_CLOSED || port->xport)) {
-			port_close_now(vswitch, port);
+			port_close_now(vswitch, port, deadline);
 		}
 		if (port->hostport) {
 			close_host_pair(vswitch, port);

@@ -19,13 +19,15 @@
  *   kernel     in the TX or completion ring of queue q                    FRAME_TX(q)
  *   hand-over  in a ring between two workers                              FRAME_HANDOVER
  *   shared     in several TX or hand-over rings at once, refs > 1 first   FRAME_SHARED
+ *   lost       with a device that would not let go of it: never used again FRAME_LOST
  * A holder is written by the owner that gives the frame away, before it does (the ring's release
  * store publishes it), so that a closed queue's frames can be found by a scan, whatever the driver
  * did to their order.
  *
  * Invariants (asserted in frames.c, exercised by tests/torture/torture_frames.c):
  *  1. A frame is in at most one slab or cache, and only with holder FRAME_FREE.
- *  2. pool + caches + kernel + hand-over + shared == n_frames whenever no worker is inside a turn.
+ *  2. pool + caches + kernel + hand-over + shared + lost == n_frames whenever no worker is inside a
+ *     turn.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -56,6 +58,7 @@ enum {
 	FRAME_FREE = 0,
 	FRAME_HANDOVER = 1,
 	FRAME_SHARED = 2,
+	FRAME_LOST = 3,
 	FRAME_FILL_BASE = 0x4000,
 	FRAME_TX_BASE = 0x8000,
 };

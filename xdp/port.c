@@ -14,6 +14,7 @@
 #define BUSY_RETRY_NS	  (5 * NS_PER_S)
 #define BUSY_PAUSE_MIN_NS NS_PER_MS
 #define BUSY_PAUSE_MAX_NS (64 * NS_PER_MS)
+#define DRAIN_NS	  (50 * NS_PER_MS)
 #define DRAIN_PAUSE_NS	  (200 * NS_PER_US)
 
 struct xport_kernel {
@@ -103,6 +104,14 @@ static enum port_step step_of(enum umem_step step)
 	return PORT_STEP_BIND;
 }
 
+/* Undoes a try that failed with 'r', and returns that, or -ETIMEDOUT: the device keeps a queue. */
+static int try_undo(struct xport *xport, struct frame_cache *cache, int r)
+{
+	bool released = umem_close(&xport->kernel->umem, xport->ifindex, cache, UINT64_MAX);
+
+	return released ? r : -ETIMEDOUT;
+}
+
 /*
  * A queue stays busy for some milliseconds after its last socket was closed. Everything is opened
  * anew at each try: libxdp cannot bind a second time on a registration whose first bind failed.
@@ -122,7 +131,7 @@ static int sockets_open(struct xport *xport, const struct xport_config *config, 
 		if (r == 0) {
 			return 0;
 		}
-		umem_close(umem, config->ifindex, cache);
+		r = try_undo(xport, cache, r);
 		if (r != -EBUSY || clock_now_ns() >= deadline) {
 			failure->step = step_of(step);
 			return r;
@@ -159,7 +168,7 @@ static int mode_open(struct xport *xport, const struct xport_config *config, enu
 		}
 	}
 	if (r < 0) {
-		umem_close(&xport->kernel->umem, config->ifindex, cache);
+		r = try_undo(xport, cache, r);
 		failure.error = -r;
 		*ret_failure = failure;
 	}
@@ -175,6 +184,7 @@ static bool failure_is_final(const struct port_failure *failure)
 	case EEXIST:
 	case ENODEV:
 	case ENOBUFS:
+	case ETIMEDOUT:
 		return true;
 	}
 	return failure->step == PORT_STEP_FRAMES;
@@ -297,6 +307,13 @@ static int explain(const struct xport *xport, const struct xport_config *config,
 			       "locked memory: "
 			       "give CAP_IPC_LOCK, or raise LimitMEMLOCK=",
 			       config->ifname, (unsigned long long)(frames->area_bytes >> 20));
+	case ETIMEDOUT:
+		return err_set(
+			reterr, ETIMEDOUT,
+			"port '%s': the device did not let go of its queues within 2 s after "
+			"a try in mode %s: see the kernel's log; the frames that it has are "
+			"lost until the next start",
+			config->ifname, xq_mode_name[failure->mode]);
 	}
 	return explain_refusal(xport, config, failure, reterr);
 }
@@ -402,7 +419,7 @@ int xport_open(const struct xport_config *config, struct frames *frames, struct 
 	*ret = xport;
 	return 0;
 fail:
-	xport_close(xport, cache, 0);
+	xport_close(xport, cache, UINT64_MAX);
 	return r;
 }
 
@@ -411,9 +428,10 @@ fail:
  * is gone completes nothing any more.
  */
 static void drain(struct xport *xport, struct frame_cache *cache,
-		  uint32_t drain_ms) NO_THREAD_SAFETY
+		  uint64_t deadline_ns) NO_THREAD_SAFETY
 {
-	uint64_t deadline = clock_now_ns() + drain_ms * NS_PER_MS;
+	uint64_t drained = clock_now_ns() + DRAIN_NS;
+	uint64_t deadline = drained < deadline_ns ? drained : deadline_ns;
 	char ifname[IF_NAMESIZE];
 
 	for (;;) {
@@ -436,19 +454,22 @@ static void drain(struct xport *xport, struct frame_cache *cache,
  * Drains before it detaches: some drivers reset the device on detaching, and what was still to be
  * sent would be lost.
  */
-void xport_close(struct xport *xport, struct frame_cache *cache, uint32_t drain_ms)
+bool xport_close(struct xport *xport, struct frame_cache *cache, uint64_t deadline_ns)
 {
+	bool released = true;
+
 	if (!xport) {
-		return;
+		return true;
 	}
 	if (xport->kernel) {
 		for (uint32_t q = 0; q < xport->n_queues; q++) {
 			attach_clear_socket(&xport->kernel->attach, q);
 		}
-		drain(xport, cache, drain_ms);
+		drain(xport, cache, deadline_ns);
 		attach_done(&xport->kernel->attach);
-		umem_close(&xport->kernel->umem, xport->ifindex, cache);
+		released = umem_close(&xport->kernel->umem, xport->ifindex, cache, deadline_ns);
 		free(xport->kernel);
 	}
 	free(xport);
+	return released;
 }

@@ -58,18 +58,21 @@ struct xport {
 /*
  * Opens everything or nothing. Frames for the fill rings come from 'cache'. Retries EBUSY of a
  * queue that was just closed, bounded (5 s). -EOPNOTSUPP, -EBUSY (a foreign program or another
- * daemon: named), -EPERM (which capability), -ENOBUFS (memlock), -ENOMEM ...
+ * daemon: named), -EPERM (which capability), -ENOBUFS (memlock), -ETIMEDOUT (a failed try's queues
+ * stay with the device, its frames are FRAME_LOST; nothing more is tried), -ENOMEM ...
  */
 int xport_open(const struct xport_config *config, struct frames *frames, struct frame_cache *cache,
 	       struct xport **ret, struct err *reterr) REQUIRES(role_control);
 
 /*
- * Closes; NULL and half-open are fine. No worker may know the queues any more. Waits at most
- * 'drain_ms' for completions, then closes anyway: after that the kernel holds nothing, and every
- * frame that it held is in 'cache'. (A device that will not let go of a queue's memory within two
- * more seconds keeps the port's frames: they are never used again rather than used twice.)
+ * Closes; NULL and half-open are fine. No worker may know the queues any more. Waits at most 50 ms
+ * for completions, then closes anyway: after that the kernel holds nothing, and every frame that it
+ * held is in 'cache'. Returns whether that is so: a device that will not let go of a queue's memory
+ * within two more seconds keeps the port's frames, which are FRAME_LOST: never used again rather
+ * than used twice. Its queues' ids are better not given to others then. Neither wait goes beyond
+ * 'deadline_ns' (monotonic), so that many ports can share one.
  */
-void xport_close(struct xport *xport, struct frame_cache *cache, uint32_t drain_ms)
+bool xport_close(struct xport *xport, struct frame_cache *cache, uint64_t deadline_ns)
 	REQUIRES(role_control);
 
 /*

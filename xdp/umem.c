@@ -294,6 +294,11 @@ static int queue_try(uint32_t ifindex, uint32_t queue_id)
 	return r;
 }
 
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static void pause_ns(uint64_t ns)
 {
 	struct timespec ts = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
@@ -301,8 +306,23 @@ static void pause_ns(uint64_t ns)
 	nanosleep(&ts, NULL);
 }
 
+/*
+ * Without the right to ask, after dropping capabilities: a few times what a release takes, once for
+ * all queues.
+ */
+static bool wait_blindly(uint64_t closed_at, uint64_t deadline)
+{
+	uint64_t now = clock_now_ns(), until = closed_at + RELEASE_BLIND_NS;
+
+	if (now < min_u64(until, deadline)) {
+		pause_ns(min_u64(until, deadline) - now);
+	}
+	return until <= deadline;
+}
+
 /* False: the device still has the queue's frames at the deadline. */
-static bool queue_wait_released(uint32_t ifindex, uint32_t queue_id, uint64_t deadline)
+static bool queue_wait_released(uint32_t ifindex, uint32_t queue_id, uint64_t closed_at,
+				uint64_t deadline)
 {
 	for (;;) {
 		int r = queue_try(ifindex, queue_id);
@@ -311,12 +331,7 @@ static bool queue_wait_released(uint32_t ifindex, uint32_t queue_id, uint64_t de
 			return true;
 		}
 		if (r != -EBUSY) {
-			/*
-			 * Without the right to ask, after dropping capabilities: a few times what a
-			 * release takes.
-			 */
-			pause_ns(RELEASE_BLIND_NS);
-			return true;
+			return wait_blindly(closed_at, deadline);
 		}
 		if (clock_now_ns() >= deadline) {
 			return false;
@@ -342,7 +357,8 @@ static void reclaim_shared(struct xq *xq, struct frame_cache *cache)
 
 /*
  * Frames whose holder names one of the queues: in the rings, in the driver, wherever the kernel had
- * them.
+ * them. Without a cache they are lost: a later port may have the same queue numbers and must not
+ * find them at its end.
  */
 static void reclaim_held(struct frames *frames, uint16_t first_id, uint32_t n_queues,
 			 struct frame_cache *cache)
@@ -351,29 +367,36 @@ static void reclaim_held(struct frames *frames, uint16_t first_id, uint32_t n_qu
 		uint16_t holder =
 			atomic_load_explicit(&frames->info[i].holder, memory_order_relaxed);
 
-		if ((uint32_t)(uint16_t)(holder - FRAME_FILL(first_id)) < n_queues ||
-		    (uint32_t)(uint16_t)(holder - FRAME_TX(first_id)) < n_queues) {
+		if ((uint32_t)(uint16_t)(holder - FRAME_FILL(first_id)) >= n_queues &&
+		    (uint32_t)(uint16_t)(holder - FRAME_TX(first_id)) >= n_queues) {
+			continue;
+		}
+		if (cache) {
 			frame_put(cache, i);
+		} else {
+			atomic_store_explicit(&frames->info[i].holder, FRAME_LOST,
+					      memory_order_relaxed);
 		}
 	}
 }
 
 static void reclaim(struct umem *umem, struct frame_cache *cache)
 {
-	for (uint32_t q = 0; q < umem->n_created; q++) {
+	for (uint32_t q = 0; cache && q < umem->n_created; q++) {
 		reclaim_shared(umem->queue[q], cache);
 	}
 	reclaim_held(umem->queue[0]->frames, umem->queue[0]->id, umem->n_created, cache);
 }
 
-void umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache)
+bool umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache,
+		uint64_t deadline_ns)
 {
 	bool may_linger[XPORT_QUEUES_MAX] = {false};
 	bool released = true;
-	uint64_t deadline;
+	uint64_t closed_at;
 
 	if (umem->n_created == 0) {
-		return;
+		return true;
 	}
 	for (uint32_t q = 0; q < umem->n_created; q++) {
 		may_linger[q] = queue_may_linger(umem->queue[q]);
@@ -388,16 +411,17 @@ void umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache)
 		umem->umem = NULL;
 	}
 	/* One for all queues, so that a port with many closes in bounded time too. */
-	deadline = clock_now_ns() + RELEASE_WAIT_NS;
+	closed_at = clock_now_ns();
+	deadline_ns = min_u64(deadline_ns, closed_at + RELEASE_WAIT_NS);
 	for (uint32_t q = 0; q < umem->n_created && released; q++) {
-		released = !may_linger[q] || queue_wait_released(ifindex, q, deadline);
+		released = !may_linger[q] ||
+			   queue_wait_released(ifindex, q, closed_at, deadline_ns);
 	}
-	if (released) {
-		reclaim(umem, cache);
-	}
+	reclaim(umem, released ? cache : NULL);
 	for (uint32_t q = 0; q < umem->n_created; q++) {
 		queue_free(umem->queue[q]);
 		umem->queue[q] = NULL;
 	}
 	umem->n_created = 0;
+	return released;
 }

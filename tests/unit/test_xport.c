@@ -73,7 +73,7 @@ static void test_modes(void) NO_THREAD_SAFETY
 		       xport->tried[0].mode == XQ_MODE_ZERO_COPY &&
 		       strcmp(xport->tried[0].error, "EOPNOTSUPP (bind)") == 0,
 	       "auto: %s after %s", xq_mode_name[xport->mode], xport->tried[0].error);
-	xport_close(xport, &rig.cache, 0);
+	xport_close(xport, &rig.cache, rig_soon());
 	tap_ok(rig_count_mapped_sockets() == 0, "no ring stays mapped, of the refused mode either");
 	config.any_mode = false;
 	config.mode = XQ_MODE_ZERO_COPY;
@@ -128,8 +128,8 @@ static void test_forward(enum xq_mode mode) NO_THREAD_SAFETY
 			       stats.tx_invalid_descs == 0 && stats.rx_dropped == 0,
 		       "%s: the kernel found no fault with it", name);
 	}
-	xport_close(a, &rig.cache, 100);
-	xport_close(b, &rig.cache, 100);
+	xport_close(a, &rig.cache, rig_soon());
+	xport_close(b, &rig.cache, rig_soon());
 	tap_ok(rig_done(&rig), "%s: every frame is home", name);
 }
 
@@ -153,7 +153,7 @@ static void test_station(enum xq_mode mode) NO_THREAD_SAFETY
 		tap_ok(rig_packet_await(fd, 77), "%s: the station gets it back",
 		       xq_mode_name[mode]);
 	}
-	xport_close(a, &rig.cache, 100);
+	xport_close(a, &rig.cache, rig_soon());
 	close(fd);
 	tap_ok(rig_done(&rig), "station: every frame is home");
 }
@@ -185,7 +185,7 @@ static void test_kick(int budget) NO_THREAD_SAFETY
 	}
 	tap_ok(n == 200 && n_kicks <= 14, "one kick sends %u, in order, with %u calls", n, n_kicks);
 	tap_ok(xq_complete(xq, &rig.cache) == 200 && xq->tx_outstanding == 0, "and all complete");
-	xport_close(a, &rig.cache, 100);
+	xport_close(a, &rig.cache, rig_soon());
 	close(fd);
 	tap_ok(rig_done(&rig), "kick: every frame is home");
 }
@@ -212,8 +212,8 @@ static void test_fewer_queues(void) NO_THREAD_SAFETY
 	xq_tx_burst(b->queue[3], &desc, 1);
 	xq_kick(b->queue[3]);
 	tap_ok(rig_packet_await(fd, 5), "a queue without a socket passes its frames to the kernel");
-	xport_close(a, &rig.cache, 100);
-	xport_close(b, &rig.cache, 100);
+	xport_close(a, &rig.cache, rig_soon());
+	xport_close(b, &rig.cache, rig_soon());
 	close(fd);
 	tap_ok(rig_done(&rig), "fewer queues: every frame is home");
 }

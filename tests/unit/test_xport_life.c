@@ -4,6 +4,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
 #include <net/if.h>
@@ -53,7 +54,7 @@ static void test_foreign(void) NO_THREAD_SAFETY
 	tap_ok(rig_open_refused(&rig, &config, &err) == -EBUSY &&
 		       strstr(err.text, "another viaductd"),
 	       "another viaductd: EBUSY, and says so");
-	xport_close(xport, &rig.cache, 0);
+	xport_close(xport, &rig.cache, rig_soon());
 	tap_ok(rig_done(&rig), "foreign programs: every frame is home");
 }
 
@@ -140,7 +141,7 @@ static void test_busy_queue(void) NO_THREAD_SAFETY
 	tap_ok(clock_now_ns() - begin >= 100 * NS_PER_MS && a->n_queues == N_QUEUES,
 	       "a queue that is still busy is waited for");
 	pthread_join(thread, NULL);
-	xport_close(a, &rig.cache, 0);
+	xport_close(a, &rig.cache, rig_soon());
 	free(squatter.area);
 	tap_ok(rig_done(&rig), "busy queue: every frame is home");
 }
@@ -195,14 +196,66 @@ static void test_close_outstanding(void) NO_THREAD_SAFETY
 	/* As if the device were still using it: closing asks the kernel until it has let go. */
 	a->queue[2]->tx_only_kernel_wakes = true;
 	begin = clock_now_ns();
-	xport_close(a, &rig.cache, 20);
+	xport_close(a, &rig.cache, rig_soon());
 	tap_ok(clock_now_ns() - begin < 3 * NS_PER_S, "its port closes in bounded time");
 	tap_ok(rig.frames->info[frame_idx_of(rig.frames, desc[0].addr)].holder == FRAME_FREE &&
 		       rig.frames->info[frame_idx_of(rig.frames, desc[10].addr)].refs == 1,
 	       "exclusive frames are home, shared ones wait for the other port");
-	xport_close(b, &rig.cache, 20);
+	xport_close(b, &rig.cache, rig_soon());
 	tap_ok(rig_done(&rig), "outstanding: every frame is home");
 	rig_run("ip link set vtx0 up && ip link set vtx1 up");
+}
+
+static uint32_t count_held(const struct rig *rig, uint16_t holder)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < rig->frames->n_frames; i++) {
+		n += rig->frames->info[i].holder == holder;
+	}
+	return n;
+}
+
+/*
+ * A device that keeps a queue: the test holds its socket open. What the queues held stays away from
+ * everybody for good, from a later port with the same queue numbers too.
+ */
+static void test_close_lingering(void) NO_THREAD_SAFETY
+{
+	struct xport *a;
+	struct rig rig;
+	uint32_t n_held = 0, n_lost;
+	uint64_t begin;
+	int fd;
+
+	rig_init(&rig);
+	a = rig_open_mode(&rig, "vtx0", XQ_MODE_COPY);
+	for (uint32_t q = 0; q < a->n_queues; q++) {
+		n_held += count_held(&rig, FRAME_FILL(a->queue[q]->id));
+	}
+	fd = fcntl(a->queue[2]->fd, F_DUPFD_CLOEXEC, 0);
+	a->queue[2]->tx_only_kernel_wakes = true;
+	begin = clock_now_ns();
+	tap_ok(!xport_close(a, &rig.cache, rig_soon()), "a queue that the device keeps is told");
+	tap_ok(clock_now_ns() - begin < 3 * NS_PER_S, "and waited for in bounded time");
+	n_lost = count_held(&rig, FRAME_LOST);
+	tap_ok(n_held > 0 && n_lost == n_held, "what was held is lost (%u)", n_lost);
+	close(fd);
+	a = rig_open_mode(&rig, "vtx0", XQ_MODE_COPY);
+	tap_ok(xport_close(a, &rig.cache, rig_soon()),
+	       "the next port with these numbers closes whole");
+	tap_ok(count_held(&rig, FRAME_LOST) == n_lost &&
+		       rig.frames->n_pool + rig.cache.n + n_lost == rig.frames->n_frames,
+	       "and collects its own frames alone");
+	a = rig_open_mode(&rig, "vtx0", XQ_MODE_COPY);
+	fd = fcntl(a->queue[2]->fd, F_DUPFD_CLOEXEC, 0);
+	a->queue[2]->tx_only_kernel_wakes = true;
+	begin = clock_now_ns();
+	tap_ok(!xport_close(a, &rig.cache, begin + 100 * NS_PER_MS) &&
+		       clock_now_ns() - begin < NS_PER_S,
+	       "no wait goes beyond the caller's deadline");
+	close(fd);
+	(void)rig_done(&rig);
 }
 
 static void test_device_gone(void) NO_THREAD_SAFETY
@@ -219,7 +272,7 @@ static void test_device_gone(void) NO_THREAD_SAFETY
 	xq_tx_burst(a->queue[0], &desc, 1);
 	rig_turn(&rig, a);
 	begin = clock_now_ns();
-	xport_close(a, &rig.cache, 2000);
+	xport_close(a, &rig.cache, rig_soon());
 	tap_ok(clock_now_ns() - begin < NS_PER_S, "a deleted device is not waited for");
 	tap_ok(rig_done(&rig), "device deleted: every frame is home");
 	rig_veth_make();
@@ -284,7 +337,7 @@ static void test_cycles(void) NO_THREAD_SAFETY
 		id = rig_program_on("vtx0");
 		n_served += reflect(&rig, a);
 		begin = clock_now_ns();
-		xport_close(a, &rig.cache, n % 3 ? 50 : 0);
+		xport_close(a, &rig.cache, rig_soon());
 		close_ns += clock_now_ns() - begin;
 		n_whole += rig_whole(&rig);
 		n_gone += id && rig_program_gone(id);
@@ -307,7 +360,7 @@ static void test_close_nothing(void) NO_THREAD_SAFETY
 	struct rig rig;
 
 	rig_init(&rig);
-	xport_close(NULL, &rig.cache, 1000);
+	xport_close(NULL, &rig.cache, rig_soon());
 	tap_ok(rig_done(&rig), "closing no port: every frame is home");
 }
 
@@ -321,6 +374,7 @@ int main(void)
 	test_busy_queue();
 	test_small_buffer();
 	test_close_outstanding();
+	test_close_lingering();
 	test_device_gone();
 	test_cycles();
 	test_close_nothing();

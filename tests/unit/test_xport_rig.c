@@ -136,7 +136,7 @@ int rig_open_refused(struct rig *rig, const struct xport_config *config,
 
 	printf("# %d: %s\n", r, ret_err->text);
 	if (xport) {
-		xport_close(xport, &rig->cache, 0);
+		xport_close(xport, &rig->cache, rig_soon());
 	}
 	return r;
 }

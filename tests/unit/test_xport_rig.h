@@ -72,5 +72,11 @@ uint32_t rig_count_mapped_sockets(void);
 uint32_t rig_program_on(const char *ifname);
 bool rig_program_gone(uint32_t id);
 
+/* A deadline for a close that lets it take its time. */
+static inline uint64_t rig_soon(void)
+{
+	return clock_now_ns() + DEADLINE_NS;
+}
+
 /* Between two looks at a condition. */
 void rig_pause_short(void);
