@@ -2,8 +2,11 @@
 #include "daemon/census.h"
 
 #include <errno.h>
-#include <sched.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "xdp/xq.h"
@@ -93,6 +96,22 @@ static void count_all(const struct census_input *input, struct census *ret)
 	*ret = census;
 }
 
+/*
+ * Not by sched_yield(): from Linux 6.18 on each call gives a whole time slice away, and a worker
+ * that has yielded for a while waits for its CPU for seconds afterwards.
+ */
+void census_wait_done(struct worker_shared *shared, uint32_t request)
+{
+	uint32_t done;
+
+	/* Acquire pairs with census_take(): control has read what this worker writes from now on. */
+	while ((int32_t)((done = atomic_load_explicit(&shared->census_done, memory_order_acquire)) -
+			 request) < 0) {
+		/* EAGAIN: it is done meanwhile. */
+		syscall(SYS_futex, &shared->census_done, FUTEX_WAIT_PRIVATE, done, NULL, NULL, 0);
+	}
+}
+
 int census_take(const struct census_input *input, uint32_t wait_ms, struct census *ret)
 {
 	struct worker_shared *shared = input->shared;
@@ -103,7 +122,8 @@ int census_take(const struct census_input *input, uint32_t wait_ms, struct censu
 	if (r == 0) {
 		count_all(input, ret);
 	}
-	/* Release pairs with census_stand_still(): workers write again only after the count. */
+	/* Release pairs with census_wait_done(): workers write again only after the count. */
 	atomic_store_explicit(&shared->census_done, request, memory_order_release);
+	syscall(SYS_futex, &shared->census_done, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 	return r;
 }

@@ -41,3 +41,6 @@ struct census_input {
 /* Workers stand still for some 10 us. 0; -EBUSY: a worker did not answer within 'wait_ms'. */
 int census_take(const struct census_input *input, uint32_t wait_ms, struct census *ret)
 	REQUIRES(role_control);
+
+/* The worker's side: returns once that request is done. */
+void census_wait_done(struct worker_shared *shared, uint32_t request);

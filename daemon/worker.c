@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/epoch.h"
+#include "daemon/census.h"
 #include "daemon/checksum.h"
 #include "xdp/xq.h"
 
@@ -396,13 +397,7 @@ static void census_stand_still(struct worker *worker)
 	}
 	/* Release: control, having seen this, reads what this worker's turns have written. */
 	atomic_store_explicit(&worker->census_seen, request, memory_order_release);
-	/*
-	 * Acquire pairs with census_take(): control has read what this worker writes from now on.
-	 */
-	while ((int32_t)(atomic_load_explicit(&shared->census_done, memory_order_acquire) -
-			 request) < 0) {
-		sched_yield();
-	}
+	census_wait_done(shared, request);
 }
 
 static void worker_loop(struct worker *worker) REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
