@@ -39,9 +39,9 @@ int umem_open(struct umem *umem, const struct xport_config *config, enum xq_mode
 
 /*
  * Unmaps every ring, closes every socket, waits until the kernel has let go of the memory, 2 s and
- * never beyond 'deadline_ns' (monotonic), and puts all that it held into 'cache'. The queues' memory
- * goes too. A umem that is zeroed or closed is fine. False: the device still has frames; all that
- * the queues held are FRAME_LOST.
+ * never beyond 'deadline_ns' (monotonic), and puts all that it held into 'cache'. The queues'
+ * memory goes too. A umem that is zeroed or closed is fine. False: the device still has frames; all
+ * that the queues held are FRAME_LOST.
  */
 bool umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache,
 		uint64_t deadline_ns);
