@@ -17,6 +17,14 @@ static inline uint64_t clock_now_ns(void)
 	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
+/* Sleeps; a signal may end it early. */
+static inline void clock_pause_ns(uint64_t ns)
+{
+	struct timespec ts = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+
+	nanosleep(&ts, NULL);
+}
+
 /* Now as RFC 3339 in UTC with milliseconds, "2026-03-01T09:15:02.123Z". Returns 'buf'. */
 char *clock_rfc3339(char buf[static 32]);
 

@@ -26,11 +26,6 @@ void log_init(enum log_level level)
 	to_journal = getenv("JOURNAL_STREAM") != NULL;
 }
 
-enum log_level log_level_get(void)
-{
-	return log_max;
-}
-
 void log_line(enum log_level level, const char *fmt, ...)
 {
 	char line[1024];

@@ -22,7 +22,6 @@ enum log_level {
 
 /* Decides the form from JOURNAL_STREAM; lines above 'level' are dropped. */
 void log_init(enum log_level level);
-enum log_level log_level_get(void);
 
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -27,7 +27,6 @@
 #define RELEASE(...)            ROLE_ATTR(release_capability(__VA_ARGS__))
 #define RELEASE_SHARED(...)     ROLE_ATTR(release_shared_capability(__VA_ARGS__))
 #define ASSERT_CAPABILITY(...)  ROLE_ATTR(assert_capability(__VA_ARGS__))
-#define GUARDED_BY(x)           ROLE_ATTR(guarded_by(x))
 #define NO_THREAD_SAFETY        ROLE_ATTR(no_thread_safety_analysis)
 
 struct CAPABILITY("role") role {

@@ -144,7 +144,6 @@ struct conf_queues {
 	char name[CONF_NAME_BYTES];
 	struct conf_loc loc;
 	enum conf_mode mode;
-	struct conf_loc mode_loc;
 	uint32_t count;                 /* CONF_KEEP, or a number: must be what the device has,
 					 * else `not supported yet` */
 	struct conf_loc count_loc;

@@ -189,7 +189,7 @@ static const struct schema_key busy_poll_keys[] = {
 
 static const struct schema_key queues_keys[] = {
 	{.name = "mode", .type = &schema_word, .words = word_mode, .fallback = CONF_MODE_AUTO,
-	 SCHEMA_FIELD(struct conf_queues, mode), SCHEMA_LOC(struct conf_queues, mode_loc)},
+	 SCHEMA_FIELD(struct conf_queues, mode)},
 	{.name = "count", .type = &schema_number, .words = word_keep, .later_word = "auto",
 	 .min = 1, .max = QUEUES_MAX, .fallback = CONF_KEEP,
 	 SCHEMA_FIELD(struct conf_queues, count), SCHEMA_LOC(struct conf_queues, count_loc)},

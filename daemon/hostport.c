@@ -320,7 +320,7 @@ static int pair_adopt(struct hostport *hostport, const struct hostport_config *c
 		r = link_set_macaddress(info->ifindex, config->macaddress, reterr);
 		info->macaddress = config->macaddress;
 	}
-	if (r == 0 && config->has_mtu) {
+	if (r == 0) {
 		r = hostport_set_mtu(hostport, config->mtu, reterr);
 	}
 	return r == 0 && !peer->up ? link_set_up(info->peer_ifindex, true, reterr) : r;

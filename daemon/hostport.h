@@ -27,7 +27,6 @@ struct hostport_config {
 	const char *ifname;             /* the box's end */
 	bool has_macaddress;            /* false: made of machine-id and name */
 	uint64_t macaddress;
-	bool has_mtu;                   /* false: an adopted pair keeps its own, not 'mtu' */
 	uint32_t mtu;
 	uint32_t n_queues;              /* of both ends; an adopted pair keeps its own */
 };

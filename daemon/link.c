@@ -65,19 +65,6 @@ static void parse_altnames(const struct nlattr *nest, struct link_info *link)
 	}
 }
 
-static void parse_xdp(const struct nlattr *nest, struct link_info *link)
-{
-	const struct nlattr *attr;
-
-	mnl_attr_for_each_nested(attr, nest) {
-		if (mnl_attr_get_type(attr) == IFLA_XDP_ATTACHED) {
-			link->xdp_attached = parse_u8(attr) != XDP_ATTACHED_NONE;
-		} else if (mnl_attr_get_type(attr) == IFLA_XDP_PROG_ID) {
-			link->xdp_prog_id = parse_u32(attr);
-		}
-	}
-}
-
 /* What changes by itself or by other interfaces: state, kinship. */
 static void parse_relation(const struct nlattr *attr, struct link_info *link)
 {
@@ -85,9 +72,6 @@ static void parse_relation(const struct nlattr *attr, struct link_info *link)
 	case IFLA_CARRIER:
 		/* Many drivers leave it on while the interface is down. */
 		link->carrier = link->up && parse_u8(attr) != 0;
-		break;
-	case IFLA_PROMISCUITY:
-		link->promiscuity = parse_u32(attr);
 		break;
 	case IFLA_MASTER:
 		link->master_ifindex = parse_u32(attr);
@@ -100,9 +84,6 @@ static void parse_relation(const struct nlattr *attr, struct link_info *link)
 		break;
 	case IFLA_PROP_LIST:
 		parse_altnames(attr, link);
-		break;
-	case IFLA_XDP:
-		parse_xdp(attr, link);
 		break;
 	}
 }
@@ -121,12 +102,6 @@ static void parse_property(const struct nlattr *attr, struct link_info *link)
 		break;
 	case IFLA_MTU:
 		link->mtu = parse_u32(attr);
-		break;
-	case IFLA_MIN_MTU:
-		link->min_mtu = parse_u32(attr);
-		break;
-	case IFLA_MAX_MTU:
-		link->max_mtu = parse_u32(attr);
 		break;
 	case IFLA_NUM_RX_QUEUES:
 		link->n_rx_queues = parse_u32(attr);

@@ -21,16 +21,13 @@ struct link_info {
 	char altname[LINK_ALTNAMES_MAX][LINK_ALTNAME_BYTES];
 	uint32_t n_altnames;
 	uint64_t macaddress;
-	uint32_t mtu, min_mtu, max_mtu;
+	uint32_t mtu;
 	uint32_t n_rx_queues, n_tx_queues;      /* IFLA_NUM_*: as created, not as in use */
 	bool up, carrier, loopback, ethernet;
-	uint32_t promiscuity;
 	uint32_t master_ifindex;        /* bond, bridge, vrf it belongs to; 0: none */
 	uint32_t peer_ifindex;          /* veth's other end, vlan's lower device; 0: none here */
 	char kind[16];                  /* "veth", "bridge", ...; "": a device of its own */
 	char alias[64];                 /* ifalias: "viaduct" marks what we made */
-	bool xdp_attached;
-	uint32_t xdp_prog_id;
 };
 
 struct link_monitor;
@@ -72,7 +69,6 @@ struct link_veth {
 	uint32_t n_queues;              /* RX and TX queues of both ends */
 	uint32_t mtu;                   /* of both ends; 0: the kernel's default */
 	uint64_t macaddress;            /* of 'name'; 0: the kernel makes one up */
-	const char *alias;              /* of both ends; NULL: none */
 };
 int link_add_veth(const struct link_veth *veth, struct err *reterr);
 

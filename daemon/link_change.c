@@ -148,27 +148,11 @@ static void put_veth(struct nlmsghdr *nlh, const struct link_veth *veth)
 	mnl_attr_nest_end(nlh, info);
 }
 
-/* rtnetlink takes no alias at an interface's making: afterwards, then. */
-static int set_veth_alias(const struct link_veth *veth, struct err *reterr)
-{
-	struct link_info link;
-	int r = link_get(veth->name, 0, &link, reterr);
-
-	if (r == 0) {
-		r = link_set_alias(link.ifindex, veth->alias, reterr);
-	}
-	if (r == 0) {
-		r = link_get(veth->peer, 0, &link, reterr);
-	}
-	return r == 0 ? link_set_alias(link.ifindex, veth->alias, reterr) : r;
-}
-
 int link_add_veth(const struct link_veth *veth, struct err *reterr)
 {
 	struct link_request request;
 	struct ifinfomsg *ifi;
 	struct nlmsghdr *nlh;
-	struct link_info link;
 	int r;
 
 	if (strlen(veth->name) >= IF_NAMESIZE || strlen(veth->peer) >= IF_NAMESIZE) {
@@ -183,11 +167,7 @@ int link_add_veth(const struct link_veth *veth, struct err *reterr)
 		return err_prefix(reterr, r, "the pair '%s' and '%s' cannot be made", veth->name,
 				  veth->peer);
 	}
-	r = veth->alias ? set_veth_alias(veth, reterr) : 0;
-	if (r < 0 && link_get(veth->name, 0, &link, NULL) == 0) {
-		link_delete(link.ifindex, NULL);
-	}
-	return r;
+	return 0;
 }
 
 int link_promiscuous_open(uint32_t ifindex, struct err *reterr)

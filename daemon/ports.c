@@ -89,7 +89,7 @@ static int check_mtu(struct vswitch *vswitch, const struct port *port, int *ret_
 
 int port_admin_set(struct vswitch *vswitch, struct port *port, bool enabled, struct err *reterr)
 {
-	struct journal_entry entry = {.kind = JOURNAL_LINK_UP, .ifindex = port->link.ifindex};
+	struct journal_entry entry = {.kind = JOURNAL_LINK, .ifindex = port->link.ifindex};
 	int r = 0;
 
 	snprintf(entry.ifname, sizeof(entry.ifname), "%s", port->link.ifname);
@@ -319,7 +319,6 @@ int port_open_host(struct vswitch *vswitch, struct port *port, int *ret_exit_sta
 		.ifname = conf->name,
 		.has_macaddress = conf->has_macaddress,
 		.macaddress = conf->macaddress,
-		.has_mtu = true,
 		.mtu = conf->mtu == CONF_AUTO ? ports_smallest_mtu(vswitch, bridge) : conf->mtu,
 		.n_queues = vswitch->plan.n_workers,
 	};

@@ -38,7 +38,7 @@ struct journal {
 static const char *const kind_name[JOURNAL_KIND_N] = {
 	[JOURNAL_FEATURE] = "feature",
 	[JOURNAL_SYSFS] = "sysfs",
-	[JOURNAL_LINK_UP] = "link-up",
+	[JOURNAL_LINK] = "link",
 	[JOURNAL_MTU] = "mtu",
 	[JOURNAL_HOST_PORT] = "host-port",
 };

@@ -22,7 +22,7 @@ struct journal;
 enum journal_kind {
 	JOURNAL_FEATURE,        /* key: feature name; was, set: "on", "off" */
 	JOURNAL_SYSFS,          /* key: file below /sys/class/net/IF/; was, set: its text */
-	JOURNAL_LINK_UP,        /* the link was set up or down: was and set are "up" or "down" */
+	JOURNAL_LINK,           /* the link was set up or down: was and set are "up" or "down" */
 	JOURNAL_MTU,            /* was, set: decimal */
 	/*
 	 * An interface that we made: to be removed. key: the other end's name. ifindex 0: about to

@@ -286,7 +286,7 @@ static int restore_entry(const struct journal_entry *e, const char *ifname, stru
 		break;          /* restore_features() */
 	case JOURNAL_SYSFS:
 		return restore_file(e, ifname, opener, note);
-	case JOURNAL_LINK_UP:
+	case JOURNAL_LINK:
 		return restore_link(e, ifname, note);
 	case JOURNAL_MTU:
 		return restore_mtu(e, ifname, note);

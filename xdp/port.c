@@ -5,7 +5,6 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "xdp/attach.h"
@@ -48,13 +47,6 @@ struct port_failure {
 	uint32_t n_queues; /* that the device has with the program, at the step 'queues' */
 	int error;
 };
-
-static void pause_ns(uint64_t ns)
-{
-	struct timespec ts = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-
-	nanosleep(&ts, NULL);
-}
 
 static int program_attach(struct xport *xport, bool native)
 {
@@ -136,7 +128,7 @@ static int sockets_open(struct xport *xport, const struct xport_config *config, 
 			failure->step = step_of(step);
 			return r;
 		}
-		pause_ns(pause);
+		clock_pause_ns(pause);
 		pause = pause * 2 < BUSY_PAUSE_MAX_NS ? pause * 2 : BUSY_PAUSE_MAX_NS;
 	}
 }
@@ -446,7 +438,7 @@ static void drain(struct xport *xport, struct frame_cache *cache,
 		    !if_indextoname(xport->ifindex, ifname)) {
 			return;
 		}
-		pause_ns(DRAIN_PAUSE_NS);
+		clock_pause_ns(DRAIN_PAUSE_NS);
 	}
 }
 

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -299,13 +298,6 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static void pause_ns(uint64_t ns)
-{
-	struct timespec ts = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-
-	nanosleep(&ts, NULL);
-}
-
 /*
  * Without the right to ask, after dropping capabilities: a few times what a release takes, once for
  * all queues.
@@ -315,7 +307,7 @@ static bool wait_blindly(uint64_t closed_at, uint64_t deadline)
 	uint64_t now = clock_now_ns(), until = closed_at + RELEASE_BLIND_NS;
 
 	if (now < min_u64(until, deadline)) {
-		pause_ns(min_u64(until, deadline) - now);
+		clock_pause_ns(min_u64(until, deadline) - now);
 	}
 	return until <= deadline;
 }
@@ -336,7 +328,7 @@ static bool queue_wait_released(uint32_t ifindex, uint32_t queue_id, uint64_t cl
 		if (clock_now_ns() >= deadline) {
 			return false;
 		}
-		pause_ns(RELEASE_POLL_NS);
+		clock_pause_ns(RELEASE_POLL_NS);
 	}
 }
 

@@ -205,7 +205,6 @@ static uint32_t tx_waiting(const struct xq *xq)
 
 static int kick_once(struct xq *xq)
 {
-	xq->n_kicks++;
 	return sendto(xq->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 ? -errno : 0;
 }
 
@@ -224,7 +223,6 @@ static void kick_copy(struct xq *xq)
 		uint32_t left = tx_waiting(xq);
 
 		if (left == waiting || r == -EBUSY) {
-			xq->n_kick_busy++;
 			return;
 		}
 		waiting = left;
@@ -238,8 +236,8 @@ void xq_kick(struct xq *xq)
 	}
 	if (!xq->tx_only_kernel_wakes) {
 		kick_copy(xq);
-	} else if (xsk_ring_prod__needs_wakeup(&xq->tx) && kick_once(xq) < 0) {
-		xq->n_kick_busy++;
+	} else if (xsk_ring_prod__needs_wakeup(&xq->tx)) {
+		(void)kick_once(xq);
 	}
 }
 
@@ -248,11 +246,6 @@ void xq_poll_rx(struct xq *xq)
 	if (xq->busy_poll || xsk_ring_prod__needs_wakeup(&xq->fill)) {
 		(void)recvfrom(xq->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
 	}
-}
-
-bool xq_rx_pending(struct xq *xq)
-{
-	return xsk_cons_nb_avail(&xq->rx, 1) > 0;
 }
 
 int xq_statistics(const struct xq *xq, struct xdp_statistics *ret)

@@ -55,7 +55,6 @@ struct xq {
 	uint32_t tx_shared_outstanding; /* of these, claims to FRAME_SHARED frames */
 	uint64_t *tx_shared;            /* a bit per frame: such a claim is outstanding here */
 	_Atomic uint64_t rx_packets, tx_packets; /* [W->C] */
-	uint32_t n_kicks, n_kick_busy;  /* sendto calls; those that the device did not follow */
 };
 
 /*
@@ -87,9 +86,6 @@ void xq_kick(struct xq *xq) REQUIRES(role_worker);
 
 /* recvfrom where the fill ring asks for it, or where busy polling acts. */
 void xq_poll_rx(struct xq *xq) REQUIRES(role_worker);
-
-/* A frame waits in the RX ring. For the sleeper's last look. */
-bool xq_rx_pending(struct xq *xq) REQUIRES(role_worker);
 
 /* The kernel's six counters (XDP_STATISTICS). 0 or -errno. */
 int xq_statistics(const struct xq *xq, struct xdp_statistics *ret);

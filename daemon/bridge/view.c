@@ -65,7 +65,6 @@ static void join_vlan(struct view *view, const struct view_desc_port *from, uint
 	} else {
 		portset_add(&fid->untagged, port_idx);
 		port->fid = vlan->fid;
-		port->pvid = vlan->vid;
 	}
 	if (port->fid_by_vid != NULL) {
 		port->fid_by_vid[vlan->vid] = vlan->fid;
@@ -116,7 +115,6 @@ static void build_bridges(struct view *view, const struct view_desc *desc)
 			continue;
 		}
 		assert(from->vlan_filtering || from->n_vlans == 1);
-		view->bridge[b].in_use = true;
 		view->bridge[b].group_forward = from->group_forward;
 		for (uint32_t v = 0; v < from->n_vlans; v++) {
 			build_vlan(view, desc, b, &from->vlan[v]);

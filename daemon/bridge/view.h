@@ -109,7 +109,6 @@ struct view_port {
 	uint32_t flags;                 /* enum view_port_flags; 0: no such port */
 	uint32_t max_len;               /* MTU and header of 14; a tag may come on top */
 	uint16_t fid;                   /* of untagged frames; 0: they are dropped */
-	uint16_t pvid;                  /* 0: none, or the bridge does not filter */
 	uint8_t bridge_idx;
 	uint16_t *fid_by_vid;           /* VIEW_VIDS of them, 0: not a member; NULL: no VLANs */
 };
@@ -125,7 +124,6 @@ struct view_fid {
 
 struct view_bridge {
 	uint16_t group_forward;         /* bit n: 01-80-C2-00-00-0n is forwarded */
-	bool in_use;
 };
 
 /* Where worker w sends port p's frames: a queue of its own, or the worker to hand over to. */

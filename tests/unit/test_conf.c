@@ -97,7 +97,6 @@ static void test_locations(void)
 	tap_ok(is_at(conf->bridge[0].host_port.loc, 3, 3), "a host port nobody named: the bridge");
 	tap_ok(is_at(conf->bridge[0].port[0].loc, 6, 7), "port");
 	tap_ok(is_at(conf->queues[0].loc, 8, 3), "queues");
-	tap_ok(is_at(conf->queues[0].mode_loc, 9, 11), "mode");
 	tap_ok(is_at(conf->queues[0].count_loc, 10, 12), "count");
 	tap_ok(conf->queues[0].n_pins == 2 && conf->queues[0].pin[0].queue == 0 &&
 	       conf->queues[0].pin[0].cpu == 3 && is_at(conf->queues[0].pin[0].loc, 11, 17),

@@ -360,9 +360,9 @@ static void test_link_admin(struct journal *journal)
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		entry_add(journal, JOURNAL_LINK_UP, "vta", "", "up", table[i].first_set);
+		entry_add(journal, JOURNAL_LINK, "vta", "", "up", table[i].first_set);
 		if (table[i].then_set) {
-			entry_add(journal, JOURNAL_LINK_UP, "vta", "", "down", table[i].then_set);
+			entry_add(journal, JOURNAL_LINK, "vta", "", "down", table[i].then_set);
 		}
 		netns_run("ip link set vta %s", table[i].is);
 		tap_ok(restore(journal, NULL) == 0 && link_up("vta") == table[i].up &&
@@ -375,12 +375,12 @@ static void test_link_admin(struct journal *journal)
 static void test_link(struct journal *journal)
 {
 	test_link_admin(journal);
-	entry_add(journal, JOURNAL_LINK_UP, "vta", "", "down", "up");
+	entry_add(journal, JOURNAL_LINK, "vta", "", "down", "up");
 	netns_run("ip link set vta up");
 	tap_ok(link_up("vta") && restore(journal, NULL) == 0 && !link_up("vta") &&
 		       journal_count(journal) == 0,
 	       "a link that was set up is set down");
-	entry_add(journal, JOURNAL_LINK_UP, "vta", "", "down", "up");
+	entry_add(journal, JOURNAL_LINK, "vta", "", "down", "up");
 	tap_ok(restore(journal, NULL) == 0 && !link_up("vta") && journal_count(journal) == 0,
 	       "one that is down already stays so");
 

@@ -81,7 +81,7 @@ static void change_link(struct journal *journal, uint32_t ifindex)
 	entry_add(journal, JOURNAL_MTU, "vta", ifindex, "", "1500", "1400");
 	netns_run("ip link set vta mtu 1400");
 	journal_fault_point();
-	entry_add(journal, JOURNAL_LINK_UP, "vta", ifindex, "", "down", "up");
+	entry_add(journal, JOURNAL_LINK, "vta", ifindex, "", "down", "up");
 	netns_run("ip link set vta up");
 	journal_fault_point();
 }

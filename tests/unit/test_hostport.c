@@ -171,7 +171,6 @@ static void test_configured(void)
 
 	config.has_macaddress = true;
 	config.macaddress = 0x020000001234;
-	config.has_mtu = true;
 	config.mtu = 1600;
 	hostport = opened(&config, journal);
 	tap_ok(hostport && get("lan").macaddress == config.macaddress && get("vd-lan").mtu == 1600,
@@ -213,8 +212,9 @@ static void test_adopt(void)
 	config.mtu = 1300;
 	hostport = opened(&config, journal);
 	info = hostport ? hostport_get(hostport) : NULL;
-	tap_ok(info && info->adopted && info->ifindex == ifindex && info->mtu == 1400 &&
-	       info->n_queues == 4 && !info->note[0], "adopt: the same, its MTU its own");
+	tap_ok(info && info->adopted && info->ifindex == ifindex && info->mtu == 1300 &&
+	       info->n_queues == 4 && !info->note[0],
+	       "adopt: the same, with the MTU that the file names");
 	tap_ok(netns_run("ip addr show lan | grep -q 192.0.2.1") && !get("lan").up &&
 	       get("vd-lan").up && strcmp(get("lan").alias, "Home LAN") == 0,
 	       "adopt: address, state, alias of the box's end stay");
@@ -222,7 +222,7 @@ static void test_adopt(void)
 	netns_run("ethtool -K lan tx on gro off txvlan on >/dev/null 2>&1 || true");
 	journal = successor(hostport, journal);
 	config.n_queues = 2;
-	config.has_mtu = config.has_macaddress = true;
+	config.has_macaddress = true;
 	config.macaddress = 0x020000005678;
 	hostport = opened(&config, journal);
 	info = hostport ? hostport_get(hostport) : NULL;
@@ -230,7 +230,7 @@ static void test_adopt(void)
 	       "adopt: '%s'", info ? info->note : "");
 	tap_ok(info && info->mtu == 1300 && get("lan").mtu == 1300 && get("vd-lan").mtu == 1300 &&
 	       get("lan").macaddress == config.macaddress && get("lan").ifindex == ifindex,
-	       "adopt: MTU and MAC address that the file names");
+	       "adopt: MAC address that the file names");
 	features_check("adopt");
 	config.mtu = 70000;
 	journal = successor(hostport, journal);

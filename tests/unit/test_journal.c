@@ -84,7 +84,7 @@ static void test_round_trip(void)
 	e = journal_find(journal, JOURNAL_MTU, 7, "");
 	tap_ok(e && strcmp(e->was, "1500") == 0, "found by kind, ifindex and key");
 	tap_ok(!journal_find(journal, JOURNAL_MTU, 8, ""), "not found under another ifindex");
-	tap_ok(!journal_find(journal, JOURNAL_LINK_UP, 7, ""), "not found under another kind");
+	tap_ok(!journal_find(journal, JOURNAL_LINK, 7, ""), "not found under another kind");
 	tap_ok(!journal_find(journal, JOURNAL_FEATURE, 7, "rx-gro"), "not found by another key");
 
 	tap_ok(journal_forget(journal, JOURNAL_FEATURE, 7, "rx-lro", NULL) == 0 &&

@@ -200,12 +200,9 @@ static void check_flags(void)
 		       (VIEW_PORT_RX | VIEW_PORT_FORWARD | VIEW_PORT_TX | VIEW_PORT_LEARN),
 	       "a plain port's flags");
 	tap_ok(view->port[7].max_len == 9014, "header on top of the MTU");
-	tap_ok(view->port[7].fid == 9 && view->port[7].pvid == 0 &&
-		       view->port[7].fid_by_vid == NULL,
+	tap_ok(view->port[7].fid == 9 && view->port[7].fid_by_vid == NULL,
 	       "one FID and no VLAN where VLANs are not filtered");
-	tap_ok(view->bridge[0].in_use && view->bridge[0].group_forward == 0x8001 &&
-		       !view->bridge[1].in_use,
-	       "bridges in use");
+	tap_ok(view->bridge[0].group_forward == 0x8001, "the bridge's groups");
 	tap_ok(view->port[6].flags == 0, "a port that is not there has no flags");
 	view_free(view);
 
@@ -245,7 +242,7 @@ static void check_vlans(void)
 	tap_ok(view->port[1].flags & VIEW_PORT_VLAN && !(view->port[1].flags & VIEW_PORT_TRUNK),
 	       "an access port is no trunk");
 	tap_ok(view->port[130].flags & VIEW_PORT_TRUNK, "a port with a tagged VLAN is");
-	tap_ok(view->port[130].pvid == 1 && view->port[130].fid == 100 &&
+	tap_ok(view->port[130].fid == 100 &&
 		       view->port[130].fid_by_vid[1] == 100 &&
 		       view->port[130].fid_by_vid[4094] == 4095 &&
 		       view->port[130].fid_by_vid[2] == 0,

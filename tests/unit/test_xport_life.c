@@ -190,8 +190,7 @@ static void test_close_outstanding(void) NO_THREAD_SAFETY
 	xq_tx_burst(a->queue[2], desc, 20);
 	xq_tx_burst(b->queue[3], desc + 10, 10);
 	xq_kick(a->queue[2]);
-	tap_ok(a->queue[2]->tx_outstanding == 20 && a->queue[2]->tx_shared_outstanding == 10 &&
-		       a->queue[2]->n_kick_busy == 1,
+	tap_ok(a->queue[2]->tx_outstanding == 20 && a->queue[2]->tx_shared_outstanding == 10,
 	       "a device that is down keeps 20 frames");
 	/* As if the device were still using it: closing asks the kernel until it has let go. */
 	a->queue[2]->tx_only_kernel_wakes = true;

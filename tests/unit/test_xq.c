@@ -127,7 +127,7 @@ static void test_receive(void) NO_THREAD_SAFETY
 	tap_ok(xq_refill(&rig.k[0].xq, &rig.cache) == RX_SIZE && census(&rig, 0, 0),
 	       "refill gives the target, and the census adds up");
 	tap_ok(xq_refill(&rig.k[0].xq, &rig.cache) == 0, "a second refill gives nothing");
-	tap_ok(!xq_rx_pending(&rig.k[0].xq) && xq_rx_burst(&rig.k[0].xq, desc, 16) == 0,
+	tap_ok(xq_rx_burst(&rig.k[0].xq, desc, 16) == 0,
 	       "an empty ring gives nothing");
 	/* Round and round, a third of the ring a time: every slot is passed at every offset. */
 	for (uint32_t round = 0; round < 200; round++) {
@@ -136,7 +136,6 @@ static void test_receive(void) NO_THREAD_SAFETY
 
 			whole = whole && kring_receive(&rig.k[0], &mark, sizeof(mark));
 		}
-		whole = whole && xq_rx_pending(&rig.k[0].xq);
 		n = xq_rx_burst(&rig.k[0].xq, desc, 256);
 		whole = whole && n == 21 && census(&rig, n, n);
 		for (uint32_t i = 0; i < n; i++) {
@@ -182,8 +181,6 @@ static void test_transmit(void) NO_THREAD_SAFETY
 	tap_ok(xq_tx_burst(&k->xq, desc, TX_SIZE + 8) == TX_SIZE && census(&rig, 8, 0),
 	       "a full ring accepts the first so many; the rest stays the caller's");
 	tap_ok(xq_tx_burst(&k->xq, &desc[TX_SIZE], 8) == 0, "a full ring accepts none");
-	xq_kick(&k->xq);
-	tap_ok(k->xq.n_kicks == 0, "a kernel that asks for no wake-up gets none");
 	tap_ok(kring_transmit(k, 10) == 10 && xq_tx_burst(&k->xq, &desc[TX_SIZE], 8) == 0,
 	       "sent but not completed still counts: the completion ring cannot overflow");
 	for (uint32_t i = 0; i < 10; i++) {
@@ -231,6 +228,18 @@ static void test_shared(void) NO_THREAD_SAFETY
 	rig_done(&rig);
 }
 
+/* Each call left an empty datagram. */
+static uint32_t calls_count(int fd)
+{
+	char octet;
+	uint32_t n = 0;
+
+	while (recv(fd, &octet, sizeof(octet), MSG_DONTWAIT) >= 0) {
+		n++;
+	}
+	return n;
+}
+
 /* A socket that takes calls and moves nothing: a kick ends at once instead of at its bound. */
 static void test_kick_gives_up(void) NO_THREAD_SAFETY
 {
@@ -241,22 +250,24 @@ static void test_kick_gives_up(void) NO_THREAD_SAFETY
 
 	rig_init(&rig);
 	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) < 0) {
-		tap_skip(3, "no socket pair");
+		tap_skip(4, "no socket pair");
 		rig_done(&rig);
 		return;
 	}
 	xq->fd = pair[0];
 	xq->tx_only_kernel_wakes = false;
 	xq_kick(xq);
-	tap_ok(xq->n_kicks == 0, "nothing outstanding, no call");
+	tap_ok(calls_count(pair[1]) == 0, "nothing outstanding, no call");
 	take(&rig, desc, TX_SIZE);
 	xq_tx_burst(xq, desc, TX_SIZE);
 	xq_kick(xq);
-	tap_ok(xq->n_kicks == 1 && xq->n_kick_busy == 1, "one call that moves nothing is the last");
+	tap_ok(calls_count(pair[1]) == 1, "one call that moves nothing is the last");
 	xq->tx_only_kernel_wakes = true;
+	xq_kick(xq);
+	tap_ok(calls_count(pair[1]) == 0, "zero-copy: no call where the kernel asks for none");
 	rig.k[0].tx.flags = XDP_RING_NEED_WAKEUP;
 	xq_kick(xq);
-	tap_ok(xq->n_kicks == 2, "zero-copy: a call where the kernel asks for it");
+	tap_ok(calls_count(pair[1]) == 1, "zero-copy: a call where the kernel asks for it");
 	close(pair[0]);
 	close(pair[1]);
 	rig_done(&rig);

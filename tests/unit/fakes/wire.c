@@ -67,7 +67,7 @@ static void receive_queued(struct wire *wire) NO_THREAD_SAFETY
 		}
 		queue_pop(&wire->in);
 	}
-	if (wire->in.n == 0 && !xq_rx_pending(&wire->kring.xq) &&
+	if (wire->in.n == 0 && xsk_cons_nb_avail(&wire->kring.xq.rx, 1) == 0 &&
 	    read(wire->fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
 		bail("cannot read the descriptor");
 	}
