@@ -4,6 +4,7 @@ What tests/run does once the packages are there: builds, suites, one line for ea
 end. The builds are made as they are needed; a suite is a name, a build and how to run it.
 """
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -56,8 +57,8 @@ class Run:
         self.env = {**os.environ, **SANITIZERS}
         os.makedirs(BUILDS, exist_ok=True)
 
-    def build(self, name):
-        """The folder of this build, made or brought up to date."""
+    def build(self, name, suites=()):
+        """The folder of this build, made or brought up to date; with `suites` only their tests."""
         folder = os.path.join(BUILDS, name)
         if name in self.built:
             return folder
@@ -66,10 +67,21 @@ class Run:
         if not os.path.exists(os.path.join(folder, "build.ninja")):
             self._build_step(name, ["meson", "setup", folder, ROOT, "--werror", *options],
                              {"CC": compiler})
-        self._build_step(name, ["ninja", "-C", folder, f"-j{len(os.sched_getaffinity(0))}"], {})
+        targets = self._targets(folder, suites) if suites else []
+        jobs = f"-j{len(os.sched_getaffinity(0))}"
+        self._build_step(name, ["ninja", "-C", folder, jobs, *targets], {})
         self.built.add(name)
         print(f"build {name}: {time.monotonic() - begin:.0f} s", flush=True)
         return folder
+
+    @staticmethod
+    def _targets(folder, suites):
+        """The programs that the tests of these suites run."""
+        done = subprocess.run(["meson", "introspect", "--tests", folder], capture_output=True,
+                              text=True, check=True, stdin=subprocess.DEVNULL)
+        wanted = {f"viaduct:{suite}" for suite in suites} | set(suites)
+        return sorted({os.path.relpath(test["cmd"][0], folder) for test in json.loads(done.stdout)
+                       if wanted & set(test["suite"])})
 
     def _build_step(self, name, argv, env):
         done = subprocess.run(argv, cwd=ROOT, env={**self.env, **env}, text=True, check=False,
@@ -85,7 +97,7 @@ class Run:
         """One line for a suite that has ended, its failures and the reasons of its skips below."""
         self.total.add(found)
         self.failures += found.failures
-        print(f"{title:24} {found.passed:5} passed {found.failed:3} failed {found.skipped:3} "
+        print(f"{title:30} {found.passed:5} passed {found.failed:3} failed {found.skipped:3} "
               f"skipped  {seconds:6.1f} s", flush=True)
         for text in found.failures:
             print(f"  FAILED {text}", flush=True)
@@ -109,10 +121,13 @@ class Run:
             self.report(title, results.read_tap(log.read(), status, title),
                         time.monotonic() - begin)
 
-    def meson(self, title, build, suites, multiplier=1, jobs=None):
-        """Tests that are registered with meson, of these suites of theirs."""
+    def meson(self, title, build, suites, multiplier=1, jobs=None, alone=False):
+        """
+        Tests that are registered with meson, of these suites of theirs. `alone`: nothing else of
+        this build is needed.
+        """
+        folder = self.build(build, suites if alone else ())
         begin = time.monotonic()
-        folder = self.build(build)
         log = os.path.join(folder, "meson-logs", "testlog.json")
         if os.path.exists(log):
             os.unlink(log)
@@ -152,6 +167,7 @@ class Run:
         self.report(f"search {name}", found, time.monotonic() - begin)
 
     def lab(self, title, build, words, *options):
+        """The wire lab, on the programs of this build."""
         folder = self.build(build)
         self.tap(title, ["/usr/bin/python3", os.path.join(ROOT, "tests/lab/run"), "--build", folder,
                          *options, *words])
@@ -165,16 +181,21 @@ def lint(run, words):
 
 def unit(run, words):
     del words
-    for build in ("gcc", "clang", "gcc-asan", "clang-asan"):
+    for build in ("gcc", "gcc-asan", "clang-asan"):
         # Half of them mostly wait: for timers, for the kernel, for a child.
         run.meson(f"unit {build}", build, ("unit", "golden"), multiplier=4,
                   jobs=2 * len(os.sched_getaffinity(0)))
+    begin, found = time.monotonic(), results.Results()
+    run.build("clang")
+    found.add_pass()
+    run.report("clang builds without a warning", found, time.monotonic() - begin)
 
 
 def torture(run, words):
     del words
     run.meson("torture gcc", "gcc", ("torture",), multiplier=4, jobs=1)
-    run.meson("torture clang-tsan", "clang-tsan", ("torture", "threads"), multiplier=10, jobs=1)
+    run.meson("torture clang-tsan", "clang-tsan", ("torture", "threads"), multiplier=10, jobs=1,
+              alone=True)
 
 
 def fuzz(run, words):

@@ -10,7 +10,7 @@ from lab.daemon import Failure, expect, expect_equal, expect_no_journal
 from lab.fixture import Lab, bridge
 from lab.tap import case
 
-POINTS_MAX = 200
+POINTS_MAX = 1000
 PORTS = {"p1": {"queues": 2, "up": False}, "p2": 1}
 
 
@@ -45,16 +45,17 @@ def run_to_fault(daemon, point):
     return True
 
 
-def every_point(lab, after_fault, stride=1):
+def every_point(lab, after_fault, first=1, stride=1):
     """
-    Runs `after_fault` after a fault at point 1, 1 + stride, ... until the program gets by; the
-    number of points.
+    Runs `after_fault` after a fault at point `first`, `first` + `stride`, ... until the program
+    gets by; the number of the last point that it met.
     """
-    daemon = lab.configure(config())
-    for point in range(1, POINTS_MAX, stride):
+    daemon, met = lab.configure(config()), 0
+    for point in range(first, POINTS_MAX, stride):
         if not run_to_fault(daemon, point):
             lab.expect_state_restored()
-            return point - 1
+            return met
+        met = point
         after_fault(daemon, point)
         try:
             lab.expect_state_restored()
@@ -84,17 +85,19 @@ def fault_then_fault(daemon, point):
 @case("killed at every journal step, then --restore: the box is as before the first start")
 def then_restore(env):
     with Lab(env, PORTS, allowed=("napi", "busy")) as lab:
-        n = every_point(lab, restore)
-        expect(n >= 6, f"only {n} fault points: the journal's steps are not all covered")
+        n = every_point(lab, restore, stride=5 if env.sanitized else 1)
+        expect(n >= 40, f"only {n} fault points: the journal's steps are not all covered")
 
 
-@case("killed at every journal step, then started and stopped: the box is as it was at first")
+@case("killed at every third step, then started and stopped: the box is as it was at first")
 def then_start(env):
     with Lab(env, PORTS, allowed=("napi", "busy")) as lab:
-        expect(every_point(lab, start_and_stop) >= 6, "too few fault points")
+        n = every_point(lab, start_and_stop, stride=10 if env.sanitized else 3)
+        expect(n >= 40, f"only {n} fault points")
 
 
-@case("killed at every third journal step and again while restoring: the second --restore ends it")
+@case("killed at every third step and again while restoring: the next --restore ends the work")
 def then_fault_again(env):
     with Lab(env, PORTS, allowed=("napi", "busy")) as lab:
-        expect(every_point(lab, fault_then_fault, 3) >= 6, "too few fault points")
+        n = every_point(lab, fault_then_fault, 2, stride=10 if env.sanitized else 3)
+        expect(n >= 40, f"only {n} fault points")
