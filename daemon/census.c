@@ -104,7 +104,9 @@ void census_wait_done(struct worker_shared *shared, uint32_t request)
 {
 	uint32_t done;
 
-	/* Acquire pairs with census_take(): control has read what this worker writes from now on. */
+	/*
+	 * Acquire pairs with census_take(): control has read what this worker writes from now on.
+	 */
 	while ((int32_t)((done = atomic_load_explicit(&shared->census_done, memory_order_acquire)) -
 			 request) < 0) {
 		/* EAGAIN: it is done meanwhile. */

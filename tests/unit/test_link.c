@@ -245,7 +245,8 @@ static void test_promiscuous(void)
 	struct err err = {0};
 	int fd = link_promiscuous_open(a.ifindex, &err);
 
-	tap_ok(fd >= 0 && netns_run(PROMISCUITY_OF_A0 "1 '"), "promiscuous while open %s", err.text);
+	tap_ok(fd >= 0 && netns_run(PROMISCUITY_OF_A0 "1 '"), "promiscuous while open %s",
+	       err.text);
 	close(fd);
 	tap_ok(netns_run(PROMISCUITY_OF_A0 "0 '"), "and no longer");
 	tap_ok(link_promiscuous_open(9999, &err) == -ENODEV, "promiscuous: '%s'", err.text);
