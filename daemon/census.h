@@ -38,7 +38,10 @@ struct census_input {
 	uint32_t n_queues;
 };
 
-/* Workers stand still for some 10 us. 0; -EBUSY: a worker did not answer within 'wait_ms'. */
+/*
+ * Workers stand still while every frame's holder is looked at: up to a millisecond with 200 000
+ * frames. 0; -EBUSY: a worker did not answer within 'wait_ms'.
+ */
 int census_take(const struct census_input *input, uint32_t wait_ms, struct census *ret)
 	REQUIRES(role_control);
 

@@ -334,8 +334,10 @@ static bool has_work(struct worker *worker, const struct view *view)
 
 /*
  * Sleeps until a frame, a wake-up or the TX timer. The pollfds are the worker's own copy: the
- * view may be freed while it is offline. A socket closed meanwhile is told by the wake-up that
- * every publication sends; ppoll's own reference to it ends there.
+ * view may be freed while it is offline. ppoll holds a reference to each socket's file until it
+ * returns, so a socket that control closes meanwhile lives on, and keeps its device's queue busy,
+ * until this worker wakes: every publication wakes all, but a worker that is offline is not waited
+ * for by the grace period, so that the release may come some scheduling later than the close.
  */
 static void worker_sleep(struct worker *worker, const struct view *view)
 	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)

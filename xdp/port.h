@@ -9,7 +9,7 @@
  * Order:   open:  attach (native, else generic), register the buffer, per queue: socket, rings
  *                 filled, bound; then the map.
  *          close: map, drain, detach, per queue: rings unmapped, socket closed; registration; then,
- *                 with nothing left in the kernel's hands, the frames.
+ *                 once the device has let go, the frames; where it does not in time, they are lost.
  *          A queue without a socket is an error of open, never silence; a map miss is XDP_PASS.
  */
 #include <stdbool.h>

@@ -3,8 +3,8 @@
 /*
  * fdb - forwarding database: (FID, MAC address) -> port. 802.1Q-2022 8.8.
  *
- * Fits:    forward.c looks up and learns; daemon/ageing.c ages, flushes and grows; daemon/inspect.c
- *          copies.
+ * Fits:    forward.c looks up and learns; daemon/addresses.c ages and flushes, daemon/tables.c
+ *          grows, daemon/inspect_macs.c copies.
  * Threads: any worker may look up and learn inside an epoch section. Control alone adds and deletes
  *          static entries, ages, flushes and migrates. Reclaim may make (fdb_table_new) and free
  *          tables.
