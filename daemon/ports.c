@@ -247,7 +247,7 @@ static int open_sockets(struct vswitch *vswitch, struct port *port, struct err *
 	}
 	config.first_queue_id_on_box = port->first_queue_id;
 	r = xport_open(&config, vswitch->frames, &vswitch->cache, &port->xport, reterr);
-	if (r < 0) {
+	if (r < 0 && r != -ETIMEDOUT) {         /* a device that lingers keeps its ids */
 		release_queue_ids(vswitch, port, config.n_queues);
 	}
 	return r;
