@@ -432,9 +432,13 @@ static void *worker_main(void *arg) NO_THREAD_SAFETY
 	role_enter(ROLE_WORKER);
 	/*
 	 * Rings hold some 20 ms of a busy link: a forwarding loop that waits for its CPU behind a
-	 * compiler loses frames. Without CAP_SYS_NICE it does as well as others let it.
+	 * compiler loses frames. Not so much that a busy loop starves the rest of the box, control
+	 * among it, and not where it never sleeps at all. Without CAP_SYS_NICE it does as well as
+	 * others let it.
 	 */
-	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), WORKER_NICE);
+	if (worker->shared->polling != CONF_POLLING_BUSY) {
+		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), WORKER_NICE);
+	}
 	epoch_register();
 	worker_loop(worker);
 	epoch_unregister();

@@ -34,7 +34,7 @@
 #include "xdp/frames.h"
 
 #define WORKERS_MAX       64u
-#define WORKER_NICE       (-20)
+#define WORKER_NICE       (-10)
 #define WORKER_EVENTS     4096u         /* a power of two */
 /* sockets with frames outstanding are kicked at least so often */
 #define WORKER_TX_TIMER_MS 10

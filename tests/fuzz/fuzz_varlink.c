@@ -31,8 +31,13 @@ static void check_message(const char *text, size_t n)
 
 static void check_messages(const struct bytes *out)
 {
-	const char *text = out->data + out->start, *end = out->data + out->end;
+	const char *text, *end;
 
+	if (!out->data) {
+		return;                 /* nothing was ever written */
+	}
+	text = out->data + out->start;
+	end = out->data + out->end;
 	while (text < end) {
 		const char *nul = memchr(text, '\0', (size_t)(end - text));
 
