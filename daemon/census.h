@@ -38,9 +38,12 @@ struct census_input {
 	uint32_t n_queues;
 };
 
-/* Workers stand still for some 10 us. 0; -EBUSY: a worker did not answer within 'wait_ms'. */
+/*
+ * Workers stand still while it counts, some 10 us, and wake up. 0; -EBUSY: a worker did not answer
+ * within 'wait_ms'.
+ */
 int census_take(const struct census_input *input, uint32_t wait_ms, struct census *ret)
 	REQUIRES(role_control);
 
-/* The worker's side: returns once that request is done. */
-void census_wait_done(struct worker_shared *shared, uint32_t request);
+/* The worker's side: sleeps until that request is done. */
+void census_wait_done(struct worker_shared *shared, uint32_t request) REQUIRES(role_worker);
