@@ -97,16 +97,14 @@ static void count_all(const struct census_input *input, struct census *ret)
 }
 
 /*
- * Not by sched_yield(): from Linux 6.18 on each call gives a whole time slice away, and a worker
- * that has yielded for a while waits for its CPU for seconds afterwards.
+ * Not by sched_yield(): on a busy box Linux 6.18 has kept a worker that did so off its CPU for more
+ * than a second, and its rings hold milliseconds.
  */
 void census_wait_done(struct worker_shared *shared, uint32_t request)
 {
 	uint32_t done;
 
-	/*
-	 * Acquire pairs with census_take(): control has read what this worker writes from now on.
-	 */
+	/* Acquire pairs with census_take(): control has read what is written from now on. */
 	while ((int32_t)((done = atomic_load_explicit(&shared->census_done, memory_order_acquire)) -
 			 request) < 0) {
 		/* EAGAIN: it is done meanwhile. */

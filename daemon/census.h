@@ -39,11 +39,11 @@ struct census_input {
 };
 
 /*
- * Workers stand still while every frame's holder is looked at: up to a millisecond with 200 000
- * frames. 0; -EBUSY: a worker did not answer within 'wait_ms'.
+ * Workers stand still while it counts, some 10 us, and wake up. 0; -EBUSY: a worker did not answer
+ * within 'wait_ms'.
  */
 int census_take(const struct census_input *input, uint32_t wait_ms, struct census *ret)
 	REQUIRES(role_control);
 
-/* The worker's side: returns once that request is done. */
-void census_wait_done(struct worker_shared *shared, uint32_t request);
+/* The worker's side: sleeps until that request is done. */
+void census_wait_done(struct worker_shared *shared, uint32_t request) REQUIRES(role_worker);

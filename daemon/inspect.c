@@ -13,7 +13,9 @@
 #include "base/log.h"
 #include "daemon/ports.h"
 
-#define CENSUS_WAIT_MS     1000u
+/* While one worker does not answer, the others stand still: not too long, and not again soon. */
+#define CENSUS_WAIT_MS     500u
+#define CENSUS_PAUSE_NS    (5 * NS_PER_S)
 /* anybody may ask; the loops stand still no oftener than this */
 #define CENSUS_INTERVAL_NS (100 * NS_PER_MS)
 
@@ -103,7 +105,7 @@ void inspect_census(struct vswitch *vswitch)
 				     .control_cache = &vswitch->cache,
 				     .queue = queue};
 
-	if (clock_now_ns() - vswitch->last_census_ns < CENSUS_INTERVAL_NS) {
+	if (clock_now_ns() < vswitch->next_census_ns) {
 		return;
 	}
 	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
@@ -113,10 +115,10 @@ void inspect_census(struct vswitch *vswitch)
 			queue[input.n_queues++] = xport->queue[q];
 		}
 	}
-	/* a failed one is not tried again at once */
-	vswitch->last_census_ns = clock_now_ns();
+	vswitch->next_census_ns = clock_now_ns() + CENSUS_INTERVAL_NS;
 	if (census_take(&input, CENSUS_WAIT_MS, &vswitch->last_census) < 0) {
 		log_warn("census: a worker did not answer within %u ms", CENSUS_WAIT_MS);
+		vswitch->next_census_ns = clock_now_ns() + CENSUS_PAUSE_NS;
 	}
 }
 

@@ -163,7 +163,7 @@ struct vswitch {
 	bool mac_watched;
 	struct busy_mark busy_mark[WORKERS_MAX];
 	struct census last_census;
-	uint64_t last_census_ns;
+	uint64_t next_census_ns;
 };
 
 /* Ports in file order: for (p = port_next(s, NULL); p; p = port_next(s, p)). */

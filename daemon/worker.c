@@ -389,7 +389,7 @@ static void worker_idle(struct worker *worker, const struct view *view, uint64_t
 /* ---- the loop ---- */
 
 /* The census asks everybody to stand still at the end of a turn: see census.h. */
-static void census_stand_still(struct worker *worker)
+static void census_stand_still(struct worker *worker) REQUIRES(role_worker)
 {
 	struct worker_shared *shared = worker->shared;
 	uint32_t request = atomic_load_explicit(&shared->census_request, memory_order_acquire);

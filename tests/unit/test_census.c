@@ -71,7 +71,7 @@ static bool is_sound(const struct census *census)
 
 static void test_traffic(void) NO_THREAD_SAFETY
 {
-	struct census census;
+	struct census census = {0};
 	uint32_t parts = 0, n = 0;
 	uint64_t begin;
 
@@ -88,7 +88,9 @@ static void test_traffic(void) NO_THREAD_SAFETY
 	tap_ok(n == N_ROUNDS,
 	       "%u of %u censuses, one right after the other, are exact while frames cross", n,
 	       N_ROUNDS);
-	printf("# %.0f us each\n", (double)(clock_now_ns() - begin) / 1000 / (n ? n : 1));
+	printf("# %.0f us each; the last: pool %d, kernel %d, workers %d, hand-over %d, lost %d\n",
+	       (double)(clock_now_ns() - begin) / 1000 / (n ? n : 1), (int)census.pool,
+	       (int)census.kernel, (int)census.workers, (int)census.handover, (int)census.lost);
 	tap_ok(parts == 15, "pool, kernel, workers and hand-over: none was always 0 (bits %u)",
 	       parts);
 	tap_ok(rig_stop(&rig) && rig_census(&rig, WAIT_MS, &census) == 0 && is_sound(&census),

@@ -16,6 +16,14 @@
 #define NUMBER_AT  16
 #define FRAME_LEN  64u
 
+/* Off the CPU, which a worker may want. */
+static void nap(void)
+{
+	const struct timespec time = {.tv_nsec = 20 * (long)NS_PER_US};
+
+	nanosleep(&time, NULL);
+}
+
 static void need(bool ok, const char *what)
 {
 	if (!ok) {
@@ -337,7 +345,7 @@ bool rig_wait(const _Atomic uint64_t *word, uint64_t least)
 		if (clock_now_ns() > deadline) {
 			return false;
 		}
-		sched_yield();
+		nap();
 	}
 	return true;
 }
@@ -350,7 +358,7 @@ bool rig_wait_asleep(const struct worker *worker)
 		if (clock_now_ns() > deadline) {
 			return false;
 		}
-		sched_yield();
+		nap();
 	}
 	return true;
 }
