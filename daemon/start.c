@@ -391,9 +391,10 @@ int stop_all(struct vswitch *vswitch)
 	}
 	reclaim_close(vswitch->reclaim);
 	close_ports(vswitch);
-	if (!vswitch->keep_for_successor && vswitch->journal) {
+	if (vswitch->running && !vswitch->keep_for_successor) {
 		/*
 		 * What is listed still is of devices that left; those that are gone are forgotten.
+		 * A start that failed has given back what it took: the rest is for the next one.
 		 */
 		device_restore(DEVICE_ALL, vswitch->opener, vswitch->journal, note);
 	}

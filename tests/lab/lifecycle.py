@@ -198,6 +198,26 @@ def adoption(env):
         lab.exchange([(lab.p1, raw)], {lab.p2: [raw]})
 
 
+@case("a start that fails after USR2 leaves lan and its address to the next one")
+def failed_adoption(env):
+    with Lab(env, PORTS) as lab:
+        config = {"version": 1, **box()}
+        daemon = lab.start(config)
+        lab.sw.ip("addr", "add", "192.0.2.1/24", "dev", "lan")
+        index = lab.sw.links()["lan"]["ifindex"]
+        daemon.stop(signal.SIGUSR2)
+        for what, options in (("a mode that the device cannot do", ()),
+                              ("a socket that cannot be made", ("--socket", "/nope/control.sock"))):
+            config["queues"] = {"p2": {"mode": "auto" if options else "zero-copy"}}
+            daemon.write_config(config)
+            refused = daemon.command(*options)
+            expect_equal(refused.returncode, 4, f"status with {what} ({refused.stderr})")
+            expect("lan" in lab.sw.links(), f"lan went with a start that failed: {what}")
+            expect_address_kept(lab)
+        daemon.start()
+        expect_equal(lab.sw.links()["lan"]["ifindex"], index, "index of lan")
+
+
 @case("HUP says not supported yet and the daemon goes on")
 def hup(env):
     with Lab(env, PORTS, allowed=("not supported yet",)) as lab:
