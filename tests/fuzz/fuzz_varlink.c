@@ -4,8 +4,8 @@
  * made of constants behind. The first byte says whether the client may change things (1) and
  * whether the table is large (2).
  *
- * With libFuzzer (clang): LLVMFuzzerTestOneInput. Otherwise FUZZ_DRIVER gives it a main() that runs
- * the files and folders named as arguments once each.
+ * With libFuzzer (clang): LLVMFuzzerTestOneInput. Otherwise replay.c runs it over
+ * files and folders.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -13,9 +13,8 @@
 #include <string.h>
 
 #include "mgmt/method.h"
+#include "tests/fuzz/fuzz.h"
 #include "tests/unit/fake_ops.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_data);
 
 /* Every message that goes out must be one JSON object with `parameters` or `error`, and its NUL. */
 static void check_message(const char *text, size_t n)
@@ -102,53 +101,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_data)
 	bytes_done(&out);
 	return 0;
 }
-
-#ifdef FUZZ_DRIVER
-#include <dirent.h>
-
-static int run_file(const char *path)
-{
-	static uint8_t input[1u << 16];
-	FILE *file = fopen(path, "rb");
-
-	if (!file) {
-		perror(path);
-		return 1;
-	}
-	LLVMFuzzerTestOneInput(input, fread(input, 1, sizeof(input), file));
-	fclose(file);
-	return 0;
-}
-
-static int run_folder(const char *path)
-{
-	DIR *folder = opendir(path);
-	struct dirent *entry;
-	int failed = 0, n = 0;
-
-	if (!folder) {
-		return run_file(path);
-	}
-	while ((entry = readdir(folder))) {
-		char file[4096];
-
-		if (entry->d_name[0] != '.') {
-			snprintf(file, sizeof(file), "%s/%s", path, entry->d_name);
-			failed |= run_file(file);
-			n++;
-		}
-	}
-	closedir(folder);
-	return failed || n == 0;
-}
-
-int main(int argc, char **argv)
-{
-	int failed = argc < 2;
-
-	for (int i = 1; i < argc; i++) {
-		failed |= run_folder(argv[i]);
-	}
-	return failed;
-}
-#endif
