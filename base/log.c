@@ -54,6 +54,11 @@ void log_line(enum log_level level, const char *fmt, ...)
 	}
 }
 
+void log_note(const char *line)
+{
+	log_warn("%s", line);
+}
+
 bool log_limit_pass(struct log_limit *limit, uint32_t *ret_suppressed)
 {
 	uint64_t now = clock_now_ns();

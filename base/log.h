@@ -25,6 +25,9 @@ void log_init(enum log_level level);
 
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* A whole line as a warning: for functions that tell their caller's log through a callback. */
+void log_note(const char *line);
+
 #define log_err(...)   log_line(LOG_LEVEL_ERR, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_info(...)  log_line(LOG_LEVEL_INFO, __VA_ARGS__)

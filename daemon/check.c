@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "daemon/status.h"
 
 void check_print_errors(const char *config_path, struct conf_errors *errors)
 {
@@ -97,24 +98,24 @@ int check_machine(struct vswitch *vswitch, bool report)
 {
 	struct conf_errors errors = {0};
 	struct err err = {""};
-	int status = 0;
+	int status = STATUS_OK;
 
 	if (members_resolve(vswitch->conf, &vswitch->members, &err) < 0 ||
 	    machine_plan(vswitch->conf, &vswitch->members, &vswitch->plan, &errors, &err) < 0) {
 		log_err("%s", err.text);
-		status = 4;
+		status = STATUS_MACHINE;
 	}
 	check_host_ports(vswitch, &errors);
 	if (errors.n) {
 		check_print_errors(vswitch->config_path, &errors);
-		status = 3;
+		status = STATUS_FILE;
 	}
 	conf_errors_done(&errors);
-	if (status == 0 && xport_probe(&err) < 0) {
+	if (status == STATUS_OK && xport_probe(&err) < 0) {
 		log_err("%s", err.text);
-		status = 4;
+		status = STATUS_MACHINE;
 	}
-	if (report && status == 0) {
+	if (report && status == STATUS_OK) {
 		report_all(vswitch);
 	}
 	return status;

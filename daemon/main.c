@@ -19,8 +19,8 @@
 #include "daemon/check.h"
 #include "daemon/control.h"
 #include "daemon/start.h"
+#include "daemon/status.h"
 
-enum status { STATUS_OK, STATUS_FAILED, STATUS_USAGE, STATUS_FILE, STATUS_MACHINE };
 enum act { ACT_RUN, ACT_CHECK, ACT_PRINT, ACT_RESTORE };
 
 struct options {
@@ -197,11 +197,6 @@ static int make_dir(const char *dir)
 	return STATUS_OK;
 }
 
-static void note(const char *line)
-{
-	log_warn("%s", line);
-}
-
 static int restore(const struct options *options, struct opener *opener)
 {
 	struct journal *journal;
@@ -216,7 +211,7 @@ static int restore(const struct options *options, struct opener *opener)
 	if (r == 1) {
 		log_warn("%s", err.text);
 	}
-	n_left = device_restore(DEVICE_ALL, opener, journal, note);
+	n_left = device_restore(DEVICE_ALL, opener, journal, log_note);
 	journal_close(journal);
 	return n_left ? STATUS_FAILED : STATUS_OK;
 }

@@ -10,11 +10,10 @@
 #include "base/log.h"
 #include "daemon/addresses.h"
 #include "daemon/publish.h"
+#include "daemon/status.h"
 
 /* Completions and the device's letting go, see xport_close(). */
 #define CLOSE_WAIT_NS    (2050 * NS_PER_MS)
-#define EXIT_FILE        3
-#define EXIT_MACHINE     4
 
 void port_name_subject(const struct port *port, struct err *err)
 {
@@ -44,11 +43,11 @@ static int check_guard(struct vswitch *vswitch, const struct port *port, int *re
 	snprintf(member.name, sizeof(member.name), "%s", port->name);
 	r = member_refusal(vswitch->conf, bridge, &member, &port->link, why, sizeof(why), reterr);
 	if (r < 0) {
-		return refuse(ret_exit_status, EXIT_MACHINE, r);
+		return refuse(ret_exit_status, STATUS_MACHINE, r);
 	}
 	if (why[0]) {
 		return refuse(
-			ret_exit_status, EXIT_FILE,
+			ret_exit_status, STATUS_FILE,
 			err_set(reterr, EPERM,
 				"interface '%s' %s: the box could lose its own connection; use "
 				"another, or say 'allow-management: true' under ports.%s",
@@ -65,7 +64,7 @@ static int check_queues(struct vswitch *vswitch, const struct port *port, int *r
 
 	machine_check_queues(vswitch->conf, &vswitch->plan, port->name, port->device.n_rx, &errors);
 	if (errors.n) {
-		r = refuse(ret_exit_status, EXIT_FILE,
+		r = refuse(ret_exit_status, STATUS_FILE,
 			   err_set(reterr, EINVAL, "%s", errors.error[0].text));
 	}
 	conf_errors_done(&errors);
@@ -78,7 +77,7 @@ static int check_mtu(struct vswitch *vswitch, const struct port *port, int *ret_
 	if (port->link.mtu <= vswitch->plan.mtu_max) {
 		return 0;
 	}
-	return refuse(ret_exit_status, EXIT_FILE,
+	return refuse(ret_exit_status, STATUS_FILE,
 		      err_set(reterr, EMSGSIZE,
 			      "MTU %u is too large, at most %u fits (ip link set %s mtu %u)",
 			      port->link.mtu, vswitch->plan.mtu_max, port->link.ifname,
@@ -116,9 +115,7 @@ static int borrow(struct vswitch *vswitch, struct port *port, struct err *reterr
 
 	port->borrowed_ifindex = port->link.ifindex;
 	r = device_offloads_apply(ifname, port->link.ifindex,
-				      queues->offloads == CONF_OFFLOADS_FIX, vswitch->journal,
-				      reterr);
-
+				  queues->offloads == CONF_OFFLOADS_FIX, vswitch->journal, reterr);
 	if (r < 0) {
 		return r;
 	}
@@ -141,11 +138,6 @@ static int borrow(struct vswitch *vswitch, struct port *port, struct err *reterr
 	return port->promiscuous_fd < 0 ? port->promiscuous_fd : 0;
 }
 
-static void note_restore(const char *line)
-{
-	log_warn("%s", line);
-}
-
 static void give_back(struct vswitch *vswitch, struct port *port)
 {
 	struct link_info link;
@@ -161,7 +153,7 @@ static void give_back(struct vswitch *vswitch, struct port *port)
 	if (!vswitch->keep_for_successor && !port->host && port->borrowed_ifindex &&
 	    link_get(NULL, port->borrowed_ifindex, &link, NULL) == 0) {
 		device_restore(port->borrowed_ifindex, vswitch->opener, vswitch->journal,
-			       note_restore);
+			       log_note);
 		port->borrowed_ifindex = 0;
 	}
 }
@@ -277,7 +269,7 @@ int port_open(struct vswitch *vswitch, struct port *port, int *ret_exit_status, 
 {
 	int r = 0;
 
-	*ret_exit_status = EXIT_MACHINE;
+	*ret_exit_status = STATUS_MACHINE;
 	if (!port->host) {
 		r = check_guard(vswitch, port, ret_exit_status, reterr);
 	}
@@ -325,7 +317,7 @@ int port_open_host(struct vswitch *vswitch, struct port *port, int *ret_exit_sta
 	const struct hostport_info *info;
 	int r = hostport_open(&config, vswitch->journal, &port->hostport, reterr);
 
-	*ret_exit_status = r == -EEXIST ? EXIT_FILE : EXIT_MACHINE;
+	*ret_exit_status = r == -EEXIST ? STATUS_FILE : STATUS_MACHINE;
 	if (r < 0) {
 		return r;
 	}

@@ -18,16 +18,12 @@
 #include "daemon/ports.h"
 #include "daemon/publish.h"
 #include "daemon/setup.h"
+#include "daemon/status.h"
 
 #define JOIN_MS 2000u
 #define CLOSE_ALL_NS (3 * NS_PER_S) /* all ports together */
 
 /* ---- what a crash or a predecessor left ---- */
-
-static void note(const char *line)
-{
-	log_warn("%s", line);
-}
 
 static bool is_port(const struct vswitch *vswitch, const char *ifname, uint32_t ifindex)
 {
@@ -66,7 +62,7 @@ static void restore_leftovers(struct vswitch *vswitch)
 			continue;
 		}
 		log_info("interface '%s': left changed by an earlier run; put back", entry->ifname);
-		if (device_restore(entry->ifindex, vswitch->opener, vswitch->journal, note)) {
+		if (device_restore(entry->ifindex, vswitch->opener, vswitch->journal, log_note)) {
 			i++;            /* it stays listed */
 		} else {
 			i = 0;
@@ -163,7 +159,7 @@ static int place_error(const struct vswitch *vswitch, const struct port *port, i
 		       int error, struct err *reterr)
 {
 	port_name_subject(port, reterr);
-	if (exit_status == 3) {
+	if (exit_status == STATUS_FILE) {
 		err_prefix(reterr, error, "%s:%u:%u", vswitch->config_path, port->loc.line,
 			   port->loc.column);
 	}
@@ -191,7 +187,7 @@ static int open_ports(struct vswitch *vswitch, int *ret_exit_status, struct err 
 				continue;
 			}
 			if (stop_is_pending()) {
-				*ret_exit_status = 0;
+				*ret_exit_status = STATUS_OK;
 				return err_set(reterr, ECANCELED, "stopped while starting");
 			}
 			r = host ? port_open_host(vswitch, port, ret_exit_status, reterr)
@@ -243,7 +239,7 @@ int start_all(struct vswitch *vswitch, const struct start_options *options, int 
 {
 	int r;
 
-	*ret_exit_status = 4;
+	*ret_exit_status = STATUS_MACHINE;
 	vswitch->started_ns = clock_now_ns();
 	clock_rfc3339(vswitch->config_loaded);
 	vswitch->shared.control_eventfd = -1;
@@ -313,7 +309,7 @@ static void close_host_pair(struct vswitch *vswitch, struct port *port)
 	}
 	port->hostport = NULL;
 	if (!keep) {
-		device_restore(peer_ifindex, vswitch->opener, vswitch->journal, note);
+		device_restore(peer_ifindex, vswitch->opener, vswitch->journal, log_note);
 	}
 }
 
@@ -384,7 +380,7 @@ int stop_all(struct vswitch *vswitch)
 		 * process.
 		 */
 		if (!vswitch->keep_for_successor) {
-			device_restore(DEVICE_ALL, vswitch->opener, vswitch->journal, note);
+			device_restore(DEVICE_ALL, vswitch->opener, vswitch->journal, log_note);
 		}
 		journal_close(vswitch->journal);
 		return 1;
@@ -396,7 +392,7 @@ int stop_all(struct vswitch *vswitch)
 		 * What is listed still is of devices that left; those that are gone are forgotten.
 		 * A start that failed has given back what it took: the rest is for the next one.
 		 */
-		device_restore(DEVICE_ALL, vswitch->opener, vswitch->journal, note);
+		device_restore(DEVICE_ALL, vswitch->opener, vswitch->journal, log_note);
 	}
 	control_close(vswitch);
 	free_memory(vswitch);
