@@ -90,8 +90,10 @@ static void learn_all(void) NO_THREAD_SAFETY
 		for (uint32_t i = 0; i < n_addresses; i++) {
 			uint64_t key = fdb_key(RIG_FID, address(p, i));
 			struct fdb_source source;
+			uint64_t mixed;
 
-			fdb_learn_burst(rig.shared.fdb, &rig.tables, &learner, &key, 1, &source);
+			fdb_mix_burst(rig.shared.fdb, &rig.tables, &key, 1, &mixed);
+			fdb_learn_burst(rig.shared.fdb, &rig.tables, &learner, &mixed, 1, &source);
 		}
 	}
 }
