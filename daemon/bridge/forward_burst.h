@@ -27,7 +27,6 @@
 #define ETH_TYPE_VLAN    0x8100u
 #define ETH_TYPE_SVLAN   0x88a8u
 #define VLAN_VID_MASK    0x0fffu
-#define VLAN_VID_RESERVED 0x0fffu
 
 static_assert(BATCH_MAX <= FDB_BURST_MAX, "the table takes a whole burst");
 static_assert(BATCH_MAX - 1 <= UINT8_MAX, "places in a burst are numbered in bytes");

@@ -76,7 +76,7 @@ __attribute__((unused)) static inline void test_lookup_burst(const struct fdb *f
 	fdb_lookup_burst(fdb, tables, mixed, n, ret_hit);
 }
 
-/* As fdb_learn_burst(), but with one answer for every key; 'hit' of a known one is without flags. */
+/* As fdb_learn_burst(), with an answer for every key; the "hit" of a known one has no flags. */
 __attribute__((unused)) static inline void
 test_learn_burst(struct fdb *fdb, const struct fdb_tables *tables,
 		 const struct fdb_learner *learner, const uint64_t *key, uint32_t n,
