@@ -142,10 +142,10 @@ static void make_device(struct box *box, uint32_t w)
 	device->slice_turns = 100;
 	device->n_turns_max = device->n_frames_max = UINT64_MAX;
 	device->random = 88172645463325252ull + w;
-	device->slice_ns = calloc(DEVICE_SLICES, sizeof(*device->slice_ns));
+	device->slice = calloc(DEVICE_SLICES, sizeof(*device->slice));
 	device->stop = &box->shared.stop;
 	device->n_running = &box->n_running;
-	need(device->slice_ns != NULL, "no memory for slices");
+	need(device->slice != NULL, "no memory for slices");
 	device_register(w, device);
 }
 
@@ -275,7 +275,7 @@ bool box_close(struct box *box)
 	}
 	for (uint32_t w = 0; w < box->config.n_workers; w++) {
 		worker_free(box->worker[w]);
-		free(box->device[w].slice_ns);
+		free(box->device[w].slice);
 	}
 	frame_cache_done(&box->cache);
 	home = atomic_load(&box->frames->n_pool) == box->frames->n_frames;

@@ -9,7 +9,10 @@
  * Threads: made by the main thread; all else by the worker that the queues belong to.
  * Time:    the loop's part is what passes between two calls, taken in slices of some turns each.
  *          A slice in which another program had the CPU is an outlier among many; medians are
- *          blind to it.
+ *          blind to it. What they do not see is a neighbour on the core's other hyperthread, which
+ *          a virtual machine may have for seconds: so each turn times a yardstick as well, a fixed
+ *          piece of arithmetic that fills the core, and slices in which it took longer do not
+ *          count.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -19,6 +22,18 @@
 
 #define DEVICE_PORTS   33u      /* port_idx 1 .. 32 */
 #define DEVICE_SLICES  65536u   /* kept; of a longer run the last ones */
+
+/* Of some turns: nanoseconds a frame in the loop, and of the yardstick. */
+struct device_slice {
+	float loop_ns, yard_ns;
+};
+
+/* What the slices tell; 'n' of them counted. */
+struct device_figures {
+	uint64_t n;
+	double p10, median, p90;        /* nanoseconds a frame */
+	double yard;                    /* the yardstick's nanoseconds in these slices, median */
+};
 
 /* What arrives at one port. Addresses are those of device_address(). */
 struct device_traffic {
@@ -41,13 +56,15 @@ struct device {
 	/* [W] */
 	uint64_t random;
 	uint64_t left_at;                       /* when the last call ended */
-	uint64_t loop_ticks, slice_frames, n_given;     /* of the slice; of the last turn */
+	uint64_t loop_ticks, yard_ticks, slice_frames;  /* of the slice so far */
+	uint64_t n_given;                       /* in the last turn */
 	uint32_t slice_n;                       /* turns of the slice so far */
 	uint32_t n_quiet;                       /* turns since the last frame came */
 	uint64_t n_turns, n_received, n_lost, n_sent;
 	uint64_t total_loop_ticks;
 	uint64_t n_slices;
-	float *slice_ns;                        /* DEVICE_SLICES: nanoseconds a frame */
+	struct device_slice *slice;             /* DEVICE_SLICES */
+	volatile uint64_t yard;                 /* the yardstick's result */
 	_Atomic bool *stop;                     /* set when the last frame has left */
 	_Atomic uint32_t *n_running;
 };
@@ -66,5 +83,8 @@ static inline uint64_t device_address(uint32_t port_idx, uint32_t n)
 int device_fd(uint32_t worker_idx);
 void device_register(uint32_t worker_idx, struct device *device);
 
-/* The q-th quantile, 0 .. 1, of the slices' nanoseconds a frame; sorts them. */
-double device_quantile(struct device *device, double q);
+/*
+ * Of the slices in which the yardstick took no longer than 'yard_ns', with some tolerance; 0: no
+ * longer than in the run's best. Sorts them.
+ */
+struct device_figures device_figures(struct device *device, double yard_ns);
