@@ -9,9 +9,9 @@
  * Arrays:  slot i of desc[] and of the scratch's arrays is the i-th frame that is still under way,
  *          in order of arrival. A stage that drops frames closes the gaps.
  * Cost:    a stage is a loop over arrays, free of branches that depend on the frame; what is out
- *          of the ordinary is looked at after the loop. Stages are functions that are never inlined,
- *          so that a profile shows each; the call is paid once a burst. What a stage needs only in
- *          a bridge that filters VLANs is a constant inside it ('vlan').
+ *          of the ordinary is looked at after the loop. Stages are functions that are never
+ *          inlined, so that a profile shows each; the call is paid once a burst. What a stage needs
+ *          only in a bridge that filters VLANs is a constant inside it ('vlan').
  */
 #include <assert.h>
 #include <stdbool.h>
