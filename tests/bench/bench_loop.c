@@ -23,6 +23,7 @@
  *   slice=20        turns to a slice; 'ns' is the median slice
  *   yard_ps=0       only slices count in which the yardstick (bench_loop_device.h) took no longer
  *                   than so many picoseconds; 0: than in the best slices of this run
+ *   simd=best       scalar, avx2, ...: what the table's look-ups use
  *
  * Fails where received = sent + dropped does not hold, or a frame does not come home.
  */
@@ -58,8 +59,10 @@ struct option {
 enum option_idx {
 	OPT_CASE, OPT_ADDRESSES, OPT_PORTS, OPT_LEN, OPT_BURST, OPT_WORKERS, OPT_COLD, OPT_VLAN,
 	OPT_ISOLATED, OPT_LIMIT, OPT_RING, OPT_SECONDS, OPT_TURNS, OPT_FRAMES, OPT_SLICE,
-	OPT_YARD_PS, OPT_N,
+	OPT_YARD_PS, OPT_SIMD, OPT_N,
 };
+
+static const char *simd_name[FDB_SIMD_N + 1];    /* main() copies the table's, and adds "best" */
 
 static struct option option[OPT_N] = {
 	[OPT_CASE] = {"case", CASE_HIT, 0, CASE_N - 1, case_name},
@@ -78,6 +81,7 @@ static struct option option[OPT_N] = {
 	[OPT_FRAMES] = {"frames", 0, 0, UINT64_MAX, NULL},
 	[OPT_SLICE] = {"slice", 20, 1, 1u << 20, NULL},
 	[OPT_YARD_PS] = {"yard_ps", 0, 0, UINT64_MAX, NULL},
+	[OPT_SIMD] = {"simd", BOX_SIMD_BEST, 0, BOX_SIMD_BEST, simd_name},
 };
 
 static uint64_t opt(enum option_idx idx)
@@ -211,6 +215,8 @@ int main(int argc, char **argv) NO_THREAD_SAFETY
 	static struct box box;
 	struct box_config config;
 
+	memcpy(simd_name, fdb_simd_name, sizeof(fdb_simd_name[0]) * FDB_SIMD_N);
+	simd_name[BOX_SIMD_BEST] = "best";
 	for (int i = 1; i < argc; i++) {
 		if (!parse(argv[i])) {
 			fprintf(stderr, "bench_loop: %s: see the head of bench_loop.c\n", argv[i]);
@@ -225,6 +231,7 @@ int main(int argc, char **argv) NO_THREAD_SAFETY
 		.ring_size = (uint32_t)opt(OPT_RING),
 		.batch = (uint32_t)opt(OPT_BURST),
 		.vlan = (enum box_vlan)opt(OPT_VLAN),
+		.simd = (uint32_t)opt(OPT_SIMD),
 		.isolated = opt(OPT_ISOLATED) != 0,
 		.limited = opt(OPT_LIMIT) != 0,
 	};

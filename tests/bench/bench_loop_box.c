@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 
-#define JOIN_NS (3600 * NS_PER_S)
+#define JOIN_NS (60 * NS_PER_S)
 
 const char *const box_vlan_name[BOX_VLAN_N] = {
 	[BOX_VLAN_OFF] = "off",
@@ -46,14 +46,15 @@ static uint32_t nth_cpu(uint32_t n)
 static void learn_port(struct box *box, uint32_t port_idx, uint32_t n) NO_THREAD_SAFETY
 {
 	struct fdb_learner learner = {.port_idx = (uint8_t)port_idx, .learning = true};
-	uint64_t key[FDB_BURST_MAX];
+	uint64_t key[FDB_BURST_MAX], mixed[FDB_BURST_MAX];
 	struct fdb_source source[FDB_BURST_MAX];
 
 	for (uint32_t i = 0, k; i < n; i += k) {
 		for (k = 0; k < FDB_BURST_MAX && i + k < n; k++) {
 			key[k] = fdb_key(BOX_FID, device_address(port_idx, i + k));
 		}
-		fdb_learn_burst(box->shared.fdb, &box->tables, &learner, key, k, source);
+		fdb_mix_burst(box->shared.fdb, &box->tables, key, k, mixed);
+		fdb_learn_burst(box->shared.fdb, &box->tables, &learner, mixed, k, source);
 	}
 }
 
@@ -68,6 +69,11 @@ static void make_table(struct box *box) REQUIRES(role_control)
 		     fdb_table_new(box->shared.fdb, fdb_lines_log2_for(box->config.n_addresses),
 				   &box->tables.cur, &err) == 0,
 	     "no memory for a table");
+	if (box->config.simd != BOX_SIMD_BEST) {
+		need(fdb_simd_supported((enum fdb_simd)box->config.simd),
+		     "this CPU has no such SIMD");
+		fdb_simd_use(box->shared.fdb, (enum fdb_simd)box->config.simd);
+	}
 	if (box->config.limited) {
 		fdb_group_set_limit(box->shared.fdb, 0, box->config.n_addresses + 1);
 		for (uint32_t p = 1; p <= box->config.n_ports; p++) {
@@ -144,6 +150,7 @@ static void make_device(struct box *box, uint32_t w)
 	device->random = 88172645463325252ull + w;
 	device->slice = calloc(DEVICE_SLICES, sizeof(*device->slice));
 	device->stop = &box->shared.stop;
+	device->stopped = &box->stopped;
 	device->n_running = &box->n_running;
 	need(device->slice != NULL, "no memory for slices");
 	device_register(w, device);
@@ -180,9 +187,13 @@ void box_run(struct box *box)
 {
 	struct err err;
 
+	sem_init(&box->stopped, 0, 0);
 	atomic_store(&box->n_running, box->config.n_workers);
 	for (uint32_t w = 0; w < box->config.n_workers; w++) {
 		need(worker_start(box->worker[w], &err) == 0, err.text);
+	}
+	/* worker_join() looks every millisecond, which is no help to what it measures. */
+	while (sem_wait(&box->stopped) < 0) {
 	}
 	for (uint32_t w = 0; w < box->config.n_workers; w++) {
 		need(worker_join(box->worker[w], clock_now_ns() + JOIN_NS) == 0,
@@ -288,5 +299,6 @@ bool box_close(struct box *box)
 	fdb_free(box->shared.fdb);
 	frames_free(box->frames);
 	close(box->shared.control_eventfd);
+	sem_destroy(&box->stopped);
 	return hold && home;
 }

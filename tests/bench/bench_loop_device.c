@@ -212,6 +212,7 @@ static void count_quiet(struct device *device)
 	if (++device->n_quiet == QUIET_TURNS &&
 	    atomic_fetch_sub_explicit(device->n_running, 1, memory_order_acq_rel) == 1) {
 		atomic_store_explicit(device->stop, true, memory_order_release);
+		sem_post(device->stopped);
 	}
 }
 

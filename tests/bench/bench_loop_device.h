@@ -14,6 +14,7 @@
  *          piece of arithmetic that fills the core, and slices in which it took longer do not
  *          count.
  */
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -65,7 +66,8 @@ struct device {
 	uint64_t n_slices;
 	struct device_slice *slice;             /* DEVICE_SLICES */
 	volatile uint64_t yard;                 /* the yardstick's result */
-	_Atomic bool *stop;                     /* set when the last frame has left */
+	_Atomic bool *stop;                     /* set when the last frame has left; */
+	sem_t *stopped;                         /* then this is posted */
 	_Atomic uint32_t *n_running;
 };
 
