@@ -50,6 +50,7 @@ struct box {
 	struct device device[BOX_WORKERS];
 	_Atomic uint32_t n_running;
 	sem_t stopped;
+	uint32_t n_censuses;
 };
 
 static inline bool box_port_is_tagged(const struct box_config *config, uint32_t port_idx)
@@ -61,8 +62,11 @@ static inline bool box_port_is_tagged(const struct box_config *config, uint32_t 
 /* Makes the box, every station known. Traffic is the caller's to describe in 'device'. */
 void box_open(struct box *box, const struct box_config *config) REQUIRES(role_control);
 
-/* Starts the workers; returns when the devices have stopped them. */
-void box_run(struct box *box) REQUIRES(role_control);
+/*
+ * Starts the workers; returns when the devices have stopped them. Takes a census every 'census_ms'
+ * (0: none); false: one did not find every frame.
+ */
+bool box_run(struct box *box, uint32_t census_ms) REQUIRES(role_control);
 
 /*
  * Whether received = sent + dropped holds, by the counters of manual 3 and by the devices' own, and
