@@ -27,7 +27,8 @@
  *   census=0        1: one is taken every 50 ms
  *   profile=0       1: "profile" says where the first worker was found how often
  *
- * Fails where received = sent + dropped does not hold, or a frame does not come home.
+ * Fails where received = sent + dropped does not hold, or a frame does not come home. Status 77:
+ * this CPU lacks the SIMD.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,7 @@
 
 #define UNKNOWN_ADDRESS 0x06aabbccddeeull
 #define CENSUS_MS       50u
+#define STATUS_UNSUPPORTED 77
 
 enum bench_case {
 	CASE_HIT,
@@ -250,6 +252,10 @@ int main(int argc, char **argv) NO_THREAD_SAFETY
 		.isolated = opt(OPT_ISOLATED) != 0,
 		.limited = opt(OPT_LIMIT) != 0,
 	};
+	if (config.simd != BOX_SIMD_BEST && !fdb_simd_supported((enum fdb_simd)config.simd)) {
+		fprintf(stderr, "bench_loop: this CPU has no %s\n", simd_name[config.simd]);
+		return STATUS_UNSUPPORTED;
+	}
 	device_clock_calibrate();
 	box_open(&box, &config);
 	plan(&box);

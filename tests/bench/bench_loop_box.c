@@ -72,8 +72,6 @@ static void make_table(struct box *box) REQUIRES(role_control)
 				   &box->tables.cur, &err) == 0,
 	     "no memory for a table");
 	if (box->config.simd != BOX_SIMD_BEST) {
-		need(fdb_simd_supported((enum fdb_simd)box->config.simd),
-		     "this CPU has no such SIMD");
 		fdb_simd_use(box->shared.fdb, (enum fdb_simd)box->config.simd);
 	}
 	if (box->config.limited) {

@@ -28,6 +28,7 @@ STAGES = (
     ("refill", r"xq_refill"),
     ("device", r"xq_poll_rx|__wrap_recvfrom|device_turn"),
 )
+STATUS_UNSUPPORTED = 77
 DEVICE = "device"           # the fake kernel; no stage of the loop
 OTHER = "other"             # the turn itself, counters, the clock, grace periods
 NAMES = tuple(name for name, _ in STAGES if name != DEVICE) + (OTHER,)
@@ -42,6 +43,10 @@ def stage_of(function):
         if re.fullmatch(pattern, plain):
             return name
     return None
+
+
+class Unsupported(measure.Broken):
+    """The program says that this CPU, or valgrind's idea of it, lacks what it was asked for."""
 
 
 class Profile:
@@ -134,10 +139,20 @@ def run(argv, toggles):
             ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out}",
              *(f"--toggle-collect={name}" for name in toggles), *argv],
             capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        if done.returncode == STATUS_UNSUPPORTED:
+            raise Unsupported(done.stderr.strip())
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise measure.Broken(f"callgrind ended with {done.returncode}: {last}")
         return Profile(out), done.stdout
+
+
+def table(program, simd):
+    """{step: instructions an address} of table_steps."""
+    with_steps = ("step_look_up", "step_learn", "step_insert")
+    profile, text = run([program, simd], with_steps)
+    taken = json.loads(text)
+    return {step: profile.inclusive(step) / taken[step] for step in with_steps}
 
 
 def loop(program, turns, *options):
