@@ -20,6 +20,12 @@ CASES = """The forwarding loop over rings in plain memory, beside nothing but it
 Addresses, cold headers, floods, workers, features that are off and on, stages, the census."""
 
 HITS, MANY = ("addresses=1000",), ("addresses=1000000",)
+PLAIN = "64B 1k macs"
+# What PLAIN goes without. Where it costs PLAIN nothing, a feature's own cost is the whole of it.
+FEATURES = {f"{PLAIN}, {name}": (*HITS, option) for name, option in (
+    ("filtering, untagged", "vlan=untagged"), ("filtering, tagged", "vlan=tagged"),
+    ("filtering, rewriting", "vlan=rewrite"), ("an isolated port", "isolated=1"),
+    ("limits", "limit=1"))}
 # case: options of bench_loop, aim
 FRAMES = {
     "64B 1k macs": (HITS, measure.Aim("<=", 25)),
@@ -28,11 +34,8 @@ FRAMES = {
     "64B 1M macs, cold headers": ((*MANY, "cold=1"), None),
     "64B 1k macs, AVX2": ((*HITS, "simd=avx2"), None),
     "64B 1k macs, scalar": ((*HITS, "simd=scalar"), None),
-    "64B 1k macs, filtering, untagged": ((*HITS, "vlan=untagged"), None),
-    "64B 1k macs, filtering, tagged": ((*HITS, "vlan=tagged"), None),
-    "64B 1k macs, filtering, rewriting": ((*HITS, "vlan=rewrite"), None),
-    "64B 1k macs, an isolated port": ((*HITS, "isolated=1"), None),
-    "64B 1k macs, limits": ((*HITS, "limit=1"), None),
+    "64B 1k macs, bursts of 8": ((*HITS, "burst=8"), None),
+    **{case: (options, None) for case, options in FEATURES.items()},
     "64B unknown to 3 ports": (("case=unknown", "ports=4"), None),
     "64B unknown to 31 ports": (("case=unknown", "ports=32"), None),
     "1514B unknown to 3 ports": (("case=unknown", "ports=4", "len=1514"), None),
@@ -50,6 +53,7 @@ WORKERS_AIM = measure.Aim(">=", 1.9)
 STAGES = {"64B 1k macs": HITS, "64B unknown to 3 ports": ("case=unknown", "ports=4"),
           "64B 1M macs": MANY}
 TURNS = 1000
+KINDS = ("avx2", "neon", "scalar")      # of SIMD, what valgrind may know
 # A thousand million, most of them the ordinary way.
 CENSUS = {"frame census, hits": (450_000_000, ("workers=2", "addresses=100000")),
           "frame census, floods": (25_000_000, ("workers=2", "case=broadcast", "ports=4")),
@@ -103,7 +107,7 @@ def plan(context):
 
 def measure_rounds(context, cases):
     """{case: [what bench_loop said, of each round]}."""
-    rounds, ms = (3, 150) if context.quick else (9, 400)
+    rounds, ms = (3, 100) if context.quick else (9, 400)
     runs = {case: [] for case in cases}
     for number in range(rounds):
         context.say(f"round {number + 1} of {rounds}, {len(cases)} cases")
@@ -180,10 +184,15 @@ def stage_samples(program, samples, shares):
     return {stage: n / whole for stage, n in total.items()} if whole else {}
 
 
-def instructions(program, options):
-    """({SIMD: {stage: instructions a frame}}, {function: its stages}) of one case."""
+def instructions(program, options, n_kinds=1):
+    """
+    ({SIMD: {stage: instructions a frame}}, {function: its stages}) of one case, with the best so
+    many SIMD.
+    """
     costs, shares = {}, {}
-    for kind in ("avx2", "scalar"):
+    for kind in KINDS:
+        if len(costs) == n_kinds:
+            break
         try:
             costs[kind], profile = callgrind.loop(program, TURNS, f"simd={kind}", *options)
         except callgrind.Unsupported:
@@ -192,16 +201,32 @@ def instructions(program, options):
     return costs, shares
 
 
+def feature_rows(context):
+    """Instructions with each feature on, and what they are more than without it."""
+    program = context.program("bench_loop")
+    cases = {case: options for case, options in FEATURES.items() if context.wants(case)}
+    plain = None
+    for case, options in {PLAIN: HITS, **cases}.items() if cases else ():
+        kind, cost = next(iter(instructions(program, options)[0].items()))
+        total = sum(cost.values())
+        if case == PLAIN:
+            plain = total
+        else:
+            yield row(case, total, "instr/frame", subject=f"{measure.OURS}, {kind}",
+                      note=f"{total - plain:+.1f} to {PLAIN}")
+
+
 def stage_rows(context, case, options, runs):
     """Nanoseconds and instructions of each stage of one case, in the order of the stages."""
     program = context.program("bench_loop")
     # Setting up a million addresses takes callgrind half a minute, and which function is of which
     # stage a thousand tell as well.
-    costs, shares = instructions(program, HITS if options == MANY else options) \
+    costs, shares = instructions(program, HITS if options == MANY else options,
+                                 1 if context.quick else len(KINDS)) \
         if shutil.which("valgrind") else ({}, {})
     if options == MANY:
         costs = {}
-    profiled = bench_loop(context, f"ms={1000 if context.quick else 3000}", "profile=1", *options)
+    profiled = bench_loop(context, f"ms={500 if context.quick else 3000}", "profile=1", *options)
     parts = stage_samples(program, profiled.get("profile", {}), shares)
     ns = statistics.median(run["ns"] for run in undisturbed(runs))
     for kind, cost in costs.items():
@@ -235,6 +260,8 @@ def run(context):
     yield from rows_of_rounds(context, runs)
     if not shutil.which("valgrind"):
         context.missing("instructions", "valgrind is not installed")
+    else:
+        yield from feature_rows(context)
     for case in STAGES:
         if case in runs and wants_stages(context, case):
             yield from (found for found in stage_rows(context, case, STAGES[case], runs[case])
