@@ -299,7 +299,7 @@ int frames_new(uint32_t n_frames, uint32_t frame_shift, struct frames **ret, str
 	struct frames_pool *pool;
 	int r;
 
-	if (frame_shift != 11 && frame_shift != 12) {
+	if (frame_shift != FRAME_SHIFT_MIN && frame_shift != FRAME_SHIFT_MAX) {
 		return err_set(
 			reterr, EINVAL,
 			"packet buffer: frames of 2^%u bytes: only 2048 and 4096 are supported",

@@ -37,6 +37,8 @@ struct err;
 
 #define FRAME_SLAB      64u  /* frames that change hands between a cache and the pool at once */
 #define FRAME_CACHE_MAX 512u
+#define FRAME_SHIFT_MIN 11u  /* frames of 2048 or, */
+#define FRAME_SHIFT_MAX 12u  /* of 4096 octets */
 #define FRAME_HEADROOM  256u /* XDP_PACKET_HEADROOM: where in its frame received data begins */
 
 /*
@@ -76,7 +78,7 @@ struct frames {
 	uint8_t *area;                  /* [const] some octets behind its end can be read, too */
 	uint64_t area_bytes;            /* [const] */
 	uint32_t n_frames;              /* [const] a multiple of FRAME_SLAB */
-	uint32_t frame_shift;           /* [const] 11 or 12 */
+	uint32_t frame_shift;           /* [const] FRAME_SHIFT_MIN or FRAME_SHIFT_MAX */
 	struct frame_info *info;        /* [const] n_frames of them */
 	struct frame_slab *slabs;       /* [const] */
 	_Alignas(64) _Atomic uint64_t full;   /* stack of full slabs: index + 1, ABA tag */
