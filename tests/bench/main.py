@@ -207,15 +207,17 @@ def _aim(row, rows):
 
 
 def table(rows):
-    """The rows as aligned text; what repeats the line above is left out."""
-    lines, above = [], (None, None)
+    """The rows as aligned text, without what the line above or an earlier note said already."""
+    lines, above, noted = [], (None, None), set()
     for row in rows:
         bench, case = (row.bench, row.case)
         lines.append((bench if bench != above[0] else "",
                       case if (bench, case) != above else "",
                       row.subject, _number(row.value), row.unit, _ratio(row, rows),
-                      *_aim(row, rows), row.note))
+                      *_aim(row, rows),
+                      row.note if (bench, row.subject, row.note) not in noted else ""))
         above = (bench, case)
+        noted.add((bench, row.subject, row.note))
     widths = [max(len(line[i]) for line in [HEADINGS, *lines]) for i in range(len(HEADINGS))]
     return "\n".join("  ".join(text.rjust(width) if heading in RIGHT else text.ljust(width)
                                for text, width, heading in zip(line, widths, HEADINGS)).rstrip()
