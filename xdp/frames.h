@@ -73,7 +73,7 @@ struct frame_info {
 struct frame_slab;                      /* frames.c */
 
 struct frames {
-	uint8_t *area;                  /* [const] */
+	uint8_t *area;                  /* [const] some octets behind its end can be read, too */
 	uint64_t area_bytes;            /* [const] */
 	uint32_t n_frames;              /* [const] a multiple of FRAME_SLAB */
 	uint32_t frame_shift;           /* [const] 11 or 12 */

@@ -72,6 +72,7 @@ static void table_lay_out(struct fdb_table *table, uint32_t lines_log2, void *me
 	table->lines_log2 = lines_log2;
 	table->tag_bits = FDB_MIX_BITS - lines_log2;
 	table->tag_mask = (UINT64_C(1) << table->tag_bits) - 1;
+	table->tag_shift = 64 - table->tag_bits;
 }
 
 int fdb_table_new_at(uint32_t lines_log2, void *mem, struct fdb_table **ret, struct err *reterr)
@@ -254,7 +255,7 @@ static bool line_displace(struct fdb_table *table, uint32_t line_idx, uint32_t s
 	struct line *line = &table->lines[line_idx];
 	uint64_t word = line_load(line, slot);
 	uint64_t mixed = table_mixed(table, line_idx, word);
-	uint32_t other = table_other(table, line_idx, word >> WORD_TAG_SHIFT);
+	uint32_t other = table_other(table, line_idx, word >> table->tag_shift);
 	uint64_t copy = word | WORD_ALTERNATE;
 
 	if (!word || word & WORD_ALTERNATE) {

@@ -6,12 +6,12 @@
  *
  * All subjects of a case stand side by side and take turns, round by round; every second round
  * goes the other way round. A turn is some 10 to 300 ms of one or two pinned threads; their own CPU
- * time counts, so that whoever else wants the machine does not. Before its clock runs a thread
- * looks up some of its keys. Keys are permutations of the addresses, made in advance and read
- * in their order, a new permutation for each pass: nothing is repeated for branch predictors to
- * learn.
+ * time counts, so that whoever else wants the machine does not. Keys are permutations of the
+ * addresses, made in advance and read in their order, a new permutation for each pass: nothing is
+ * repeated for branch predictors to learn.
  *
- * Prints a JSON object a line: {"case", "subject", "unit", "rounds": [...]}, or {"missing", "why"}.
+ * Prints a JSON object a line: {"case", "subject", "unit", "rounds": [...]}, {"subject", "note"} or
+ * {"missing", "why"}.
  */
 #include "tests/bench/bench_table.h"
 
@@ -107,12 +107,13 @@ static const uint64_t *job_keys(const struct job *job, uint64_t burst)
  */
 static void job_lookup(struct job *job, uint64_t n_bursts) REQUIRES_SHARED(in_epoch)
 {
-	uint32_t port[BENCH_BURST], right = job->kind == KIND_MISSES ? 0 : BENCH_PORT;
+	uint32_t right = job->kind == KIND_MISSES ? 0 : BENCH_PORT;
+	uint16_t port[BENCH_BURST];
 
 	for (uint64_t i = job->thread_idx; i < n_bursts; i += job->n_threads) {
 		job->subject->lookup_burst(job->table, job_keys(job, job->first_burst + i),
 					   BENCH_BURST, port);
-		job->n_wrong += port[i % BENCH_BURST] != right;
+		job->n_wrong += bench_port(port[i % BENCH_BURST]) != right;
 	}
 }
 
@@ -130,13 +131,21 @@ static void job_learn(struct job *job) REQUIRES_SHARED(in_epoch)
 	}
 }
 
-/* Brings the first lines and pages of the table near; before they are learned none is known. */
+/*
+ * Brings the table to where it lies while nothing else is done, for the subject before this one
+ * had the caches to itself: as many look-ups as there are addresses, or as will be timed. They go
+ * on where the timed ones will end, so that none of those is prepared.
+ */
 static void warm_up(struct job *job) REQUIRES_SHARED(in_epoch)
 {
-	uint64_t n = options.n_looks / 8 / BENCH_BURST;
+	struct job before = *job;
+	uint64_t n_addresses = job->bursts_per_tick, n_least = job->n_bursts / 8;
 
-	job_lookup(job, n < job->n_bursts ? n : job->n_bursts);
-	job->n_wrong = 0;
+	before.first_burst += job->n_bursts;
+	if (n_addresses > job->n_bursts) {
+		n_addresses = job->n_bursts;
+	}
+	job_lookup(&before, n_addresses > n_least ? n_addresses : n_least);
 }
 
 static void thread_pin(uint32_t thread_idx)
@@ -273,6 +282,13 @@ static double turn_learning(struct stage *stage, uint32_t subject_idx, uint32_t 
 	return (double)cpu_ns / n_tables / n_addresses;
 }
 
+static double turn(struct stage *stage, uint32_t subject_idx, enum kind kind, uint32_t n_threads,
+		   uint32_t round)
+{
+	return kind == KIND_LEARN ? turn_learning(stage, subject_idx, n_threads) :
+				    turn_standing(stage, subject_idx, kind, n_threads, round);
+}
+
 static bool is_wanted(const char *name)
 {
 	for (uint32_t i = 0; i < options.n_words; i++) {
@@ -283,10 +299,19 @@ static bool is_wanted(const char *name)
 	return !options.n_words;
 }
 
-static void case_print(const struct stage *stage, const char *name,
-		       double ns[SUBJECTS_MAX][ROUNDS_MAX], uint32_t n_rounds)
+static bool takes_part(const struct subject *subject, enum kind kind, uint32_t n_threads)
+{
+	return !subject->variant || (kind != KIND_LEARN && n_threads == 1);
+}
+
+static void case_print(const struct stage *stage, enum kind kind, uint32_t n_threads,
+		       const char *name, double ns[SUBJECTS_MAX][ROUNDS_MAX],
+		       uint32_t n_rounds)
 {
 	for (uint32_t i = 0; i < stage->n_subjects; i++) {
+		if (!takes_part(stage->subject[i], kind, n_threads)) {
+			continue;
+		}
 		printf("{\"case\": \"%s\", \"subject\": \"%s\", \"unit\": \"ns\", \"rounds\": [",
 		       name, stage->subject[i]->name);
 		for (uint32_t round = 0; round < n_rounds; round++) {
@@ -315,32 +340,33 @@ static void case_run(struct stage *stage, enum kind kind, uint32_t n_threads)
 		return;
 	}
 	for (uint32_t round = 0; round < n_rounds; round++) {
-		for (uint32_t turn = 0; turn < stage->n_subjects; turn++) {
-			uint32_t i = round % 2 ? stage->n_subjects - 1 - turn : turn;
+		for (uint32_t nth = 0; nth < stage->n_subjects; nth++) {
+			uint32_t i = round % 2 ? stage->n_subjects - 1 - nth : nth;
 
-			ns[i][round] = kind == KIND_LEARN ?
-					       turn_learning(stage, i, n_threads) :
-					       turn_standing(stage, i, kind, n_threads, round);
+			if (takes_part(stage->subject[i], kind, n_threads)) {
+				ns[i][round] = turn(stage, i, kind, n_threads, round);
+			}
 		}
 	}
-	case_print(stage, name, ns, n_rounds);
+	case_print(stage, kind, n_threads, name, ns, n_rounds);
 }
 
 /* Every answer of every subject: none unknown of those that are there, none known of the others. */
 static void stage_verify(const struct stage *stage, uint32_t i) REQUIRES_SHARED(in_epoch)
 {
-	uint32_t port[BENCH_BURST], n_wrong = 0;
+	uint32_t n_wrong = 0;
+	uint16_t port[BENCH_BURST];
 
 	for (uint32_t first = 0; first < stage->size->n_addresses; first += BENCH_BURST) {
 		stage->subject[i]->lookup_burst(stage->table[i], stage->key + first, BENCH_BURST,
 						port);
 		for (uint32_t j = 0; j < BENCH_BURST; j++) {
-			n_wrong += port[j] != BENCH_PORT;
+			n_wrong += bench_port(port[j]) != BENCH_PORT;
 		}
 		stage->subject[i]->lookup_burst(stage->table[i], stage->absent + first,
 						BENCH_BURST, port);
 		for (uint32_t j = 0; j < BENCH_BURST; j++) {
-			n_wrong += port[j] != 0;
+			n_wrong += bench_port(port[j]) != 0;
 		}
 	}
 	if (n_wrong) {
@@ -438,7 +464,7 @@ static void options_read(int argc, char **argv)
 	}
 	options.n_rounds = options.quick ? 3 : 7;
 	options.n_learn_rounds = options.quick ? 1 : 3;
-	options.n_looks = options.quick ? 1 << 18 : 1 << 20;
+	options.n_looks = options.quick ? 1 << 19 : 1 << 20;
 	options.n_learns = options.quick ? 1 << 15 : 1 << 17;
 	if (sched_getaffinity(0, sizeof(set), &set)) {
 		perror("bench_table: sched_getaffinity");
@@ -460,8 +486,14 @@ static void stage_add(struct stage *stage, const struct subject *subject)
 		printf("{\"missing\": \"%s\", \"why\": \"%s\"}\n", subject->name, why);
 		return;
 	}
+	if (subject->note) {
+		printf("{\"subject\": \"%s\", \"note\": \"%s\"}\n", subject->name,
+		       subject->note());
+	}
 	for (; subject->name; subject++) {
-		stage->subject[stage->n_subjects++] = subject;
+		if (!subject->variant || subject->has_variant(subject->variant)) {
+			stage->subject[stage->n_subjects++] = subject;
+		}
 	}
 }
 
@@ -489,7 +521,9 @@ int main(int argc, char **argv)
 	epoch_register();
 	stage_add_all(&stage);
 	for (uint32_t i = 0; is_wanted("capacity") && i < stage.n_subjects; i++) {
-		bench_facts(stage.subject[i], options.quick ? 2 : BENCH_FILLS_MAX);
+		if (!stage.subject[i]->variant) {
+			bench_facts(stage.subject[i], options.quick ? 2 : BENCH_FILLS_MAX);
+		}
 	}
 	for (uint32_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		stage.size = &sizes[i];

@@ -18,11 +18,12 @@
 
 #define BENCH_BURST     64u
 #define BENCH_PORT      7u      /* all addresses are learned on this one */
+#define BENCH_PORT_BITS 8u
 #define BENCH_FILLS_MAX 5u
 
 struct subject {
 	const char *name;
-	/* Once, from the main thread. NULL, or why this subject cannot run here. */
+	/* Once, from the main thread. NULL, or why neither it nor its variants can run here. */
 	const char *(*start)(void);
 	void (*stop)(void);
 	/* Each measuring thread, around its work. */
@@ -36,17 +37,32 @@ struct subject {
 	size_t (*bytes)(const void *table);
 	size_t (*slots)(const void *table);
 
-	/* The port of each key, 0 where unknown. This and the next inside an epoch section. */
-	void (*lookup_burst)(void *table, const uint64_t *key, uint32_t n, uint32_t *ret_port);
+	/*
+	 * The port of each key in the lower BENCH_PORT_BITS, 0 where unknown; what is above does
+	 * not matter. This and the next inside an epoch section.
+	 */
+	void (*lookup_burst)(void *table, const uint64_t *key, uint32_t n, uint16_t *ret_port);
 	/*
 	 * What a switch does with the source addresses of a burst: looks them up, adds what is new,
 	 * writes the age of what was last seen in another tick. Returns how many it refused.
 	 */
 	uint32_t (*learn_burst)(void *table, const uint64_t *key, uint32_t n, uint32_t tick);
+	/*
+	 * Not 0: a further form of the first of its list, beside it where one meets known keys
+	 * (nothing else depends on it), if 'has_variant' says so.
+	 */
 	int variant;
+	bool (*has_variant)(int variant);
+	/* A few words about it, or NULL. */
+	const char *(*note)(void);
 };
 
-/* NULL-terminated lists, for bench_table.c: a subject may come in several variants. */
+static inline uint32_t bench_port(uint16_t answer)
+{
+	return answer & ((1u << BENCH_PORT_BITS) - 1);
+}
+
+/* Lists that end with a NULL name; the first of each is the subject proper. */
 extern const struct subject subject_viaduct[], subject_plain[], subject_rte_hash[],
 	subject_rculfhash[];
 

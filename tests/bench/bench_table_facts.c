@@ -90,7 +90,7 @@ static void caching_capacity(const struct subject *subject) REQUIRES_SHARED(in_e
 	void *table = table_make(subject, CACHED_ADDRESSES);
 	uint64_t *key = keys_make(0, CACHED_ADDRESSES);
 	double n_refused = 0, n_unknown = 0;
-	uint32_t port[BENCH_BURST];
+	uint16_t port[BENCH_BURST];
 
 	for (uint32_t i = 0; i < CACHED_ADDRESSES; i += BENCH_BURST) {
 		n_refused += subject->learn_burst(table, key + i, BENCH_BURST, 0);
@@ -98,7 +98,7 @@ static void caching_capacity(const struct subject *subject) REQUIRES_SHARED(in_e
 	for (uint32_t i = 0; i < CACHED_ADDRESSES; i += BENCH_BURST) {
 		subject->lookup_burst(table, key + i, BENCH_BURST, port);
 		for (uint32_t j = 0; j < BENCH_BURST; j++) {
-			n_unknown += port[j] != BENCH_PORT;
+			n_unknown += bench_port(port[j]) != BENCH_PORT;
 		}
 	}
 	print_rounds("RFC 2889 5.8, 1048576 addresses: refused", subject, "refused", &n_refused, 1);

@@ -15,7 +15,6 @@
 enum {
 	PAIRS_PER_LINE = 4,
 	LINES_MAX = 256,                /* looked at before an address is refused */
-	VALUE_TICK_SHIFT = 8,
 };
 
 struct pair {
@@ -110,7 +109,7 @@ static void plain_hash(const struct plain *plain, const uint64_t *key, uint32_t 
 	}
 }
 
-static void plain_lookup_burst(void *table, const uint64_t *key, uint32_t n, uint32_t *ret_port)
+static void plain_lookup_burst(void *table, const uint64_t *key, uint32_t n, uint16_t *ret_port)
 	REQUIRES_SHARED(in_epoch)
 {
 	const struct plain *plain = table;
@@ -121,9 +120,11 @@ static void plain_lookup_burst(void *table, const uint64_t *key, uint32_t n, uin
 		bool found;
 		struct pair *pair = plain_find(plain, key[i], hash[i], &found);
 
-		ret_port[i] = found ? atomic_load_explicit(&pair->value, memory_order_relaxed) &
-					      ((1u << VALUE_TICK_SHIFT) - 1) :
-				      0;
+		ret_port[i] = 0;
+		if (found) {
+			ret_port[i] = (uint16_t)atomic_load_explicit(&pair->value,
+								     memory_order_relaxed);
+		}
 	}
 }
 
@@ -151,7 +152,7 @@ static uint32_t plain_learn_burst(void *table, const uint64_t *key, uint32_t n, 
 	REQUIRES_SHARED(in_epoch)
 {
 	const struct plain *plain = table;
-	uint64_t value = BENCH_PORT | (uint64_t)tick << VALUE_TICK_SHIFT;
+	uint64_t value = BENCH_PORT | (uint64_t)tick << BENCH_PORT_BITS;
 	uint64_t hash[BENCH_BURST];
 	uint32_t n_refused = 0;
 

@@ -13,10 +13,6 @@
 #include <urcu-qsbr.h>
 #include <urcu/rculfhash.h>
 
-enum {
-	VALUE_TICK_SHIFT = 8,
-};
-
 struct node {
 	struct cds_lfht_node link;
 	uint64_t key;
@@ -107,7 +103,7 @@ static struct node *lfht_find(const struct lfht *lfht, const uint64_t *key)
 	return link ? caa_container_of(link, struct node, link) : NULL;
 }
 
-static void lfht_lookup_burst(void *table, const uint64_t *key, uint32_t n, uint32_t *ret_port)
+static void lfht_lookup_burst(void *table, const uint64_t *key, uint32_t n, uint16_t *ret_port)
 	REQUIRES_SHARED(in_epoch)
 {
 	const struct lfht *lfht = table;
@@ -115,9 +111,11 @@ static void lfht_lookup_burst(void *table, const uint64_t *key, uint32_t n, uint
 	for (uint32_t i = 0; i < n; i++) {
 		struct node *node = lfht_find(lfht, &key[i]);
 
-		ret_port[i] = node ? atomic_load_explicit(&node->value, memory_order_relaxed) &
-					     ((1u << VALUE_TICK_SHIFT) - 1) :
-				     0;
+		ret_port[i] = 0;
+		if (node) {
+			ret_port[i] = (uint16_t)atomic_load_explicit(&node->value,
+								     memory_order_relaxed);
+		}
 	}
 }
 
@@ -143,7 +141,7 @@ static uint32_t lfht_learn_burst(void *table, const uint64_t *key, uint32_t n, u
 	REQUIRES_SHARED(in_epoch)
 {
 	struct lfht *lfht = table;
-	uint64_t value = BENCH_PORT | (uint64_t)tick << VALUE_TICK_SHIFT;
+	uint64_t value = BENCH_PORT | (uint64_t)tick << BENCH_PORT_BITS;
 	uint32_t n_refused = 0;
 
 	for (uint32_t i = 0; i < n; i++) {

@@ -51,26 +51,29 @@ def as_rate(case, values):
     return [n_threads * NS_PER_US / value for value in values]
 
 
-def rows(case, unit, series):
+def rows(case, unit, series, notes):
     if case.startswith("learn, new"):
         unit = "M/s"
         series = {subject: as_rate(case, values) for subject, values in series.items()}
     return measure.rows_of(NAME, case, unit, series, aims={measure.OURS: aim_of(case)},
-                           notes=NOTES)
+                           notes=notes)
 
 
 def run(context):
     """Rows of every case that is wanted, case by case as they are done."""
     argv = [context.program("bench_table"), *(["--quick"] if context.quick else []),
             *context.words]
-    series = {}
+    series, notes = {}, dict(NOTES)
     for line in measure.json_lines(argv, env=ENVIRONMENT):
         if "missing" in line:
             context.missing(line["missing"], line["why"])
+            continue
+        if "note" in line:
+            notes[line["subject"]] = line["note"]
             continue
         if line["case"] not in series:
             context.say(line["case"])
         unit, values = series.setdefault(line["case"], (line["unit"], {}))
         values[line["subject"]] = line["rounds"]
     for case, (unit, values) in series.items():
-        yield from rows(case, unit, values)
+        yield from rows(case, unit, values, notes)
