@@ -85,6 +85,14 @@ static const struct line *alternate_of(const struct fdb_table *table, uint64_t m
 	return &table->lines[table_other(table, primary, mixed & table->tag_mask)];
 }
 
+static void prefetch_alternates(const struct fdb_table *table, const uint64_t *mixed,
+				const uint8_t *which, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		line_prefetch(alternate_of(table, mixed[which[i]]));
+	}
+}
+
 /* Keeps those of the list whose primary lines say that some keys live elsewhere. */
 static uint32_t keep_overflowing(const struct fdb_table *table, const uint64_t *mixed,
 				 uint8_t *which, uint32_t n)
@@ -95,11 +103,9 @@ static uint32_t keep_overflowing(const struct fdb_table *table, const uint64_t *
 		uint64_t m = mixed[which[i]];
 
 		which[n_kept] = which[i];
-		if (line_overflows(&table->lines[table_primary(table, m)])) {
-			line_prefetch(alternate_of(table, m));
-			n_kept++;
-		}
+		n_kept += line_overflows(&table->lines[table_primary(table, m)]);
 	}
+	prefetch_alternates(table, mixed, which, n_kept);
 	return n_kept;
 }
 
@@ -203,6 +209,7 @@ static uint32_t burst_learn(struct fdb *fdb, const struct fdb_tables *tables,
 	uint32_t n_odd = list_odd(tables->cur, learner, mixed, n, odd);
 
 	if (n_odd) {
+		prefetch_alternates(tables->cur, mixed, odd, n_odd);
 		n_odd = unlist_alternates(tables->cur, learner, mixed, odd, n_odd);
 	}
 	return n_odd ? fdb_learn_odd(fdb, tables, learner, mixed, odd, n_odd, ret_source) : 0;

@@ -71,8 +71,6 @@ struct line {
 
 static_assert(sizeof(struct line) == 64, "a bucket is one cache line");
 
-#define LINE_FILL_FIRST 5u      /* a primary takes this many before the alternate is considered */
-
 static inline uint32_t word_stamp(uint64_t word)
 {
 	return (word & WORD_STAMP_MASK) >> WORD_STAMP_SHIFT;

@@ -146,22 +146,12 @@ static struct portset reach_of(const struct view *view, const struct view_port *
 	return reach;
 }
 
-static uint64_t total_bytes(const struct frame_desc *desc, uint32_t n)
-{
-	uint64_t bytes = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		bytes += desc[i].len;
-	}
-	return bytes;
-}
-
-static void write_counters(const struct fwd_burst *b, uint32_t n, uint64_t bytes)
+static void write_counters(const struct fwd_burst *b, uint32_t n)
 {
 	struct port_counters *counters = &b->fwd->counters[b->port_idx];
 
 	counter_add(&counters->rx_packets, n);
-	counter_add(&counters->rx_bytes, bytes);
+	counter_add(&counters->rx_bytes, b->n_bytes);
 	if (b->n_forwarded > 0) {
 		counter_add(&counters->forwarded, b->n_forwarded);
 	}
@@ -180,7 +170,6 @@ void forward_burst(struct fwd *fwd, const struct view *view, uint32_t port_idx,
 		   struct frame_desc *desc, uint32_t n)
 {
 	const struct view_port *port = &view->port[port_idx];
-	uint64_t bytes = total_bytes(desc, n);
 	struct fwd_burst b = {
 		.fwd = fwd,
 		.scratch = fwd->scratch,
@@ -200,10 +189,11 @@ void forward_burst(struct fwd *fwd, const struct view *view, uint32_t port_idx,
 		run_stages(&b);
 	} else {
 		for (uint32_t i = 0; i < n; i++) {
+			b.n_bytes += desc[i].len;
 			burst_drop(&b, &desc[i], RX_DROP_PORT_STATE);
 		}
 	}
-	write_counters(&b, n, bytes);
+	write_counters(&b, n);
 }
 
 int forward_init(struct fwd *fwd, struct fdb *fdb, struct frame_cache *cache,

@@ -8,10 +8,10 @@
  * Threads: all of it belongs to the one worker inside the call.
  * Arrays:  slot i of desc[] and of the scratch's arrays is the i-th frame that is still under way,
  *          in order of arrival. A stage that drops frames closes the gaps.
- * Cost:    a stage is a loop over arrays, free of branches that depend on the frame; what is out of
- *          the ordinary is listed by number and looked at after the loop. Stages are functions that
- *          are never inlined, so that a profile shows each; the call is paid once a burst. What a
- *          stage needs only in a bridge that filters VLANs is a constant inside it ('vlan').
+ * Cost:    a stage is a loop over arrays, free of branches that depend on the frame; what is out
+ *          of the ordinary is looked at after the loop. Stages are functions that are never
+ *          inlined, so that a profile shows each; the call is paid once a burst. What a stage needs
+ *          only in a bridge that filters VLANs is a constant inside it ('vlan').
  */
 #include <assert.h>
 #include <stdbool.h>
@@ -46,7 +46,6 @@ struct fwd_scratch {
 	uint64_t dst_mixed[BATCH_MAX];
 	uint16_t hit[BATCH_MAX];        /* of dst_key */
 	struct fdb_source source[BATCH_MAX];
-	uint8_t odd[BATCH_MAX];         /* slots that classify must look at again */
 	/* set only in a bridge that filters */
 	uint8_t tag[BATCH_MAX];         /* enum fwd_tag */
 	uint16_t tci[BATCH_MAX];        /* 0 without a tag */
@@ -63,6 +62,7 @@ struct fwd_burst {
 	uint32_t n;                     /* slots in use */
 	bool vlan;                      /* VIEW_PORT_VLAN; a constant inside the stages */
 	struct portset reach;           /* may send, and may hear the port of entry */
+	uint64_t n_bytes;               /* of the whole burst, as received */
 	/* counted here, written to the counters once */
 	uint32_t n_dropped, n_forwarded, n_flooded, n_flood_copies;
 	uint16_t rx_drop[RX_DROP_N];

@@ -3,8 +3,9 @@
  * forward_classify - the first stage: what may come in, and under which keys. 802.1Q 8.6.1, 8.6.2,
  * 6.9.1.
  *
- * The loop asks every frame the questions that ordinary frames answer alike, all of them without a
- * branch, and lists whoever did not; the list says nothing about why. frame_refusal() does.
+ * The loop asks every frame the questions that ordinary frames answer alike and adds the answers
+ * up: one bit for the whole burst. Only where it is set does anybody ask which frame it was, and
+ * why: frame_refusal().
  */
 #include "daemon/bridge/forward_burst.h"
 
@@ -43,12 +44,12 @@ static inline bool is_link_local(uint64_t dst)
 
 static inline bool is_invalid_source(uint64_t src)
 {
-	return macaddr_is_group(src) | (src == 0);
+	return macaddr_is_group(src) || src == 0;
 }
 
 static inline bool has_tag(uint32_t type)
 {
-	return (type == ETH_TYPE_VLAN) | (type == ETH_TYPE_SVLAN);
+	return type == ETH_TYPE_VLAN || type == ETH_TYPE_SVLAN;
 }
 
 /* ---- one frame at leisure ---- */
@@ -105,21 +106,17 @@ static void slot_move(struct fwd_burst *b, uint32_t from, uint32_t to)
 	s->tci[to] = s->tci[from];
 }
 
-/* Drops what of the listed frames must not come in, and closes the gaps. */
-static void classify_odd(struct fwd_burst *b, uint32_t n_odd)
+/* Drops what must not come in and closes the gaps. */
+static void classify_again(struct fwd_burst *b)
 {
-	const uint8_t *odd = b->scratch->odd;
-	uint32_t slot = odd[0];
+	uint32_t slot = 0;
 
-	for (uint32_t i = slot, k = 0; i < b->n; i++) {
-		if (k < n_odd && odd[k] == i) {
-			enum rx_drop refusal = frame_refusal(b, i);
+	for (uint32_t i = 0; i < b->n; i++) {
+		enum rx_drop refusal = frame_refusal(b, i);
 
-			k++;
-			if (refusal != RX_DROP_N) {
-				burst_drop(b, &b->desc[i], refusal);
-				continue;
-			}
+		if (refusal != RX_DROP_N) {
+			burst_drop(b, &b->desc[i], refusal);
+			continue;
 		}
 		slot_move(b, i, slot++);
 	}
@@ -144,63 +141,67 @@ static inline uint32_t vlan_classify(struct fwd_burst *b, uint32_t slot, uint32_
 }
 
 /* Kinds of frames that a port takes none of, as bits 0 (untagged) and 1 (with a VID). */
-static uint32_t port_refuses(const struct view_port *port)
+static uint64_t port_refuses(const struct view_port *port)
 {
 	bool tagged = (port->flags & VIEW_PORT_TRUNK) == 0 || (port->flags & VIEW_PORT_NO_TAGGED);
 
-	return (uint32_t)((port->flags & VIEW_PORT_NO_UNTAGGED) != 0) | (uint32_t)tagged << 1;
+	return (uint64_t)((port->flags & VIEW_PORT_NO_UNTAGGED) != 0) | (uint64_t)tagged << 1;
 }
 
-/* Returns the number of frames that it listed. */
-FWD_BODY uint32_t classify_all(struct fwd_burst *b, const bool vlan)
+#define NEGATIVE (UINT64_C(1) << 63)
+
+/* The top bit: set where a < b. Both are far below 2^63. */
+static inline uint64_t less(uint64_t a, uint64_t b)
+{
+	return a - b;
+}
+
+/* Whether anything in the burst is out of the ordinary; what is not may be, too: long frames. */
+FWD_BODY bool classify_all(struct fwd_burst *b, const bool vlan)
 {
 	struct fwd_scratch *s = b->scratch;
 	const struct frame_desc *desc = b->desc;
 	const uint8_t *area = b->frames->area;
-	const uint32_t n = b->n, max_len = b->port->max_len, refuses = port_refuses(b->port);
+	const uint64_t max_len = b->port->max_len, refuses = port_refuses(b->port);
 	const uint64_t port_key = fdb_key(b->port->fid, 0);
-	uint32_t n_odd = 0;
+	uint64_t odd = 0, src_bits = 0, bytes = 0;
 
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0, n = b->n; i < n; i++) {
 		struct header header = header_load(area + desc[i].addr);
-		uint32_t tag_bytes = has_tag(header.type) ? ETH_TAG_BYTES : 0, len = desc[i].len;
-		uint32_t min_len = ETH_HEADER_BYTES;
-		uint64_t fid_key = port_key;
-		uint32_t is_odd = 0;
+		uint64_t len = desc[i].len, tag_bytes = 0, key = port_key;
 
 		if (vlan) {
-			uint32_t fid = vlan_classify(b, i, header.type);
+			uint64_t fid = vlan_classify(b, i, header.type);
 
-			min_len += header.type == ETH_TYPE_VLAN ? ETH_TAG_BYTES : 0;
-			is_odd = (fid == 0) | (refuses >> (s->tag[i] == FWD_TAG_VID) & 1);
-			fid_key = fdb_key(fid, 0);
+			tag_bytes = header.type == ETH_TYPE_VLAN ? ETH_TAG_BYTES : 0;
+			key = fdb_key((uint32_t)fid, 0);
+			odd |= less(fid, 1) | refuses << (63 - (s->tag[i] == FWD_TAG_VID));
 		}
-		is_odd |= (uint32_t)(len < min_len) | (uint32_t)(len > max_len + tag_bytes) |
-			  (uint32_t)is_invalid_source(header.src) |
-			  (uint32_t)is_link_local(header.dst);
-		s->src_key[i] = fid_key | header.src;
-		s->dst_key[i] = fid_key | header.dst;
-		s->odd[n_odd] = (uint8_t)i;
-		n_odd += is_odd;
+		odd |= less(len, ETH_HEADER_BYTES + tag_bytes) | less(max_len + tag_bytes, len) |
+		       less(header.src, 1) |
+		       less(header.dst ^ LINK_LOCAL_BASE, LINK_LOCAL_MASK + 1);
+		src_bits |= header.src;
+		bytes += len;
+		s->src_key[i] = key | header.src;
+		s->dst_key[i] = key | header.dst;
 	}
-	return n_odd;
+	b->n_bytes = bytes;
+	return (odd & NEGATIVE) || macaddr_is_group(src_bits);
 }
 
-static FWD_STAGE uint32_t classify_plain(struct fwd_burst *b)
+static FWD_STAGE bool classify_plain(struct fwd_burst *b)
 {
 	return classify_all(b, false);
 }
 
-static FWD_STAGE uint32_t classify_filtering(struct fwd_burst *b)
+static FWD_STAGE bool classify_filtering(struct fwd_burst *b)
 {
 	return classify_all(b, true);
 }
 
 void forward_classify(struct fwd_burst *b)
 {
-	uint32_t n_odd = b->vlan ? classify_filtering(b) : classify_plain(b);
-
-	if (n_odd) {
-		classify_odd(b, n_odd);
+	if (b->vlan ? classify_filtering(b) : classify_plain(b)) {
+		classify_again(b);
 	}
 }

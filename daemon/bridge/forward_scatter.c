@@ -34,7 +34,7 @@ static inline void emit(struct fwd *fwd, uint32_t port_idx, const struct frame_d
 	if (list->n == 0) {
 		fwd->touched[fwd->n_touched++] = (uint8_t)port_idx;
 	}
-	list->desc[list->n++] = (struct frame_desc){.addr = desc->addr, .len = desc->len};
+	list->desc[list->n++] = *desc;
 }
 
 /* The form in which the frame of a slot leaves untagged or tagged members of its VLAN. */
