@@ -44,7 +44,7 @@ enum {
 	SUBJECTS_MAX = 16,
 	ROUNDS_MAX = 9,
 	THREADS_MAX = 2,
-	N_KEYS_MIN = 1 << 21,           /* a turn of two threads reads no key twice */
+	N_KEYS_MIN = 1 << 21,           /* a turn of two threads warms up and reads no key twice */
 };
 
 struct size {
@@ -464,7 +464,7 @@ static void options_read(int argc, char **argv)
 	}
 	options.n_rounds = options.quick ? 3 : 7;
 	options.n_learn_rounds = options.quick ? 1 : 3;
-	options.n_looks = options.quick ? 1 << 19 : 1 << 20;
+	options.n_looks = options.quick ? 1 << 18 : 1 << 19;
 	options.n_learns = options.quick ? 1 << 15 : 1 << 17;
 	if (sched_getaffinity(0, sizeof(set), &set)) {
 		perror("bench_table: sched_getaffinity");
@@ -522,7 +522,7 @@ int main(int argc, char **argv)
 	stage_add_all(&stage);
 	for (uint32_t i = 0; is_wanted("capacity") && i < stage.n_subjects; i++) {
 		if (!stage.subject[i]->variant) {
-			bench_facts(stage.subject[i], options.quick ? 2 : BENCH_FILLS_MAX);
+			bench_facts(stage.subject[i], options.quick ? 1 : BENCH_FILLS_MAX);
 		}
 	}
 	for (uint32_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {

@@ -362,6 +362,8 @@ def main():
             print(f"{name:8} {module.CASES.strip().splitlines()[0]}")
         return 0
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
+    # A shell's background jobs begin with this one ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.makedirs(BUILD, exist_ok=True)
     guard = box.lock(os.path.join(BUILD, "lock"))
     if guard is None:
