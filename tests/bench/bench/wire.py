@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Whole switches between veth pairs: frames a second of one core.
+"""
+import contextlib
+import os
+import statistics
+
+from bench import measure, wire_place, wire_subjects
+
+NAME = "wire"
+CASES = """Frames between two veth pairs, all switches beside one another.
+
+One core switches, the other sends and is the sink. The sender is BPF_PROG_RUN with live frames, the
+sink a counting XDP program, so that neither costs more than the switch. Every station has been heard
+before the clock starts. 'N addresses' are N / 2 stations on either side, in fixed pairs, chosen at
+random frame by frame. Frames carry an Ethernet type for experiments, which no switch parses
+further. Sizes count the frame check sequence.
+
+    Mpps       frames that came out at the far end, a second
+    ns CPU     CPU time of the switching threads for each of them; the kernel's share of moving the
+               frame out, the sink's program included, is in it for all subjects alike
+"""
+PEERS = (wire_subjects.Viaduct, wire_subjects.Bare, wire_subjects.Bridge)
+SIZES, ADDRESSES, ROUNDS, WINDOW_MS = (64, 512, 1518), (2, 1000, 100_000), 7, 700
+QUICK_SIZES, QUICK_ADDRESSES, QUICK_ROUNDS, QUICK_WINDOW_MS = (64,), (2, 100_000), 3, 300
+# What viaduct is to reach, in multiples of a peer, by the number of addresses.
+AIMS = {"bare forwarder": {2: 0.97, 100_000: 0.94}, "kernel bridge": {2: 1.25, 100_000: 2.0},
+        "Open vSwitch": {2: 1.1, 100_000: 1.1}, "testpmd": {2: 1.1, 100_000: 1.1}}
+
+
+def _title(size, addresses):
+    return f"{size} bytes, {addresses} addresses"
+
+
+def _cases(context):
+    """(addresses, size), few addresses first: a table that has grown stays large."""
+    for addresses in QUICK_ADDRESSES if context.quick else ADDRESSES:
+        for size in QUICK_SIZES if context.quick else SIZES:
+            if context.wants(_title(size, addresses)):
+                yield size, addresses
+
+
+def _start(context, kinds, stack):
+    """The subjects that can run here, paused."""
+    subjects = []
+    for number, kind in enumerate(kinds):
+        try:
+            subject = kind(context, f"s{number}")
+        except measure.Broken as why:
+            if kind.name == measure.OURS:
+                raise
+            context.missing(kind.name, str(why))
+            continue
+        stack.callback(subject.close)
+        subject.place.pause()
+        subjects.append(subject)
+    return subjects
+
+
+def _flood(context, subject, size, addresses):
+    """One window: the object that wire_flood prints."""
+    sender_cpu, switch_cpu = wire_place.cores()
+    argv = subject.place.wire.argv(
+        "nice", "-n", wire_place.NICE, context.program("wire_flood"), "--side0", "s1",
+        "--side1", "s2", "--pairs", max(1, addresses // 2), "--size", size,
+        "--window-ms", QUICK_WINDOW_MS if context.quick else WINDOW_MS,
+        "--sender-cpu", sender_cpu, "--switch-cpu", switch_cpu)
+    for task in subject.tasks():
+        argv += ["--task", str(task)]
+    subject.place.resume()
+    try:
+        return list(measure.json_lines(argv))[-1]
+    finally:
+        subject.place.pause()
+
+
+def _mpps(run):
+    return 1e3 * run["crossed"] / run["window_ns"]
+
+
+def _cpu_ns(run):
+    return run["switch_ns"] / max(1, run["crossed"])
+
+
+def _note(subject, runs):
+    """What is lost, and how busy the cores were; then where the switch does its work."""
+    lost = statistics.median(1 - min(1, r["crossed"] / max(1, r["sent"])) for r in runs)
+    busy = [statistics.median(1 - r[key] / r["window_ns"] for r in runs)
+            for key in ("sender_core_idle_ns", "switch_core_idle_ns")]
+    text = f"{lost:.0%} lost; cores {busy[0]:.0%} + {busy[1]:.0%}"
+    return f"{text}; {subject.note}" if subject.note else text
+
+
+def _rate_rows(context, subjects, size, addresses):
+    """Rows of one size and number of addresses."""
+    runs = {subject.name: [] for subject in subjects}
+
+    def measured(subject):
+        runs[subject.name].append(_flood(context, subject, size, addresses))
+        return _mpps(runs[subject.name][-1])
+    _, rates = measure.interleave({s.name: lambda s=s: measured(s) for s in subjects},
+                                  QUICK_ROUNDS if context.quick else ROUNDS)
+    case = _title(size, addresses)
+    yield from measure.rows_of(NAME, case, "Mpps", rates,
+                               notes={s.name: _note(s, runs[s.name]) for s in subjects})
+    costs = {name: [_cpu_ns(run) for run in found] for name, found in runs.items()}
+    yield from measure.rows_of(NAME, case, "ns CPU", costs)
+    for peer, numbers in AIMS.items():
+        if peer in rates and addresses in numbers:
+            times = [ours / other for ours, other in zip(rates[measure.OURS], rates[peer])]
+            yield measure.Row(NAME, case, measure.OURS, statistics.median(times), f"x {peer}",
+                              aim=measure.Aim(">=", numbers[addresses]), rounds=times)
+
+
+def run(context):
+    """Rows of every case that is wanted."""
+    if os.geteuid() != 0:
+        raise measure.Broken("network namespaces need root")
+    cases = list(_cases(context))
+    wire_place.remove_leftovers()
+    with contextlib.ExitStack() as stack:
+        subjects = _start(context, PEERS, stack) if cases else []
+        for size, addresses in cases:
+            context.say(_title(size, addresses))
+            yield from _rate_rows(context, subjects, size, addresses)
