@@ -4,11 +4,12 @@
  * JSON object on standard output.
  *
  *   wire_flood --side0 IF --side1 IF --pairs N --size BYTES --window-ms N
- *              --sender-cpu N --switch-cpu N [--task TID]...
+ *              --sender-cpu N --switch-cpu N [--task TID]... [--learn-s N]
  *
- * Runs in the namespace of the far ends. First every station of both sides says something, slower
- * and slower until a whole round crosses without loss: then the switch has seen them all. Then side
- * 0 sends to side 1 as fast as it can, and the sink's count over the window is the rate.
+ * Runs in the namespace of the far ends. First, where so many seconds are given for it, every
+ * station of both sides says something, slower and slower until a whole round crosses without loss:
+ * then the switch has seen them all. Then side 0 sends to side 1 as fast as it can, and the sink's
+ * count over the window is the rate.
  *
  * The sizes count the frame check sequence, as sizes of Ethernet frames do; a veth has none.
  */
@@ -25,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,16 +42,15 @@
 #define FRAME_MAX      2048u
 #define TASKS_MAX      16u
 #define BATCH	       64u
-#define FRAMES_A_CALL  (1u << 30)	  /* a call ends by a signal; a new one costs milliseconds */
+#define FRAMES_A_CALL  (1u << 30) /* a call ends by a signal; a new one costs milliseconds */
 #define WARM_NS	       (100 * NS_PER_MS)
 #define LEARN_GAP_NS   1000u /* the first round's pace; doubled after a loss */
 #define LEARN_GAP_MAX_NS 100000u
-#define LEARN_LIMIT_NS (30 * NS_PER_S)
 #define QUIET_NS       (50 * NS_PER_MS) /* nothing arrived for so long: nothing will */
 
 struct options {
 	const char *ifname[2];
-	uint32_t n_pairs, size, window_ms, sender_cpu, switch_cpu;
+	uint32_t n_pairs, size, window_ms, learn_s, sender_cpu, switch_cpu;
 	uint32_t task[TASKS_MAX], n_tasks;
 };
 
@@ -62,11 +63,10 @@ struct sender {
 	int error;
 };
 
-/* A thread of the lowest class: what it gets of a core is what nobody else wanted. */
+/* A process of the lowest class: keeps a core awake, and gets of it what nobody else wanted. */
 struct spinner {
-	pthread_t thread;
+	pid_t pid;
 	clockid_t clock;
-	uint32_t cpu;
 };
 
 /* An instant's readings. */
@@ -76,7 +76,6 @@ struct reading {
 
 static struct wire_traffic_bpf *bpf;
 static struct spinner spinner[2];
-static _Atomic bool spinners_stop;
 
 __attribute__((noreturn)) static void die(const char *what, int error)
 {
@@ -106,37 +105,47 @@ static void pin(pthread_t thread, uint32_t cpu)
 
 /* ---- spinners ---- */
 
-static void *spin(void *arg)
+/*
+ * Sessions share a core by their own weights before the classes of their threads count: a spinner
+ * has a session for itself, of the least weight.
+ */
+__attribute__((noreturn)) static void spin(void)
 {
 	struct sched_param none = {0};
+	FILE *file;
 
-	(void)arg;
-	pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
-	while (!atomic_load_explicit(&spinners_stop, memory_order_relaxed)) {
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(STDOUT_FILENO);   /* whoever reads it waits for the last writer */
+	setsid();
+	file = fopen("/proc/self/autogroup", "we");
+	if (file) {
+		fputs("19", file);
+		fclose(file);
 	}
-	return NULL;
+	sched_setscheduler(0, SCHED_IDLE, &none);
+	for (;;) {
+		__asm__ volatile("" ::: "memory");
+	}
 }
 
 static void spinner_start(struct spinner *one, uint32_t cpu)
 {
-	int r = pthread_create(&one->thread, NULL, spin, NULL);
-
-	if (r) {
-		die("a thread", r);
+	one->pid = fork();
+	if (one->pid < 0) {
+		die("a process", errno);
 	}
-	pin(one->thread, cpu);
-	pthread_getcpuclockid(one->thread, &one->clock);
+	if (one->pid == 0) {
+		pin(pthread_self(), cpu);
+		spin();
+	}
+	clock_getcpuclockid(one->pid, &one->clock);
 }
 
-/* They would end when the core has nothing better to do, and the process with them. */
 static void spinners_end(void)
 {
-	struct sched_param none = {0};
-
-	atomic_store(&spinners_stop, true);
 	for (uint32_t i = 0; i < 2; i++) {
-		if (spinner[i].thread) {
-			pthread_setschedparam(spinner[i].thread, SCHED_OTHER, &none);
+		if (spinner[i].pid > 0) {
+			kill(spinner[i].pid, SIGKILL);
 		}
 	}
 }
@@ -313,7 +322,7 @@ static uint64_t learn(const struct options *options)
 		uint32_t gap_ns = LEARN_GAP_NS;
 
 		while (!learn_round(options, !i, gap_ns)) {
-			if (clock_now_ns() - begin > LEARN_LIMIT_NS) {
+			if (clock_now_ns() - begin > options->learn_s * NS_PER_S) {
 				die("frames that teach the switch its stations get lost",
 				    ETIMEDOUT);
 			}
@@ -380,7 +389,8 @@ static void options_read(int argc, char **argv, struct options *options)
 	static const struct option names[] = {
 		{"side0", 1, NULL, '0'}, {"side1", 1, NULL, '1'},      {"pairs", 1, NULL, 'p'},
 		{"size", 1, NULL, 's'},	 {"window-ms", 1, NULL, 'w'},  {"sender-cpu", 1, NULL, 'f'},
-		{"task", 1, NULL, 't'},	 {"switch-cpu", 1, NULL, 'c'}, {0},
+		{"task", 1, NULL, 't'},	 {"switch-cpu", 1, NULL, 'c'}, {"learn-s", 1, NULL, 'l'},
+		{0},
 	};
 	int c;
 
@@ -393,6 +403,8 @@ static void options_read(int argc, char **argv, struct options *options)
 			options->size = number(optarg, 64, 1518);
 		} else if (c == 'w') {
 			options->window_ms = number(optarg, 1, 60000);
+		} else if (c == 'l') {
+			options->learn_s = number(optarg, 1, 3600);
 		} else if (c == 'f') {
 			options->sender_cpu = number(optarg, 0, WIRE_CPUS - 1);
 		} else if (c == 'c') {
@@ -418,10 +430,10 @@ int main(int argc, char **argv)
 	options_read(argc, argv, &options);
 	sigaction(SIGUSR1, &action, NULL);
 	pin(pthread_self(), options.sender_cpu);
-	open_traffic(&options);
 	atexit(spinners_end);
 	spinner_start(&spinner[0], options.sender_cpu);
 	spinner_start(&spinner[1], options.switch_cpu);
-	flood(&options, learn(&options));
+	open_traffic(&options);
+	flood(&options, options.learn_s ? learn(&options) : 0);
 	return 0;
 }

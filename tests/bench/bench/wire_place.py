@@ -7,6 +7,7 @@ the far ends of its two ports, and the processes that run there. All of it goes 
              p1 ------------------ veth ------------------ s1    sender
              p2 ------------------ veth ------------------ s2    sink
 """
+import contextlib
 import os
 import shutil
 import signal
@@ -56,14 +57,35 @@ def wait_for(condition, what, seconds=10.0):
         time.sleep(0.01)
 
 
-def threads(pid, wanted):
-    """Ids of the threads of a process whose name begins with `wanted`."""
-    found = []
-    for tid in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{tid}/comm", encoding="utf-8") as file:
-            if file.read().startswith(wanted):
-                found.append(int(tid))
-    return found
+def pinned_threads(pid, cpu):
+    """Ids of the threads of a process that may run on this core and no other."""
+    return [int(tid) for tid in os.listdir(f"/proc/{pid}/task")
+            if os.sched_getaffinity(int(tid)) == {cpu}]
+
+
+@contextlib.contextmanager
+def priority(path="/proc/self/autogroup"):
+    """
+    While the block runs, this session comes before others: with automatic groups the niceness of
+    its processes counts among themselves only, but kernel threads, which are in no session, have
+    theirs against all.
+    """
+    try:
+        with open(path, encoding="ascii") as file:
+            before = file.read().split()[-1]
+    except OSError:
+        yield
+        return
+    try:
+        _write(path, NICE)
+        yield
+    finally:
+        _write(path, before)
+
+
+def _write(path, value):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(str(value))
 
 
 class Place:

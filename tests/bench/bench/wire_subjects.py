@@ -38,7 +38,8 @@ class Viaduct(Subject):
 
     def start(self):
         config = {"version": 1,
-                  "bridges": {"lan": {"interfaces": ["p1", "p2"], "host-port": False}},
+                  "bridges": {"lan": {"interfaces": ["p1", "p2"], "host-port": False,
+                                      "ageing-time": "1h"}},
                   "workers": {"cpus": self.cpu, "polling": self.polling}}
         env = types.SimpleNamespace(viaductd=self.context.program("viaductd"),
                                     viaductctl=self.context.program("viaductctl"))
@@ -51,7 +52,7 @@ class Viaduct(Subject):
             raise measure.Broken(str(why)) from why
 
     def tasks(self):
-        return wire_place.threads(self.daemon.pid, "worker/")
+        return wire_place.pinned_threads(self.daemon.pid, self.cpu)
 
 
 class ViaductInterrupt(Viaduct):
@@ -99,7 +100,7 @@ class Bridge(Subject):
         sw = self.place.sw
         sw.exec("sh", "-c", "for f in /proc/sys/net/bridge/bridge-nf-call-*; do "
                             "[ ! -e $f ] || echo 0 >$f; done")
-        sw.ip("link", "add", "br0", "type", "bridge", "ageing_time", "30000")
+        sw.ip("link", "add", "br0", "type", "bridge", "ageing_time", "360000")
         sw.ip("link", "set", "br0", "up")
         before = _napi_threads()
         for port in ("p1", "p2"):
