@@ -354,6 +354,31 @@ static void flood(const struct options *options, uint64_t learn_ns)
 	       end.idle_ns[0] - begin.idle_ns[0], learn_ns);
 }
 
+/* It stays there until the next one replaces it, or the interface goes. */
+static void sink_attach(const char *ifname)
+{
+	struct bpf_tc_hook hook = {
+		.sz = sizeof(hook),
+		.ifindex = (int)if_nametoindex(ifname),
+		.attach_point = BPF_TC_INGRESS,
+	};
+	struct bpf_tc_opts opts = {
+		.sz = sizeof(opts),
+		.prog_fd = bpf_program__fd(bpf->progs.wire_sink),
+		.flags = BPF_TC_F_REPLACE,
+		.handle = 1,
+		.priority = 1,
+	};
+	int r = bpf_tc_hook_create(&hook);
+
+	if (r == 0 || r == -EEXIST) {
+		r = bpf_tc_attach(&hook, &opts);
+	}
+	if (r) {
+		die(ifname, -r);
+	}
+}
+
 static void open_traffic(const struct options *options)
 {
 	bpf = wire_traffic_bpf__open_and_load();
@@ -361,12 +386,9 @@ static void open_traffic(const struct options *options)
 		die("loading the BPF programs", errno);
 	}
 	bpf->bss->ifindex_of_side_1 = if_nametoindex(options->ifname[1]);
+	/* At both ends: at the one it counts, at the other it keeps floods out of the stack. */
 	for (uint32_t side = 0; side < 2; side++) {
-		/* Both ends: at the one it counts, at the other it keeps floods out of the stack. */
-		if (!bpf_program__attach_xdp(bpf->progs.wire_sink,
-					     (int)if_nametoindex(options->ifname[side]))) {
-			die(options->ifname[side], errno);
-		}
+		sink_attach(options->ifname[side]);
 	}
 }
 
