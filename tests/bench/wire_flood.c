@@ -26,7 +26,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,6 +34,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/clock.h"
+#include "wire_spinner.h"
 #include "wire_traffic.h"
 #include "wire_traffic.skel.h"
 
@@ -63,19 +63,14 @@ struct sender {
 	int error;
 };
 
-/* A process of the lowest class: keeps a core awake, and gets of it what nobody else wanted. */
-struct spinner {
-	pid_t pid;
-	clockid_t clock;
-};
-
 /* An instant's readings. */
 struct reading {
 	uint64_t now_ns, sent, crossed, task_ns, idle_ns[2]; /* idle: sender's core, switch's */
 };
 
 static struct wire_traffic_bpf *bpf;
-static struct spinner spinner[2];
+static struct wire_spinner spinner[2]; /* sender's core, switch's */
+static const char *sink_ifname[2];
 
 __attribute__((noreturn)) static void die(const char *what, int error)
 {
@@ -101,61 +96,6 @@ static void pin(pthread_t thread, uint32_t cpu)
 	if (r) {
 		die("pinning a thread", r);
 	}
-}
-
-/* ---- spinners ---- */
-
-/*
- * Sessions share a core by their own weights before the classes of their threads count: a spinner
- * has a session for itself, of the least weight.
- */
-__attribute__((noreturn)) static void spin(void)
-{
-	struct sched_param none = {0};
-	FILE *file;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	close(STDOUT_FILENO);   /* whoever reads it waits for the last writer */
-	setsid();
-	file = fopen("/proc/self/autogroup", "we");
-	if (file) {
-		fputs("19", file);
-		fclose(file);
-	}
-	sched_setscheduler(0, SCHED_IDLE, &none);
-	for (;;) {
-		__asm__ volatile("" ::: "memory");
-	}
-}
-
-static void spinner_start(struct spinner *one, uint32_t cpu)
-{
-	one->pid = fork();
-	if (one->pid < 0) {
-		die("a process", errno);
-	}
-	if (one->pid == 0) {
-		pin(pthread_self(), cpu);
-		spin();
-	}
-	clock_getcpuclockid(one->pid, &one->clock);
-}
-
-static void spinners_end(void)
-{
-	for (uint32_t i = 0; i < 2; i++) {
-		if (spinner[i].pid > 0) {
-			kill(spinner[i].pid, SIGKILL);
-		}
-	}
-}
-
-static uint64_t spinner_ns(const struct spinner *one)
-{
-	struct timespec ts;
-
-	clock_gettime(one->clock, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
 /* ---- counting ---- */
@@ -202,7 +142,7 @@ static struct reading reading_take(const struct options *options)
 {
 	return (struct reading){
 		.task_ns = tasks_ns(options),
-		.idle_ns = {spinner_ns(&spinner[0]), spinner_ns(&spinner[1])},
+		.idle_ns = {wire_spinner_ns(&spinner[0]), wire_spinner_ns(&spinner[1])},
 		.crossed = arrived(1),
 		.sent = n_sent(),
 		.now_ns = clock_now_ns(),
@@ -354,14 +294,18 @@ static void flood(const struct options *options, uint64_t learn_ns)
 	       end.idle_ns[0] - begin.idle_ns[0], learn_ns);
 }
 
-/* It stays there until the next one replaces it, or the interface goes. */
-static void sink_attach(const char *ifname)
+static void sink_hook(const char *ifname, struct bpf_tc_hook *ret)
 {
-	struct bpf_tc_hook hook = {
-		.sz = sizeof(hook),
+	*ret = (struct bpf_tc_hook){
+		.sz = sizeof(*ret),
 		.ifindex = (int)if_nametoindex(ifname),
 		.attach_point = BPF_TC_INGRESS,
 	};
+}
+
+static void sink_attach(const char *ifname)
+{
+	struct bpf_tc_hook hook;
 	struct bpf_tc_opts opts = {
 		.sz = sizeof(opts),
 		.prog_fd = bpf_program__fd(bpf->progs.wire_sink),
@@ -369,13 +313,28 @@ static void sink_attach(const char *ifname)
 		.handle = 1,
 		.priority = 1,
 	};
-	int r = bpf_tc_hook_create(&hook);
+	int r;
 
+	sink_hook(ifname, &hook);
+	r = bpf_tc_hook_create(&hook);
 	if (r == 0 || r == -EEXIST) {
 		r = bpf_tc_attach(&hook, &opts);
 	}
 	if (r) {
 		die(ifname, -r);
+	}
+}
+
+/* Unlike a link, a classifier stays when its process ends. */
+static void sinks_detach(void)
+{
+	for (uint32_t side = 0; side < 2; side++) {
+		struct bpf_tc_hook hook;
+
+		sink_hook(sink_ifname[side], &hook);
+		/* Both directions: then the queueing discipline goes too. */
+		hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
+		(void)bpf_tc_hook_destroy(&hook);
 	}
 }
 
@@ -387,6 +346,8 @@ static void open_traffic(const struct options *options)
 	}
 	bpf->bss->ifindex_of_side_1 = if_nametoindex(options->ifname[1]);
 	/* At both ends: at the one it counts, at the other it keeps floods out of the stack. */
+	memcpy(sink_ifname, options->ifname, sizeof(sink_ifname));
+	atexit(sinks_detach);
 	for (uint32_t side = 0; side < 2; side++) {
 		sink_attach(options->ifname[side]);
 	}
@@ -452,9 +413,10 @@ int main(int argc, char **argv)
 	options_read(argc, argv, &options);
 	sigaction(SIGUSR1, &action, NULL);
 	pin(pthread_self(), options.sender_cpu);
-	atexit(spinners_end);
-	spinner_start(&spinner[0], options.sender_cpu);
-	spinner_start(&spinner[1], options.switch_cpu);
+	if (wire_spinner_start(&spinner[0], options.sender_cpu) ||
+	    wire_spinner_start(&spinner[1], options.switch_cpu)) {
+		die("a spinner", errno);
+	}
 	open_traffic(&options);
 	flood(&options, options.learn_s ? learn(&options) : 0);
 	return 0;

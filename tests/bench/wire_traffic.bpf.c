@@ -99,6 +99,7 @@ int wire_sink(struct __sk_buff *skb)
 	return TC_ACT_SHOT;
 }
 
+/* Redirected to where it came from: XDP_TX on a veth does not wake a peer without a program. */
 SEC("xdp")
 int wire_reflect(struct xdp_md *ctx)
 {
@@ -111,7 +112,7 @@ int wire_reflect(struct xdp_md *ctx)
 	__builtin_memcpy(source, eth->h_source, ETH_ALEN);
 	__builtin_memcpy(eth->h_source, eth->h_dest, ETH_ALEN);
 	__builtin_memcpy(eth->h_dest, source, ETH_ALEN);
-	return XDP_TX;
+	return bpf_redirect(ctx->ingress_ifindex, 0);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-Whole switches between veth pairs: frames a second of one core.
+Whole switches between veth pairs: frames a second of one core, and round trips.
 """
 import contextlib
 import os
@@ -20,6 +20,9 @@ parses further. Sizes count the frame check sequence.
     Mpps       frames that came out at the far end, a second
     ns CPU     CPU time of the switching threads for each of them; the kernel's share of moving the
                frame out, the sink's program included, is in it for all subjects alike
+    us         from sending a frame to having it back, one in flight, an XDP program at the far end
+               turning it round: at once after the last, or after 200 us of rest, in which whatever
+               may sleep does
 """
 PEERS = (wire_subjects.Viaduct, wire_subjects.Bare, wire_peers.OpenVswitch, wire_peers.Testpmd,
          wire_subjects.Bridge)
@@ -27,6 +30,10 @@ SIZES, ADDRESSES, ROUNDS, WINDOW_MS, LEARN_S = (64, 512, 1518), (2, 1000, 100_00
 QUICK_SIZES, QUICK_ADDRESSES, QUICK_ROUNDS, QUICK_WINDOW_MS, QUICK_LEARN_S = \
     (64,), (2, 100_000), 3, 300, 10
 WARM_MS = 100
+ROUND_TRIP_PEERS = (*PEERS, wire_subjects.ViaductInterrupt, wire_subjects.ViaductBusy)
+GAPS_US = {"back to back": 0, "after 200 us": 200}
+TRIPS, QUICK_TRIPS, TRIP_ROUNDS, QUICK_TRIP_ROUNDS = 8000, 2000, 3, 1
+PERCENTILES = {"p50": "p50_ns", "p99": "p99_ns", "p99.9": "p999_ns"}
 # What viaduct is to reach, in multiples of a peer, by the number of addresses.
 AIMS = {"bare forwarder": {2: 0.97, 100_000: 0.94}, "kernel bridge": {2: 1.25, 100_000: 2.0},
         "Open vSwitch": {2: 1.1, 100_000: 1.1}, "testpmd": {2: 1.1, 100_000: 1.1}}
@@ -147,11 +154,46 @@ def _rates(context, stack):
             yield from _rate_rows(context, ready, size, addresses)
 
 
+def _ping(context, subject, gap_us):
+    """Round trips: the object that wire_ping prints."""
+    cpu, switch_cpu = wire_place.cores()
+    argv = subject.place.wire.argv(
+        "nice", "-n", wire_place.NICE, context.program("wire_ping"), "--side0", "s1", "--side1",
+        "s2", "--trips", QUICK_TRIPS if context.quick else TRIPS, "--gap-us", gap_us,
+        "--cpu", cpu, "--switch-cpu", switch_cpu)
+    subject.place.resume()
+    try:
+        return list(measure.json_lines(argv))[-1]
+    finally:
+        subject.place.pause()
+
+
+def _round_trip_rows(context, subjects, title, gap_us):
+    """Rows of one pace, a case for each percentile."""
+    runs = {subject.name: [] for subject in subjects}
+    measure.interleave(
+        {s.name: lambda s=s: runs[s.name].append(_ping(context, s, gap_us)) for s in subjects},
+        QUICK_TRIP_ROUNDS if context.quick else TRIP_ROUNDS)
+    for percentile, key in PERCENTILES.items():
+        times = {name: [run[key] / 1000 for run in found] for name, found in runs.items()}
+        yield from measure.rows_of(NAME, f"round trip {percentile}, {title}", "us", times)
+
+
+def _round_trips(context, stack):
+    gaps = {title: gap for title, gap in GAPS_US.items()
+            if any(context.wants(f"round trip {p}, {title}") for p in PERCENTILES)}
+    subjects = _start(context, ROUND_TRIP_PEERS, stack) if gaps else []
+    for title, gap_us in gaps.items():
+        context.say(f"round trips {title}")
+        yield from _round_trip_rows(context, subjects, title, gap_us)
+
+
 def run(context):
     """Rows of every case that is wanted."""
     if os.geteuid() != 0:
         raise measure.Broken("network namespaces need root")
     wire_place.remove_leftovers()
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(wire_place.priority())
-        yield from _rates(context, stack)
+    with wire_place.priority():
+        for part in (_rates, _round_trips):
+            with contextlib.ExitStack() as stack:
+                yield from part(context, stack)

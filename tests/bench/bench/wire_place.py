@@ -64,20 +64,21 @@ def pinned_threads(pid, cpu):
 
 
 @contextlib.contextmanager
-def priority(path="/proc/self/autogroup"):
+def priority(path="/proc/sys/kernel/sched_autogroup_enabled"):
     """
-    While the block runs, this session comes before others: with automatic groups the niceness of
-    its processes counts among themselves only, but kernel threads, which are in no session, have
-    theirs against all.
+    While the block runs, processes that are started count by their own niceness and class. With
+    automatic groups a session's processes would count so among themselves only: not against the
+    kernel's threads, which serve one of the subjects, and a spinner of the lowest class would keep
+    a thread that wakes up waiting for a tick.
     """
     try:
         with open(path, encoding="ascii") as file:
-            before = file.read().split()[-1]
+            before = file.read().strip()
     except OSError:
-        yield
+        yield       # this kernel has none
         return
     try:
-        _write(path, NICE)
+        _write(path, 0)
         yield
     finally:
         _write(path, before)
