@@ -40,6 +40,9 @@ struct frames_pool {
 
 #define HUGE_PAGE_BYTES (2ull << 20)
 
+/* Behind the last frame: whoever reads a whole header need not ask whether a runt ends earlier. */
+#define TAIL_BYTES 4096u
+
 static struct frames_pool *pool_of(struct frames *frames)
 {
 	return (struct frames_pool *)((char *)frames - offsetof(struct frames_pool, frames));
@@ -210,12 +213,12 @@ static void pool_fill(struct frames_pool *pool)
 }
 
 /*
- * Maps 'bytes' on a huge page's boundary, else the kernel would give its first and last pieces
- * small pages: maps one huge page more and cuts both ends.
+ * Maps 'bytes', and the tail, on a huge page's boundary, else the kernel would give its first and
+ * last pieces small pages: maps one huge page more and cuts both ends.
  */
 static void *area_map(uint64_t bytes)
 {
-	uint64_t mapped = bytes + HUGE_PAGE_BYTES;
+	uint64_t mapped = bytes + TAIL_BYTES + HUGE_PAGE_BYTES;
 	uint8_t *at =
 		mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	uint64_t head;
@@ -227,7 +230,7 @@ static void *area_map(uint64_t bytes)
 	if (head) {
 		munmap(at, head);
 	}
-	munmap(at + head + bytes, HUGE_PAGE_BYTES - head);
+	munmap(at + head + bytes + TAIL_BYTES, HUGE_PAGE_BYTES - head);
 	return at + head;
 }
 
@@ -336,7 +339,7 @@ void frames_free(struct frames *frames)
 	}
 	pool = pool_of(frames);
 	if (frames->area) {
-		munmap(frames->area, frames->area_bytes);
+		munmap(frames->area, frames->area_bytes + TAIL_BYTES);
 	}
 	pthread_mutex_destroy(&pool->rest_lock);
 	free(frames->slabs);

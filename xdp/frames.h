@@ -73,7 +73,7 @@ struct frame_info {
 struct frame_slab;                      /* frames.c */
 
 struct frames {
-	uint8_t *area;                  /* [const] */
+	uint8_t *area;                  /* [const] some octets behind its end can be read, too */
 	uint64_t area_bytes;            /* [const] */
 	uint32_t n_frames;              /* [const] a multiple of FRAME_SLAB */
 	uint32_t frame_shift;           /* [const] 11 or 12 */
@@ -157,18 +157,34 @@ static inline void frame_share(struct frames *frames, uint32_t frame_idx, uint32
 }
 
 /*
+ * Gives up one claim to a shared frame; true for the last one: the caller owns it then.
+ * Acquire/release, so that the last holder's reuse comes after every other holder's use.
+ */
+static inline bool frame_unshare(struct frame_info *info)
+{
+	return atomic_fetch_sub_explicit(&info->refs, 1, memory_order_acq_rel) == 1;
+}
+
+/* Frames that the cache has room for: one slab at the least, made if need be. */
+static inline uint32_t frame_cache_room(struct frame_cache *cache)
+{
+	if (cache->n > FRAME_CACHE_MAX - FRAME_SLAB) {
+		frame_cache_spill(cache);
+	}
+	return FRAME_CACHE_MAX - cache->n;
+}
+
+/*
  * Gives up one claim to a frame that came back (completion, drop): an exclusive one goes to the
  * cache at once, a shared one with its last claim. Returns true where the frame went to the cache.
- * Acquire/release on refs, so that the last holder's reuse comes after every other holder's use.
  */
 static inline bool frame_release(struct frame_cache *cache, uint32_t frame_idx)
 {
 	struct frame_info *info = &cache->frames->info[frame_idx];
 
-	if (atomic_load_explicit(&info->holder, memory_order_relaxed) == FRAME_SHARED) {
-		if (atomic_fetch_sub_explicit(&info->refs, 1, memory_order_acq_rel) != 1) {
-			return false;
-		}
+	if (atomic_load_explicit(&info->holder, memory_order_relaxed) == FRAME_SHARED &&
+	    !frame_unshare(info)) {
+		return false;
 	}
 	frame_put(cache, frame_idx);
 	return true;

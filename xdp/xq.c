@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/err.h"
@@ -37,15 +38,19 @@ static void count(_Atomic uint64_t *counter, uint32_t n)
 
 uint32_t xq_rx_burst(struct xq *xq, struct frame_desc *ret_desc, uint32_t n)
 {
-	uint32_t pos, got = xsk_ring_cons__peek(&xq->rx, n, &pos);
+	uint32_t pos, got = xsk_ring_cons__peek(&xq->rx, n, &pos), mask = xq->rx.mask;
+	const struct xdp_desc *ring = xq->rx.ring;
+	const uint8_t *area = xq->frames->area;
 
 	if (!got) {
 		return 0;
 	}
 	for (uint32_t i = 0; i < got; i++) {
-		const struct xdp_desc *desc = xsk_ring_cons__rx_desc(&xq->rx, pos + i);
+		const struct xdp_desc *desc = &ring[(pos + i) & mask];
 
-		ret_desc[i] = (struct frame_desc){.addr = desc->addr, .len = desc->len};
+		assert(desc->options == 0); /* the socket is not bound with XDP_USE_SG */
+		__builtin_prefetch(area + desc->addr);
+		memcpy(&ret_desc[i], desc, sizeof(*desc));
 	}
 	xsk_ring_cons__release(&xq->rx, got);
 	assert(got <= xq->fill_outstanding);
@@ -88,53 +93,53 @@ static void shared_remove(struct xq *xq, uint32_t frame_idx)
 	xq->tx_shared_outstanding--;
 }
 
-uint32_t xq_tx_burst(struct xq *xq, const struct frame_desc *desc, uint32_t n)
+uint32_t xq_tx_burst(struct xq *xq, const struct frame_desc *desc, uint32_t n, uint64_t *ret_bytes)
 {
+	const uint16_t taken = FRAME_TX(xq->id);
+	const uint32_t shift = xq->frames->frame_shift, mask = xq->tx.mask;
+	struct frame_info *info = xq->frames->info;
+	struct xdp_desc *ring = xq->tx.ring;
+	uint64_t bytes = 0;
 	uint32_t pos;
 
 	assert(xq->tx_outstanding <= xq->tx_size);
+	*ret_bytes = 0;
 	n = min_u32(n, xq->tx_size - xq->tx_outstanding);
-	if (n == 0) {
-		return 0;
-	}
-	n = min_u32(n, xsk_prod_nb_free(&xq->tx, n));
-	if (xsk_ring_prod__reserve(&xq->tx, n, &pos) == 0) {
+	n = n == 0 ? 0 : min_u32(n, xsk_prod_nb_free(&xq->tx, n));
+	if (n == 0 || xsk_ring_prod__reserve(&xq->tx, n, &pos) == 0) {
 		return 0;
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t frame_idx = frame_idx_of(xq->frames, desc[i].addr);
-		_Atomic uint16_t *holder = &xq->frames->info[frame_idx].holder;
+		uint32_t frame_idx = (uint32_t)(desc[i].addr >> shift);
+		_Atomic uint16_t *holder = &info[frame_idx].holder;
 
 		check_desc(xq, &desc[i]);
 		if (atomic_load_explicit(holder, memory_order_relaxed) == FRAME_SHARED) {
 			shared_add(xq, frame_idx);
 		} else {
-			atomic_store_explicit(holder, FRAME_TX(xq->id), memory_order_relaxed);
+			atomic_store_explicit(holder, taken, memory_order_relaxed);
 		}
-		*xsk_ring_prod__tx_desc(&xq->tx, pos + i) =
-			(struct xdp_desc){.addr = desc[i].addr, .len = desc[i].len};
+		bytes += desc[i].len;
+		memcpy(&ring[(pos + i) & mask], &desc[i], sizeof(desc[i]));
 	}
 	xq->tx_outstanding += n;
 	count(&xq->tx_packets, n);
 	xsk_ring_prod__submit(&xq->tx, n);
+	*ret_bytes = bytes;
 	return n;
 }
 
-uint32_t xq_complete(struct xq *xq, struct frame_cache *cache)
+/* Completions pos .. pos + n - 1: no more than the cache has room for. */
+static void complete_some(struct xq *xq, struct frame_cache *cache, uint32_t pos, uint32_t n)
 {
-	uint32_t pos, n;
+	const uint32_t shift = xq->frames->frame_shift, mask = xq->comp.mask;
+	const uint64_t *ring = xq->comp.ring;
+	struct frame_info *info = xq->frames->info;
+	uint32_t *idx = cache->idx, n_cached = cache->n;
 
-	if (xq->tx_outstanding == 0) {
-		return 0;
-	}
-	n = xsk_ring_cons__peek(&xq->comp, xq->tx_size, &pos);
-	if (n == 0) {
-		return 0;
-	}
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t frame_idx =
-			frame_idx_of(xq->frames, *xsk_ring_cons__comp_addr(&xq->comp, pos + i));
-		uint16_t holder = atomic_load_explicit(&xq->frames->info[frame_idx].holder,
+		uint32_t frame_idx = (uint32_t)(ring[(pos + i) & mask] >> shift);
+		uint16_t holder = atomic_load_explicit(&info[frame_idx].holder,
 						       memory_order_relaxed);
 
 		/*
@@ -143,10 +148,34 @@ uint32_t xq_complete(struct xq *xq, struct frame_cache *cache)
 		 */
 		if (holder == FRAME_SHARED) {
 			shared_remove(xq, frame_idx);
+			if (!frame_unshare(&info[frame_idx])) {
+				continue;
+			}
 		} else {
 			assert(holder == FRAME_TX(xq->id));
 		}
-		frame_release(cache, frame_idx);
+		atomic_store_explicit(&info[frame_idx].holder, FRAME_FREE, memory_order_relaxed);
+		idx[n_cached++] = frame_idx;
+	}
+	cache->n = n_cached;
+}
+
+uint32_t xq_complete(struct xq *xq, struct frame_cache *cache)
+{
+	uint32_t pos, n, done = 0;
+
+	if (xq->tx_outstanding == 0) {
+		return 0;
+	}
+	n = xsk_ring_cons__peek(&xq->comp, xq->tx_size, &pos);
+	if (n == 0) {
+		return 0;
+	}
+	while (done < n) {
+		uint32_t some = min_u32(n - done, frame_cache_room(cache));
+
+		complete_some(xq, cache, pos + done, some);
+		done += some;
 	}
 	xsk_ring_cons__release(&xq->comp, n);
 	assert(n <= xq->tx_outstanding);
@@ -154,25 +183,34 @@ uint32_t xq_complete(struct xq *xq, struct frame_cache *cache)
 	return n;
 }
 
-/* Up to FRAME_SLAB frames; fewer where the cache ends. The caller knows that the ring has room. */
+/* At most 'n' frames, for which the ring has room; fewer where the cache ends. */
 static uint32_t refill_some(struct xq *xq, struct frame_cache *cache, uint32_t n)
 {
-	uint32_t idx[FRAME_SLAB], got = 0, pos;
+	const uint16_t given = FRAME_FILL(xq->id);
+	const uint32_t shift = xq->frames->frame_shift, mask = xq->fill.mask;
+	struct frame_info *info = xq->frames->info;
+	uint64_t *ring = xq->fill.ring;
+	const uint32_t *idx;
+	uint32_t pos;
 
-	while (got < n && frame_get(cache, &idx[got])) {
-		got++;
-	}
-	if (got == 0 || xsk_ring_prod__reserve(&xq->fill, got, &pos) == 0) {
+	if (cache->n == 0 && !frame_cache_refill(cache)) {
 		return 0;
 	}
-	for (uint32_t i = 0; i < got; i++) {
-		atomic_store_explicit(&xq->frames->info[idx[i]].holder, FRAME_FILL(xq->id),
-				      memory_order_relaxed);
-		*xsk_ring_prod__fill_addr(&xq->fill, pos + i) = frame_addr_of(xq->frames, idx[i]);
+	n = min_u32(n, cache->n);
+	if (xsk_ring_prod__reserve(&xq->fill, n, &pos) == 0) {
+		return 0;
 	}
-	xsk_ring_prod__submit(&xq->fill, got);
-	xq->fill_outstanding += got;
-	return got;
+	idx = &cache->idx[cache->n - 1];
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t frame_idx = *(idx - i);
+
+		atomic_store_explicit(&info[frame_idx].holder, given, memory_order_relaxed);
+		ring[(pos + i) & mask] = (uint64_t)frame_idx << shift;
+	}
+	cache->n -= n;
+	xsk_ring_prod__submit(&xq->fill, n);
+	xq->fill_outstanding += n;
+	return n;
 }
 
 uint32_t xq_refill(struct xq *xq, struct frame_cache *cache)
@@ -186,11 +224,10 @@ uint32_t xq_refill(struct xq *xq, struct frame_cache *cache)
 	}
 	want = min_u32(want, xsk_prod_nb_free(&xq->fill, want));
 	while (given < want) {
-		uint32_t n = min_u32(want - given, FRAME_SLAB);
-		uint32_t got = refill_some(xq, cache, n);
+		uint32_t got = refill_some(xq, cache, want - given);
 
 		given += got;
-		if (got < n) {
+		if (got == 0) {
 			break;
 		}
 	}

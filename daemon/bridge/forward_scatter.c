@@ -3,7 +3,7 @@
  * forward_scatter - the last stage: from look-up results to the lists of the ports of exit.
  *
  * The straight path is a known unicast frame whose bytes stay as they are: one bit of a set that
- * is made once per FID, one comparison of lengths. All else goes through forms: a frame leaves a
+ * is made once per FID. All else goes through forms: a frame leaves a
  * port in the untagged or the tagged form of its VLAN, which takes an edit, has a length, and may
  * be refused at that port (802.1Q 8.6.4, 8.8.9, 6.9.2).
  */
@@ -34,7 +34,7 @@ static inline void emit(struct fwd *fwd, uint32_t port_idx, const struct frame_d
 	if (list->n == 0) {
 		fwd->touched[fwd->n_touched++] = (uint8_t)port_idx;
 	}
-	list->desc[list->n++] = (struct frame_desc){.addr = desc->addr, .len = desc->len};
+	list->desc[list->n++] = *desc;
 }
 
 /* The form in which the frame of a slot leaves untagged or tagged members of its VLAN. */
@@ -54,7 +54,7 @@ static struct form form_of(const struct fwd_burst *b, uint32_t slot, bool untagg
 		form.edit = tag == FWD_TAG_PRIORITY ? EDIT_RETAG : EDIT_PUSH;
 		form.tci = (uint16_t)((b->scratch->tci[slot] & ~VLAN_VID_MASK) | vid);
 	}
-	form.len = edit_len(form.edit, burst_desc(b, slot)->len);
+	form.len = edit_len(form.edit, b->desc[slot].len);
 	form.type = form.edit == EDIT_PUSH ? ETH_TYPE_VLAN : burst_load_be16(data + type_at);
 	return form;
 }
@@ -78,11 +78,13 @@ static enum tx_drop form_refusal(const struct fwd_burst *b, const struct form *f
 
 /* ---- known unicast ---- */
 
+/* Ports with a smaller MTU than the port of entry are not on it: their frames are measured. */
 static struct lane lane_of(const struct fwd_burst *b, uint32_t fid_idx)
 {
 	const struct view_fid *fid = &b->view->fid[fid_idx];
 	struct portset exits = portset_and(&fid->member, &b->reach);
 
+	exits = portset_and(&exits, &b->port->as_long);
 	return (struct lane){
 		.fid = fid_idx,
 		.straight = {
@@ -111,7 +113,7 @@ static enum rx_drop exit_refusal(const struct fwd_burst *b, uint32_t fid, uint32
 static void unicast_with_checks(struct fwd_burst *b, uint32_t slot, uint32_t exit)
 {
 	uint32_t fid = burst_fid(b, slot);
-	struct frame_desc desc = *burst_desc(b, slot);
+	struct frame_desc desc = b->desc[slot];
 	enum rx_drop rx_refusal = exit_refusal(b, fid, exit);
 	enum tx_drop tx_refusal = TX_DROP_NO_CARRIER;
 	struct form form;
@@ -202,7 +204,7 @@ static bool emit_both(struct fwd_burst *b, const struct form form[2], const uint
 
 static void flood(struct fwd_burst *b, uint32_t slot, const struct portset *set)
 {
-	const struct frame_desc *desc = burst_desc(b, slot);
+	const struct frame_desc *desc = &b->desc[slot];
 	const struct portset *untagged = &b->view->fid[burst_fid(b, slot)].untagged;
 	struct portset to = portset_and(set, &b->reach);
 	uint32_t n_to = portset_count(&to), n[2];
@@ -244,59 +246,68 @@ static void flood(struct fwd_burst *b, uint32_t slot, const struct portset *set)
 static void flood_group(struct fwd_burst *b, uint32_t slot)
 {
 	const struct view_fid *fid = &b->view->fid[burst_fid(b, slot)];
+	bool is_broadcast = (b->scratch->dst_key[slot] & MACADDR_MASK) == MACADDR_BROADCAST;
 
-	flood(b, slot, b->scratch->dst[slot] == MACADDR_BROADCAST ? &fid->flood_broadcast
-								  : &fid->flood_multicast);
+	flood(b, slot, is_broadcast ? &fid->flood_broadcast : &fid->flood_multicast);
 }
 
 /* ---- all ---- */
 
-static void unicast_off_lane(struct fwd_burst *b, uint32_t slot, uint32_t hit)
+static __attribute__((noinline)) void scatter_odd(struct fwd_burst *b, uint32_t slot)
 {
-	if (hit == 0) {
+	uint32_t hit = b->scratch->hit[slot];
+
+	if (macaddr_is_group(b->scratch->dst_key[slot])) {
+		flood_group(b, slot);
+	} else if (hit == 0) {
 		flood(b, slot, &b->view->fid[burst_fid(b, slot)].flood_unknown);
 	} else {
 		unicast_with_checks(b, slot, hit & FDB_HIT_PORT_MASK);
 	}
 }
 
-static inline __attribute__((always_inline)) void scatter(struct fwd_burst *b, const bool vlan)
+/* Group addresses and unknown ones have hit 0, hence the exit PORT_NONE, which is on no lane. */
+FWD_BODY void scatter(struct fwd_burst *b, const bool vlan)
 {
 	const struct fwd_scratch *s = b->scratch;
-	const struct frame_desc *burst = b->desc;
-	const struct view *view = b->view;
-	struct lane lane = lane_of(b, vlan ? s->fid[0] : b->port->fid);
+	const struct frame_desc *desc = b->desc;
+	struct lane lane = lane_of(b, vlan ? burst_fid(b, 0) : b->port->fid);
 	uint32_t n_straight = 0;
 
-	for (uint32_t i = 0, k = 0; i < b->n; i++) {
-		const struct frame_desc *desc = &burst[s->pos[i]];
-		uint32_t hit, exit;
+	for (uint32_t i = 0; i < b->n; i++) {
+		uint32_t exit = s->hit[i] & FDB_HIT_PORT_MASK;
 
-		if (macaddr_is_group(s->dst[i])) {
-			flood_group(b, i);
-			continue;
+		if (vlan && burst_fid(b, i) != lane.fid) {
+			lane = lane_of(b, burst_fid(b, i));
 		}
-		hit = s->hit[k++];
-		exit = hit & FDB_HIT_PORT_MASK;
-		if (vlan && s->fid[i] != lane.fid) {
-			lane = lane_of(b, s->fid[i]);
-		}
-		if (portset_has(&lane.straight[vlan ? s->tag[i] : FWD_TAG_NONE], exit) &&
-		    desc->len <= view->port[exit].max_len) {
+		if (portset_has(&lane.straight[vlan ? s->tag[i] : FWD_TAG_NONE], exit)) {
 			n_straight++;
-			emit(b->fwd, exit, desc);
+			emit(b->fwd, exit, &desc[i]);
 		} else {
-			unicast_off_lane(b, i, hit);
+			scatter_odd(b, i);
 		}
 	}
 	b->n_forwarded += n_straight;
 }
 
+static FWD_STAGE void scatter_plain(struct fwd_burst *b)
+{
+	scatter(b, false);
+}
+
+static FWD_STAGE void scatter_filtering(struct fwd_burst *b)
+{
+	scatter(b, true);
+}
+
 void forward_scatter(struct fwd_burst *b)
 {
+	if (b->n == 0) {
+		return;
+	}
 	if (b->vlan) {
-		scatter(b, true);
+		scatter_filtering(b);
 	} else {
-		scatter(b, false);
+		scatter_plain(b);
 	}
 }

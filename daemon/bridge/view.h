@@ -111,6 +111,7 @@ struct view_port {
 	uint16_t fid;                   /* of untagged frames; 0: they are dropped */
 	uint8_t bridge_idx;
 	uint16_t *fid_by_vid;           /* VIEW_VIDS of them, 0: not a member; NULL: no VLANs */
+	struct portset as_long;         /* ports whose max_len is not smaller */
 };
 
 /* What leaves through a FID. */

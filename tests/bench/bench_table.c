@@ -36,10 +36,11 @@ static double round_ns(const struct fdb *fdb, const struct fdb_tables *tables, c
 	REQUIRES_SHARED(in_epoch)
 {
 	uint64_t start_ns = thread_ns();
-	uint32_t hit[BURST], n_missed = 0;
+	uint16_t hit[BURST];
+	uint32_t n_missed = 0;
 
 	for (uint32_t i = 0; i < N_LOOKS; i += BURST) {
-		fdb_lookup_burst(fdb, tables, key + i, BURST, hit);
+		test_lookup_burst(fdb, tables, key + i, BURST, hit);
 		n_missed += !hit[i / BURST % BURST];
 	}
 	if (n_missed) {
@@ -54,9 +55,11 @@ static double learn_round_ns(struct fdb *fdb, const struct fdb_tables *tables, c
 	struct fdb_learner learner = {.port_idx = 1, .learning = true};
 	uint64_t start_ns = thread_ns();
 	struct fdb_source source[BURST];
+	uint64_t mixed[BURST];
 
 	for (uint32_t i = 0; i < N_LOOKS; i += BURST) {
-		fdb_learn_burst(fdb, tables, &learner, key + i, BURST, source);
+		fdb_mix_burst(fdb, tables, key + i, BURST, mixed);
+		fdb_learn_burst(fdb, tables, &learner, mixed, BURST, source);
 	}
 	return (double)(thread_ns() - start_ns) / N_LOOKS;
 }
