@@ -367,6 +367,12 @@ static uint32_t number(const char *text, uint32_t min, uint32_t max)
 	return (uint32_t)n;
 }
 
+static void spinners_end(void)
+{
+	wire_spinner_end(&spinner[0]);
+	wire_spinner_end(&spinner[1]);
+}
+
 static void options_read(int argc, char **argv, struct options *options)
 {
 	static const struct option names[] = {
@@ -413,6 +419,7 @@ int main(int argc, char **argv)
 	options_read(argc, argv, &options);
 	sigaction(SIGUSR1, &action, NULL);
 	pin(pthread_self(), options.sender_cpu);
+	atexit(spinners_end);
 	if (wire_spinner_start(&spinner[0], options.sender_cpu) ||
 	    wire_spinner_start(&spinner[1], options.switch_cpu)) {
 		die("a spinner", errno);

@@ -48,6 +48,8 @@ struct ping {
 	uint8_t frame[FRAME_BYTES];
 };
 
+static struct wire_spinner spinner;
+
 __attribute__((noreturn)) static void die(const char *what, int error)
 {
 	fprintf(stderr, "wire_ping: %s: %s\n", what, strerror(error));
@@ -187,6 +189,11 @@ static uint32_t number(const char *text)
 	return (uint32_t)n;
 }
 
+static void spinner_end(void)
+{
+	wire_spinner_end(&spinner);
+}
+
 static void options_read(int argc, char **argv, struct options *options)
 {
 	static const struct option names[] = {
@@ -221,7 +228,6 @@ int main(int argc, char **argv)
 {
 	struct options options = {0};
 	struct ping ping = {0};
-	struct wire_spinner spinner;
 	cpu_set_t set;
 
 	options_read(argc, argv, &options);
@@ -230,6 +236,7 @@ int main(int argc, char **argv)
 	if (sched_setaffinity(0, sizeof(set), &set) < 0) {
 		die("pinning", errno);
 	}
+	atexit(spinner_end);
 	if (wire_spinner_start(&spinner, options.switch_cpu)) {
 		die("a spinner", errno);
 	}

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -36,6 +37,20 @@ int wire_spinner_start(struct wire_spinner *spinner, uint32_t cpu)
 		spin(cpu);
 	}
 	return -clock_getcpuclockid(spinner->pid, &spinner->clock);
+}
+
+void wire_spinner_end(struct wire_spinner *spinner)
+{
+	struct sched_param none = {0};
+
+	if (spinner->pid <= 0) {
+		return;
+	}
+	/* It could not even die while others want the core. */
+	sched_setscheduler(spinner->pid, SCHED_OTHER, &none);
+	kill(spinner->pid, SIGKILL);
+	waitpid(spinner->pid, NULL, 0);
+	spinner->pid = 0;
 }
 
 uint64_t wire_spinner_ns(const struct wire_spinner *spinner)

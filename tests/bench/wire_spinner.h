@@ -16,5 +16,8 @@ struct wire_spinner {
 /* 0 or -errno. Before anything is opened that the new process should not hold. */
 int wire_spinner_start(struct wire_spinner *spinner, uint32_t cpu);
 
+/* Ends it and waits for that; one that was not started is fine. */
+void wire_spinner_end(struct wire_spinner *spinner);
+
 /* How long the core has been idle since the start. */
 uint64_t wire_spinner_ns(const struct wire_spinner *spinner);

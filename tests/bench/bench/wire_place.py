@@ -31,20 +31,6 @@ def cores():
     return usable[0], usable[-1]
 
 
-def remove_leftovers():
-    """Namespaces of a run whose process is gone; what still runs in them is ended."""
-    for name in netns.existing(PREFIX):
-        maker = name[len(PREFIX):].split("-")[0]
-        if maker.isdigit() and os.path.exists(f"/proc/{maker}"):
-            continue
-        for pid in netns.run("ip", "netns", "pids", name, check=False).stdout.split():
-            try:
-                os.kill(int(pid), signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        netns.run("ip", "netns", "del", name, check=False)
-
-
 def wait_for(condition, what, seconds=10.0):
     """Calls `condition` until it is true and returns its value; Broken after `seconds`."""
     deadline = time.monotonic() + seconds
