@@ -185,6 +185,7 @@ void forward_burst(struct fwd *fwd, const struct view *view, uint32_t port_idx,
 
 	assert(n <= BATCH_MAX && port_idx != PORT_NONE && port_idx < VIEW_PORTS);
 	assert(fwd->n_touched == 0 && fwd->n_events == 0);
+	fwd->scratch->flood.set = NULL;
 	if (port->flags & VIEW_PORT_RX) {
 		run_stages(&b);
 	} else {

@@ -4,7 +4,8 @@
  * forward_burst - what the stages of forward_burst() hand to one another. Private to forward*.c.
  *
  * Fits:    forward.c runs the stages, and learns and looks up; forward_classify.c reads the
- *          headers; forward_scatter.c delivers; forward_edit.c rewrites.
+ *          headers; forward_scatter.c and forward_flood.c deliver, where it must be in another form
+ *          (forward_form.c), which forward_edit.c writes.
  * Threads: all of it belongs to the one worker inside the call.
  * Arrays:  slot i of desc[] and of the scratch's arrays is the i-th frame that is still under way,
  *          in order of arrival. A stage that drops frames closes the gaps.
@@ -39,6 +40,22 @@ enum fwd_tag {
 	FWD_TAG_N,
 };
 
+/* Where frames with each kind of tag may go from the port of entry without a change. */
+struct fwd_lane {
+	uint32_t fid;
+	struct portset straight[FWD_TAG_N];     /* a priority tag always changes */
+};
+
+/* Successive frames of the burst that go to the same ports as they are. */
+struct fwd_flood {
+	const struct portset *set;      /* the view's, which says what flood it is; NULL: none */
+	enum fwd_tag tag;
+	struct portset to;              /* those of the set that are reached from here */
+	uint32_t n_to;
+	uint32_t n;
+	struct frame_desc desc[BATCH_MAX];
+};
+
 struct fwd_scratch {
 	uint64_t src_key[BATCH_MAX];
 	uint64_t dst_key[BATCH_MAX];    /* of group addresses, too: no table has them */
@@ -49,6 +66,7 @@ struct fwd_scratch {
 	/* set only in a bridge that filters */
 	uint8_t tag[BATCH_MAX];         /* enum fwd_tag */
 	uint16_t tci[BATCH_MAX];        /* 0 without a tag */
+	struct fwd_flood flood;
 };
 
 struct fwd_burst {
@@ -108,6 +126,24 @@ static inline void burst_drop(struct fwd_burst *b, const struct frame_desc *desc
 
 /* Reads every header once: leaves what may come in in the slots, with its keys. */
 void forward_classify(struct fwd_burst *b);
+
+/* Puts a frame on a port's list. */
+static inline void burst_emit(struct fwd *fwd, uint32_t port_idx, const struct frame_desc *desc)
+{
+	struct fwd_list *list = fwd->list[port_idx];
+
+	if (list->n == 0) {
+		fwd->touched[fwd->n_touched++] = (uint8_t)port_idx;
+	}
+	list->desc[list->n++] = *desc;
+}
+
+/* Floods the frame of a slot to the ports of 'set', one of the view's, that are reached. */
+void forward_flood(struct fwd_burst *b, uint32_t slot, const struct portset *set,
+		   const struct fwd_lane *lane);
+
+/* Puts flooded frames that are collected on their lists: before any other frame that leaves. */
+void forward_flood_flush(struct fwd_burst *b);
 
 /* Sends every frame where scratch->dst_key and scratch->hit say. */
 void forward_scatter(struct fwd_burst *b);

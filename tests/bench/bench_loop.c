@@ -17,14 +17,18 @@
  *   isolated=0      1: port 1 is
  *   limit=0         1: ports and bridge have limits, which are not reached
  *   ring=512        entries
- *   seconds=1       how long; or
+ *   ms=1000         how long; or
  *   turns=N         so many turns of each worker, or
  *   frames=N        so many frames through each worker
  *   slice=20        turns to a slice; 'ns' is the median slice
  *   yard_ps=0       only slices count in which the yardstick (bench_loop_device.h) took no longer
  *                   than so many picoseconds; 0: than in the best slices of this run
+ *   simd=best       scalar, avx2, ...: what the table's look-ups use
+ *   census=0        1: one is taken every 50 ms
+ *   profile=0       1: "profile" says where the first worker was found how often
  *
- * Fails where received = sent + dropped does not hold, or a frame does not come home.
+ * Fails where received = sent + dropped does not hold, or a frame does not come home. Status 77:
+ * this CPU lacks the SIMD.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,8 +37,11 @@
 #include "base/clock.h"
 #include "base/macaddr.h"
 #include "bench_loop_box.h"
+#include "bench_loop_profile.h"
 
 #define UNKNOWN_ADDRESS 0x06aabbccddeeull
+#define CENSUS_MS       50u
+#define STATUS_UNSUPPORTED 77
 
 enum bench_case {
 	CASE_HIT,
@@ -57,9 +64,11 @@ struct option {
 
 enum option_idx {
 	OPT_CASE, OPT_ADDRESSES, OPT_PORTS, OPT_LEN, OPT_BURST, OPT_WORKERS, OPT_COLD, OPT_VLAN,
-	OPT_ISOLATED, OPT_LIMIT, OPT_RING, OPT_SECONDS, OPT_TURNS, OPT_FRAMES, OPT_SLICE,
-	OPT_YARD_PS, OPT_N,
+	OPT_ISOLATED, OPT_LIMIT, OPT_RING, OPT_MS, OPT_TURNS, OPT_FRAMES, OPT_SLICE,
+	OPT_YARD_PS, OPT_SIMD, OPT_CENSUS, OPT_PROFILE, OPT_N,
 };
+
+static const char *simd_name[FDB_SIMD_N + 1];    /* main() copies the table's, and adds "best" */
 
 static struct option option[OPT_N] = {
 	[OPT_CASE] = {"case", CASE_HIT, 0, CASE_N - 1, case_name},
@@ -73,11 +82,14 @@ static struct option option[OPT_N] = {
 	[OPT_ISOLATED] = {"isolated", 0, 0, 1, NULL},
 	[OPT_LIMIT] = {"limit", 0, 0, 1, NULL},
 	[OPT_RING] = {"ring", 512, 64, 4096, NULL},
-	[OPT_SECONDS] = {"seconds", 1, 1, 3600, NULL},
+	[OPT_MS] = {"ms", 1000, 1, 3600000, NULL},
 	[OPT_TURNS] = {"turns", 0, 0, UINT64_MAX, NULL},
 	[OPT_FRAMES] = {"frames", 0, 0, UINT64_MAX, NULL},
 	[OPT_SLICE] = {"slice", 20, 1, 1u << 20, NULL},
 	[OPT_YARD_PS] = {"yard_ps", 0, 0, UINT64_MAX, NULL},
+	[OPT_SIMD] = {"simd", BOX_SIMD_BEST, 0, BOX_SIMD_BEST, simd_name},
+	[OPT_CENSUS] = {"census", 0, 0, 1, NULL},
+	[OPT_PROFILE] = {"profile", 0, 0, 1, NULL},
 };
 
 static uint64_t opt(enum option_idx idx)
@@ -145,9 +157,10 @@ static struct device_traffic traffic_of(const struct box *box, uint32_t port_idx
 
 static void plan(struct box *box)
 {
-	uint64_t until = opt(OPT_TURNS) || opt(OPT_FRAMES) ? 0 : opt(OPT_SECONDS);
-	double ticks = (double)(until * NS_PER_S) / device_tick_ns();
+	uint64_t ms = opt(OPT_TURNS) || opt(OPT_FRAMES) ? 0 : opt(OPT_MS);
+	double ticks = (double)(ms * NS_PER_MS) / device_tick_ns();
 
+	box->device[0].profiled = opt(OPT_PROFILE) != 0;
 	for (uint32_t w = 0; w < box->config.n_workers; w++) {
 		struct device *device = &box->device[w];
 
@@ -157,7 +170,7 @@ static void plan(struct box *box)
 		device->slice_turns = (uint32_t)opt(OPT_SLICE);
 		device->n_turns_max = opt(OPT_TURNS) ? opt(OPT_TURNS) : UINT64_MAX;
 		device->n_frames_max = opt(OPT_FRAMES) ? opt(OPT_FRAMES) : UINT64_MAX;
-		device->deadline_ticks = until ? device_ticks() + (uint64_t)ticks : 0;
+		device->deadline_ticks = ms ? device_ticks() + (uint64_t)ticks : 0;
 	}
 }
 
@@ -200,17 +213,27 @@ static void report(struct box *box)
 	report_options();
 	printf("\"ns\": %.2f, \"ns_p10\": %.2f, \"ns_p90\": %.2f, \"ns_mean_all\": %.2f, "
 	       "\"mpps\": %.2f, \"slices\": %llu, \"of_slices\": %llu, \"yard_ns\": %.1f, "
-	       "\"received\": %llu, \"sent\": %llu, \"not_received\": %llu}\n",
+	       "\"received\": %llu, \"sent\": %llu, \"not_received\": %llu, "
+	       "\"censuses\": %u",
 	       mean.median, mean.p10, mean.p90, all, mpps, (unsigned long long)mean.n,
 	       (unsigned long long)box->device[0].n_slices * n, mean.yard,
-	       (unsigned long long)received, (unsigned long long)sent, (unsigned long long)lost);
+	       (unsigned long long)received, (unsigned long long)sent, (unsigned long long)lost,
+	       box->n_censuses);
+	if (box->device[0].profiled) {
+		printf(", \"profile\": ");
+		profile_print(stdout);
+	}
+	printf("}\n");
 }
 
 int main(int argc, char **argv) NO_THREAD_SAFETY
 {
 	static struct box box;
 	struct box_config config;
+	bool hold;
 
+	memcpy(simd_name, fdb_simd_name, sizeof(fdb_simd_name[0]) * FDB_SIMD_N);
+	simd_name[BOX_SIMD_BEST] = "best";
 	for (int i = 1; i < argc; i++) {
 		if (!parse(argv[i])) {
 			fprintf(stderr, "bench_loop: %s: see the head of bench_loop.c\n", argv[i]);
@@ -225,13 +248,18 @@ int main(int argc, char **argv) NO_THREAD_SAFETY
 		.ring_size = (uint32_t)opt(OPT_RING),
 		.batch = (uint32_t)opt(OPT_BURST),
 		.vlan = (enum box_vlan)opt(OPT_VLAN),
+		.simd = (uint32_t)opt(OPT_SIMD),
 		.isolated = opt(OPT_ISOLATED) != 0,
 		.limited = opt(OPT_LIMIT) != 0,
 	};
+	if (config.simd != BOX_SIMD_BEST && !fdb_simd_supported((enum fdb_simd)config.simd)) {
+		fprintf(stderr, "bench_loop: this CPU has no %s\n", simd_name[config.simd]);
+		return STATUS_UNSUPPORTED;
+	}
 	device_clock_calibrate();
 	box_open(&box, &config);
 	plan(&box);
-	box_run(&box);
+	hold = box_run(&box, opt(OPT_CENSUS) ? CENSUS_MS : 0);
 	report(&box);
-	return box_close(&box) ? 0 : 1;
+	return box_close(&box) && hold ? 0 : 1;
 }

@@ -10,8 +10,10 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "daemon/census.h"
 
-#define JOIN_NS (3600 * NS_PER_S)
+#define JOIN_NS        (60 * NS_PER_S)
+#define CENSUS_WAIT_MS 1000u
 
 const char *const box_vlan_name[BOX_VLAN_N] = {
 	[BOX_VLAN_OFF] = "off",
@@ -69,6 +71,9 @@ static void make_table(struct box *box) REQUIRES(role_control)
 		     fdb_table_new(box->shared.fdb, fdb_lines_log2_for(box->config.n_addresses),
 				   &box->tables.cur, &err) == 0,
 	     "no memory for a table");
+	if (box->config.simd != BOX_SIMD_BEST) {
+		fdb_simd_use(box->shared.fdb, (enum fdb_simd)box->config.simd);
+	}
 	if (box->config.limited) {
 		fdb_group_set_limit(box->shared.fdb, 0, box->config.n_addresses + 1);
 		for (uint32_t p = 1; p <= box->config.n_ports; p++) {
@@ -145,6 +150,7 @@ static void make_device(struct box *box, uint32_t w)
 	device->random = 88172645463325252ull + w;
 	device->slice = calloc(DEVICE_SLICES, sizeof(*device->slice));
 	device->stop = &box->shared.stop;
+	device->stopped = &box->stopped;
 	device->n_running = &box->n_running;
 	need(device->slice != NULL, "no memory for slices");
 	device_register(w, device);
@@ -177,18 +183,63 @@ void box_open(struct box *box, const struct box_config *config)
 	make_view(box);
 }
 
-void box_run(struct box *box)
+/* The daemon's own account. A worker that waits for its CPU is no error of it. */
+static bool census_holds(struct box *box) REQUIRES(role_control)
+{
+	struct xq *queue[DEVICE_PORTS * BOX_WORKERS];
+	struct census_input input = {
+		.shared = &box->shared, .control_cache = &box->cache, .queue = queue};
+	struct census census;
+
+	for (uint32_t p = 1; p <= box->config.n_ports; p++) {
+		for (uint32_t w = 0; w < box->config.n_workers; w++) {
+			queue[input.n_queues++] = box->xq[p][w];
+		}
+	}
+	if (census_take(&input, CENSUS_WAIT_MS, &census) < 0) {
+		return true;
+	}
+	box->n_censuses++;
+	if (census.lost != 0) {
+		fprintf(stderr, "bench_loop: the census misses %lld frames\n",
+			(long long)census.lost);
+	}
+	return census.lost == 0;
+}
+
+/* Until the devices have stopped the workers. worker_join() looks often, which disturbs. */
+static bool wait_stopped(struct box *box, uint32_t census_ms) REQUIRES(role_control)
+{
+	bool hold = true;
+
+	while (sem_trywait(&box->stopped) < 0) {
+		if (census_ms == 0) {
+			while (sem_wait(&box->stopped) < 0) {
+			}
+			return true;
+		}
+		clock_pause_ns(census_ms * NS_PER_MS);
+		hold = census_holds(box) && hold;
+	}
+	return hold;
+}
+
+bool box_run(struct box *box, uint32_t census_ms)
 {
 	struct err err;
+	bool hold;
 
+	sem_init(&box->stopped, 0, 0);
 	atomic_store(&box->n_running, box->config.n_workers);
 	for (uint32_t w = 0; w < box->config.n_workers; w++) {
 		need(worker_start(box->worker[w], &err) == 0, err.text);
 	}
+	hold = wait_stopped(box, census_ms);
 	for (uint32_t w = 0; w < box->config.n_workers; w++) {
 		need(worker_join(box->worker[w], clock_now_ns() + JOIN_NS) == 0,
 		     "a worker does not stop");
 	}
+	return census_holds(box) && hold;
 }
 
 /* ---- the account ---- */
@@ -289,5 +340,6 @@ bool box_close(struct box *box)
 	fdb_free(box->shared.fdb);
 	frames_free(box->frames);
 	close(box->shared.control_eventfd);
+	sem_destroy(&box->stopped);
 	return hold && home;
 }

@@ -15,6 +15,7 @@
 #define BOX_WORKERS 8u
 #define BOX_FID     1u
 #define BOX_VID     10u
+#define BOX_SIMD_BEST FDB_SIMD_N
 
 enum box_vlan {
 	BOX_VLAN_OFF,           /* the bridge does not filter */
@@ -30,6 +31,7 @@ struct box_config {
 	uint32_t n_receiving;                   /* ports 1 .. n_receiving have stations */
 	uint32_t ring_size, batch;
 	enum box_vlan vlan;
+	uint32_t simd;                          /* enum fdb_simd, or BOX_SIMD_BEST */
 	bool isolated;                          /* port 1 is */
 	bool limited;                           /* every port and the bridge may learn so many */
 };
@@ -47,6 +49,8 @@ struct box {
 	struct xq *xq[DEVICE_PORTS][BOX_WORKERS];
 	struct device device[BOX_WORKERS];
 	_Atomic uint32_t n_running;
+	sem_t stopped;
+	uint32_t n_censuses;
 };
 
 static inline bool box_port_is_tagged(const struct box_config *config, uint32_t port_idx)
@@ -58,8 +62,11 @@ static inline bool box_port_is_tagged(const struct box_config *config, uint32_t 
 /* Makes the box, every station known. Traffic is the caller's to describe in 'device'. */
 void box_open(struct box *box, const struct box_config *config) REQUIRES(role_control);
 
-/* Starts the workers; returns when the devices have stopped them. */
-void box_run(struct box *box) REQUIRES(role_control);
+/*
+ * Starts the workers; returns when the devices have stopped them. Takes a census every 'census_ms'
+ * (0: none); false: one did not find every frame.
+ */
+bool box_run(struct box *box, uint32_t census_ms) REQUIRES(role_control);
 
 /*
  * Whether received = sent + dropped holds, by the counters of manual 3 and by the devices' own, and

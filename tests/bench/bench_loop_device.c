@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "bench_loop_profile.h"
 
 #define FD_BASE      (1 << 24)  /* no descriptor is so large */
 #define DEVICES      64
@@ -209,9 +210,13 @@ static bool over(const struct device *device, uint64_t now)
 /* When the last frame has come home the device stops the box, if it is the last one. */
 static void count_quiet(struct device *device)
 {
+	if (device->n_quiet == 0 && device->profiled) {
+		profile_stop();
+	}
 	if (++device->n_quiet == QUIET_TURNS &&
 	    atomic_fetch_sub_explicit(device->n_running, 1, memory_order_acq_rel) == 1) {
 		atomic_store_explicit(device->stop, true, memory_order_release);
+		sem_post(device->stopped);
 	}
 }
 
@@ -224,6 +229,9 @@ static __attribute__((noinline)) void device_turn(struct device *device)
 	then = device_ticks();
 	device->yard = yardstick(now);
 	device->yard_ticks += device_ticks() - then;
+	if (device->n_received == 0 && device->profiled && !profile_start()) {
+		device->profiled = false;
+	}
 	device->n_given = 0;
 	for (uint32_t p = 1; p <= device->n_ports; p++) {
 		device->n_sent += device_take(device->kring[p]);

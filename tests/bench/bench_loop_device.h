@@ -14,6 +14,7 @@
  *          piece of arithmetic that fills the core, and slices in which it took longer do not
  *          count.
  */
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -51,6 +52,7 @@ struct device {
 	uint32_t n_ports;                       /* [const] port_idx 1 .. n_ports */
 	uint32_t n_addresses;                   /* [const] stations a port */
 	uint32_t slice_turns;                   /* [const] */
+	bool profiled;                          /* [const] sampled, see bench_loop_profile.h */
 	uint64_t n_turns_max, n_frames_max;     /* [const] then nothing arrives any more */
 	uint64_t deadline_ticks;                /* [const] the same; 0: none */
 	/* [W] */
@@ -65,7 +67,8 @@ struct device {
 	uint64_t n_slices;
 	struct device_slice *slice;             /* DEVICE_SLICES */
 	volatile uint64_t yard;                 /* the yardstick's result */
-	_Atomic bool *stop;                     /* set when the last frame has left */
+	_Atomic bool *stop;                     /* set when the last frame has left; */
+	sem_t *stopped;                         /* then this is posted */
 	_Atomic uint32_t *n_running;
 };
 
