@@ -263,6 +263,7 @@ static uint32_t worker_turn(struct worker *worker, const struct view *view)
 	for (uint32_t q = 0; q < own->n_rxq; q++) {
 		serve_queue(worker, own->rxq[q]);
 	}
+	frame_settle(&worker->cache);
 	counter_add(&worker->stats.rx_packets, received);
 	counter_add(&worker->stats.turns, 1);
 	return received + handed;
@@ -466,7 +467,8 @@ int worker_new(struct worker_shared *shared, uint32_t idx, uint32_t cpu, struct 
 		goto fail;
 	}
 	memset(worker->counters, 0, counters_bytes);
-	if (forward_init(&worker->fwd, shared->fdb, &worker->cache, worker->counters)) {
+	if (frame_cache_collect_claims(&worker->cache) ||
+	    forward_init(&worker->fwd, shared->fdb, &worker->cache, worker->counters)) {
 		goto fail;
 	}
 	*ret = worker;

@@ -163,6 +163,28 @@ void frame_cache_init(struct frame_cache *cache, struct frames *frames)
 {
 	cache->frames = frames;
 	cache->n = 0;
+	cache->n_claims = NULL;
+	cache->n_claimed = 0;
+}
+
+int frame_cache_collect_claims(struct frame_cache *cache)
+{
+	cache->n_claims = calloc(cache->frames->n_frames, sizeof(*cache->n_claims));
+	return cache->n_claims ? 0 : -ENOMEM;
+}
+
+void frame_settle(struct frame_cache *cache)
+{
+	for (uint32_t i = 0; i < cache->n_claimed; i++) {
+		uint32_t frame_idx = cache->claimed[i];
+		uint32_t n = cache->n_claims[frame_idx];
+
+		cache->n_claims[frame_idx] = 0;
+		if (frame_unshare(&cache->frames->info[frame_idx], n)) {
+			frame_put(cache, frame_idx);
+		}
+	}
+	cache->n_claimed = 0;
 }
 
 void frame_cache_done(struct frame_cache *cache)
@@ -173,6 +195,9 @@ void frame_cache_done(struct frame_cache *cache)
 	if (!frames) {
 		return;
 	}
+	frame_settle(cache);
+	free(cache->n_claims);
+	cache->n_claims = NULL;
 	while (cache->n >= FRAME_SLAB) {
 		frame_cache_spill(cache);
 	}

@@ -168,7 +168,11 @@ SIZED void complete_some(struct xq *xq, struct frame_cache *cache, uint32_t pos,
 		if (holder == FRAME_SHARED) {
 			shared_remove(tx_shared, frame_idx);
 			n_shared++;
-			if (!frame_unshare(frame)) {
+			if (cache->n_claims) {
+				frame_claim_back(cache, frame_idx);
+				continue;
+			}
+			if (!frame_unshare(frame, 1)) {
 				continue;
 			}
 		} else {

@@ -35,6 +35,8 @@ import box                                                                      
 from bench import measure                                                             # noqa: E402
 
 MODULES = ("table", "loop", "wire")
+# A bench calls a network namespace PREFIX, its process id, "-" and something.
+PREFIX = "vb-"
 
 
 class Context:
@@ -207,15 +209,17 @@ def _aim(row, rows):
 
 
 def table(rows):
-    """The rows as aligned text; what repeats the line above is left out."""
-    lines, above = [], (None, None)
+    """The rows as aligned text, without what the line above or an earlier note said already."""
+    lines, above, noted = [], (None, None), set()
     for row in rows:
         bench, case = (row.bench, row.case)
         lines.append((bench if bench != above[0] else "",
                       case if (bench, case) != above else "",
                       row.subject, _number(row.value), row.unit, _ratio(row, rows),
-                      *_aim(row, rows), row.note))
+                      *_aim(row, rows),
+                      row.note if (bench, row.subject, row.note) not in noted else ""))
         above = (bench, case)
+        noted.add((bench, row.subject, row.note))
     widths = [max(len(line[i]) for line in [HEADINGS, *lines]) for i in range(len(HEADINGS))]
     return "\n".join("  ".join(text.rjust(width) if heading in RIGHT else text.ljust(width)
                                for text, width, heading in zip(line, widths, HEADINGS)).rstrip()
@@ -320,18 +324,28 @@ def parse(known):
     return options, wanted
 
 
+def left_behind(seconds=5.0):
+    """Processes and namespaces of this run that are still there after a while."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = [f"process {pid}" for pid in box.children()]
+        found += sorted(box.namespaces(f"{PREFIX}{os.getpid()}-"))
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.1)
+
+
 def measure_all(options, known, wanted):
     """Builds, runs and reports; the exit status."""
-    is_root = os.geteuid() == 0
-    before = None
     install()
     build()
-    if is_root:
-        box.adopt_orphans()
-        before = box.state()
+    box.adopt_orphans()
+    if os.geteuid() == 0:
+        for name in box.remove_leftovers(PREFIX):
+            print(f"removed {name}, left by a run that did not end in order", file=sys.stderr)
     facts = machine()
     rows, missing, broken = run_benches(known, wanted, options.quick)
-    left = box.leaks(before) if is_root else []
+    left = left_behind()
     if left:
         broken.append({"bench": "tests/bench/run", "why": "left behind: " + "; ".join(left)})
     if options.json:
@@ -348,6 +362,8 @@ def main():
             print(f"{name:8} {module.CASES.strip().splitlines()[0]}")
         return 0
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
+    # A shell's background jobs begin with this one ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.makedirs(BUILD, exist_ok=True)
     guard = box.lock(os.path.join(BUILD, "lock"))
     if guard is None:

@@ -241,6 +241,47 @@ static void test_shared(void) NO_THREAD_SAFETY
 	rig_done(&rig);
 }
 
+/* A cache that collects claims gives them up together, and itself when it has no room for more. */
+static void test_claims_collected(void) NO_THREAD_SAFETY
+{
+	static struct frame_desc desc[N_FRAMES];
+	struct rig rig = {0};
+	uint32_t in_cache, n_bad = 0;
+
+	rig_init(&rig);
+	if (frame_cache_collect_claims(&rig.cache)) {
+		printf("Bail out! no memory\n");
+		exit(1);
+	}
+	take(&rig, desc, N_FRAMES);
+	for (uint32_t i = 0; i < N_FRAMES; i += TX_SIZE) {
+		in_cache = rig.cache.n;
+		for (uint32_t j = 0; j < TX_SIZE; j++) {
+			frame_share(rig.frames, frame_idx_of(rig.frames, desc[i + j].addr), 2);
+		}
+		for (uint32_t q = 0; q < 2; q++) {
+			struct kring *k = &rig.k[q];
+
+			n_bad += xq_tx_burst(&k->xq, &desc[i], TX_SIZE, &n_bytes) != TX_SIZE;
+			kring_transmit(k, TX_SIZE);
+			while (k->n_sent) {
+				kring_complete(k, k->n_sent / 2);
+			}
+			n_bad += xq_complete(&k->xq, &rig.cache) != TX_SIZE;
+		}
+		n_bad += i == 0 && (rig.cache.n != in_cache ||
+				    count_holder(rig.frames, FRAME_SHARED) != TX_SIZE);
+	}
+	tap_ok(n_bad == 0 && rig.cache.n > 0 && rig.cache.n_claimed > 0,
+	       "claims that came back are kept, given up where there is no room for more");
+	frame_settle(&rig.cache);
+	tap_ok(rig.cache.n_claimed == 0 && count_holder(rig.frames, FRAME_SHARED) == 0 &&
+		       census(&rig, 0, 0),
+	       "and given up when told: all %u frames are home", N_FRAMES);
+	frame_cache_done(&rig.cache);
+	rig_done(&rig);
+}
+
 /* Each call left an empty datagram. */
 static uint32_t calls_count(int fd)
 {
@@ -416,20 +457,29 @@ static void step(struct rig *rig, struct model *model) NO_THREAD_SAFETY
 	}
 }
 
-static void test_random(unsigned int seed)
+static void test_random(unsigned int seed, bool collect)
 {
 	static struct model model;
 	struct rig rig = {0};
 	uint32_t n = 0;
 
+	model = (struct model){0};
 	rig_init(&rig);
+	if (collect && frame_cache_collect_claims(&rig.cache)) {
+		printf("Bail out! no memory\n");
+		exit(1);
+	}
 	srand(seed);
 	while (n < 20000 && census(&rig, model.n_own, model.n_own_fill)) {
 		step(&rig, &model);
 		n++;
+		if (rand() % 64 == 0) {
+			frame_settle(&rig.cache);
+		}
 	}
-	tap_ok(n == 20000, "20000 random steps, the census exact after each (seed %u, step %u)",
-	       seed, n);
+	tap_ok(n == 20000, "20000 random steps, the census exact after each%s (seed %u, step %u)",
+	       collect ? ", claims collected" : "", seed, n);
+	free(rig.cache.n_claims);
 	rig_done(&rig);
 }
 
@@ -441,8 +491,12 @@ int main(int argc, char **argv)
 	test_refill_short();
 	test_transmit();
 	test_shared();
+	test_claims_collected();
 	test_kick_gives_up();
 	test_levels();
-	test_random(seed ? (unsigned int)strtoul(seed, NULL, 0) : (unsigned int)getpid());
+	for (int collect = 0; collect < 2; collect++) {
+		test_random(seed ? (unsigned int)strtoul(seed, NULL, 0) : (unsigned int)getpid(),
+			    collect);
+	}
 	return tap_done();
 }
