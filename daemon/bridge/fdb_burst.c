@@ -85,28 +85,21 @@ static const struct line *alternate_of(const struct fdb_table *table, uint64_t m
 	return &table->lines[table_other(table, primary, mixed & table->tag_mask)];
 }
 
+/* Does the primary line, which was just searched, say that some of its keys live elsewhere? */
+static bool overflows(const struct fdb_table *table, uint64_t mixed)
+{
+	return line_overflows(&table->lines[table_primary(table, mixed)]);
+}
+
+/* For those of the list that may be in their alternates. */
 static void prefetch_alternates(const struct fdb_table *table, const uint64_t *mixed,
 				const uint8_t *which, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		line_prefetch(alternate_of(table, mixed[which[i]]));
+		if (overflows(table, mixed[which[i]])) {
+			line_prefetch(alternate_of(table, mixed[which[i]]));
+		}
 	}
-}
-
-/* Keeps those of the list whose primary lines say that some keys live elsewhere. */
-static uint32_t keep_overflowing(const struct fdb_table *table, const uint64_t *mixed,
-				 uint8_t *which, uint32_t n)
-{
-	uint32_t n_kept = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		uint64_t m = mixed[which[i]];
-
-		which[n_kept] = which[i];
-		n_kept += line_overflows(&table->lines[table_primary(table, m)]);
-	}
-	prefetch_alternates(table, mixed, which, n_kept);
-	return n_kept;
 }
 
 /* ---- looking up ---- */
@@ -137,12 +130,15 @@ static void lookup_single(const struct fdb_table *table, const uint64_t *mixed, 
 	uint8_t later[FDB_BURST_MAX];
 	uint32_t n_later = lookup_primaries(table, mixed, n, ret_hit, later);
 
-	n_later = keep_overflowing(table, mixed, later, n_later);
+	prefetch_alternates(table, mixed, later, n_later);
 	for (uint32_t i = 0; i < n_later; i++) {
 		uint64_t m = mixed[later[i]];
-		uint64_t identity = table_identity(table, m) | WORD_ALTERNATE;
 
-		ret_hit[later[i]] = (uint16_t)line_hit(alternate_of(table, m), identity);
+		if (overflows(table, m)) {
+			uint64_t identity = table_identity(table, m) | WORD_ALTERNATE;
+
+			ret_hit[later[i]] = (uint16_t)line_hit(alternate_of(table, m), identity);
+		}
 	}
 }
 
@@ -191,12 +187,16 @@ static uint32_t unlist_alternates(const struct fdb_table *table, const struct fd
 {
 	uint32_t n = 0;
 
+	prefetch_alternates(table, mixed, odd, n_odd);
 	for (uint32_t i = 0; i < n_odd; i++) {
 		uint64_t m = mixed[odd[i]];
 		uint64_t fresh = table_fresh(table, learner, m) | WORD_ALTERNATE;
+		bool found = overflows(table, m) &&
+			     line_match(alternate_of(table, m), ~UINT64_C(0), fresh);
 
-		odd[n] = odd[i];
-		n += !line_match(alternate_of(table, m), ~UINT64_C(0), fresh);
+		if (!found) {
+			odd[n++] = odd[i];
+		}
 	}
 	return n;
 }
@@ -209,7 +209,6 @@ static uint32_t burst_learn(struct fdb *fdb, const struct fdb_tables *tables,
 	uint32_t n_odd = list_odd(tables->cur, learner, mixed, n, odd);
 
 	if (n_odd) {
-		prefetch_alternates(tables->cur, mixed, odd, n_odd);
 		n_odd = unlist_alternates(tables->cur, learner, mixed, odd, n_odd);
 	}
 	return n_odd ? fdb_learn_odd(fdb, tables, learner, mixed, odd, n_odd, ret_source) : 0;

@@ -6,10 +6,10 @@
 #include "daemon/bridge/fdb_internal.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 
 #define HUGE_PAGE_BYTES  (UINT64_C(2) << 20)
@@ -17,6 +17,7 @@
 
 /* About 10 us. A lock is held for some stores; one that is held longer lost its CPU. */
 #define LOCK_SPINS 256u
+#define KEY_LOCK_PAUSE_NS (50 * NS_PER_US)
 
 /* Displacing that has to displace first: 0 refuses from a load of 0.79 on, 1 from 0.94. */
 #define DISPLACE_DEPTH 1u
@@ -168,11 +169,14 @@ bool fdb_key_trylock(const struct fdb_tables *tables, uint64_t mixed, struct fdb
 	return true;
 }
 
-/* Control has nobody waiting for it, and lets a holder that lost this very CPU go on. */
+/*
+ * Control has nobody waiting for it, and lets a holder that lost this very CPU go on. Asleep, for
+ * sched_yield() may give a whole time slice away under EEVDF.
+ */
 void fdb_key_lock(const struct fdb_tables *tables, uint64_t mixed, struct fdb_lock *ret)
 {
 	while (!fdb_key_trylock(tables, mixed, ret)) {
-		sched_yield();
+		clock_pause_ns(KEY_LOCK_PAUSE_NS);
 	}
 }
 

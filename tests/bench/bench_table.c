@@ -332,7 +332,7 @@ static void case_name(const struct stage *stage, enum kind kind, uint32_t n_thre
 static void case_run(struct stage *stage, enum kind kind, uint32_t n_threads)
 {
 	uint32_t n_rounds = kind == KIND_LEARN ? options.n_learn_rounds : options.n_rounds;
-	double ns[SUBJECTS_MAX][ROUNDS_MAX];
+	double ns[SUBJECTS_MAX][ROUNDS_MAX] = {0};
 	char name[80];
 
 	case_name(stage, kind, n_threads, name, sizeof(name));

@@ -60,7 +60,7 @@ static void print_rounds(const char *name, const struct subject *subject, const 
 
 static void fills(const struct subject *subject, uint32_t n_fills) REQUIRES_SHARED(in_epoch)
 {
-	double load[BENCH_FILLS_MAX], bytes[BENCH_FILLS_MAX];
+	double load[BENCH_FILLS_MAX] = {0}, bytes[BENCH_FILLS_MAX] = {0};
 	size_t n_slots = 0;
 
 	for (uint32_t i = 0; i < n_fills; i++) {
