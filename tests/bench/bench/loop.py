@@ -52,7 +52,7 @@ FURTHER = {f"{kind}, a further port": (f"{kind} to 3 ports", f"{kind} to 31 port
 FURTHER_AIM = measure.Aim("<=", 12)
 WORKERS = {"64B 8 macs": ("addresses=8",), "64B 100k macs": ("addresses=100000",)}
 # A case whose best yardstick is so many times the others' best had a neighbour in all its rounds.
-SHARED = 1.1
+SHARED = 1.08
 WORKERS_AIM = measure.Aim(">=", 1.9)
 # Cases that are told by stage, and what callgrind runs of them.
 STAGES = {"64B 1k macs": HITS, "64B unknown to 3 ports": ("case=unknown", "ports=4"),
@@ -104,7 +104,7 @@ def plan(context):
     wanted.update(case for case in STAGES if wants_stages(context, case))
     cases = {case: options for case, (options, _) in FRAMES.items() if case in wanted}
     for case, options in WORKERS.items():
-        if context.wants(f"{case}, workers"):
+        if context.wants(f"{case}, 2 workers to 1") or context.wants(f"{case}, 1 worker"):
             for n in (1, 2):
                 cases[f"{case}, {n} worker{'s' * (n > 1)}"] = (*options, f"workers={n}")
     if cores() < 2:
@@ -113,13 +113,16 @@ def plan(context):
 
 
 def suspects(cases, runs):
-    """Cases that never had the core to themselves, to judge by the others with the same SIMD."""
+    """
+    Cases that never had the core to themselves, to judge by the others. AVX-512 slows the clock, so
+    those that say which SIMD, which is another, are among themselves.
+    """
     best = {case: min((run["yard_ns"] for run in found if run["slices"]), default=math.inf)
             for case, found in runs.items()}
-    for case, options in cases.items():
-        kind = [option for option in options if option.startswith("simd=")]
-        least = min(best[other] for other in cases
-                    if [option for option in cases[other] if option.startswith("simd=")] == kind)
+    named = {case: any(option.startswith("simd=") for option in options)
+             for case, options in cases.items()}
+    for case in cases:
+        least = min(best[other] for other in cases if named[other] == named[case])
         if best[case] > SHARED * least:
             yield case
 
@@ -171,9 +174,9 @@ def worker_rows(case, one, two):
         good = undisturbed(runs)
         values = [run["mpps"] for run in good]
         rates.append(statistics.median(values))
-        yield row(f"{case}, workers", rates[-1], "Mframes/s", rounds=values,
-                  note=", ".join(filter(None, (text, note_of(runs, good)))))
-    yield row(f"{case}, workers", rates[1] / rates[0], "times", aim=WORKERS_AIM, note="2 to 1")
+        yield row(f"{case}, {text}", rates[-1], "Mframes/s", rounds=values,
+                  note=note_of(runs, good))
+    yield row(f"{case}, 2 workers to 1", rates[1] / rates[0], "times", aim=WORKERS_AIM)
 
 
 def rows_of_rounds(context, runs):
@@ -186,7 +189,7 @@ def rows_of_rounds(context, runs):
     for case in WORKERS:
         if f"{case}, 2 workers" in runs:
             yield from worker_rows(case, runs[f"{case}, 1 worker"], runs[f"{case}, 2 workers"])
-        elif context.wants(f"{case}, workers"):
+        elif f"{case}, 1 worker" in runs:
             context.missing("2 workers", "there is one core")
 
 
@@ -246,8 +249,10 @@ def feature_rows(context):
         if case == PLAIN:
             plain = total
         else:
-            yield row(case, total, "instr/frame", subject=f"{measure.OURS}, {kind}",
-                      note=f"{total - plain:+.1f} to {PLAIN}")
+            subject = f"{measure.OURS}, {kind}"
+            yield row(case, total, "instr/frame", subject=subject)
+            yield row(f"{case}, more than without", round(total - plain, 1), "instr/frame",
+                      subject=subject)
 
 
 def stage_rows(context, case, options, runs):
