@@ -170,7 +170,7 @@ static void plan(struct box *box)
 		device->slice_turns = (uint32_t)opt(OPT_SLICE);
 		device->n_turns_max = opt(OPT_TURNS) ? opt(OPT_TURNS) : UINT64_MAX;
 		device->n_frames_max = opt(OPT_FRAMES) ? opt(OPT_FRAMES) : UINT64_MAX;
-		device->deadline_ticks = ms ? device_ticks() + (uint64_t)ticks : 0;
+		device->run_ticks = ms ? (uint64_t)ticks : 0;
 	}
 }
 

@@ -204,7 +204,16 @@ static bool over(const struct device *device, uint64_t now)
 {
 	return device->n_turns >= device->n_turns_max ||
 	       device->n_received >= device->n_frames_max ||
-	       (device->deadline_ticks && now > device->deadline_ticks);
+	       (device->run_ticks && now > device->deadline_ticks);
+}
+
+/* The first turn: whatever came before it was the thread's start. */
+static void begin(struct device *device, uint64_t now)
+{
+	device->deadline_ticks = now + device->run_ticks;
+	if (device->profiled && !profile_start()) {
+		device->profiled = false;
+	}
 }
 
 /* When the last frame has come home the device stops the box, if it is the last one. */
@@ -229,8 +238,8 @@ static __attribute__((noinline)) void device_turn(struct device *device)
 	then = device_ticks();
 	device->yard = yardstick(now);
 	device->yard_ticks += device_ticks() - then;
-	if (device->n_received == 0 && device->profiled && !profile_start()) {
-		device->profiled = false;
+	if (device->n_received == 0) {
+		begin(device, now);
 	}
 	device->n_given = 0;
 	for (uint32_t p = 1; p <= device->n_ports; p++) {

@@ -54,8 +54,9 @@ struct device {
 	uint32_t slice_turns;                   /* [const] */
 	bool profiled;                          /* [const] sampled, see bench_loop_profile.h */
 	uint64_t n_turns_max, n_frames_max;     /* [const] then nothing arrives any more */
-	uint64_t deadline_ticks;                /* [const] the same; 0: none */
+	uint64_t run_ticks;                     /* [const] the same; 0: no such limit */
 	/* [W] */
+	uint64_t deadline_ticks;                /* counted from the first turn */
 	uint64_t random;
 	uint64_t left_at;                       /* when the last call ended */
 	uint64_t loop_ticks, yard_ticks, slice_frames;  /* of the slice so far */

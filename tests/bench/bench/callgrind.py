@@ -24,7 +24,7 @@ STAGES = (
     ("look up", r"look_up|fdb_lookup_burst|burst_lookup"),
     ("scatter", r"forward_scatter|scatter_\w+|flood\w*"),
     ("send", r"send_\w+|xq_tx_burst|xq_kick|drop_all"),
-    ("complete", r"xq_complete"),
+    ("complete", r"xq_complete|frame_settle"),
     ("refill", r"xq_refill"),
     ("device", r"xq_poll_rx|__wrap_recvfrom|device_turn"),
 )
