@@ -7,9 +7,9 @@
  *              --sender-cpu N --switch-cpu N [--task TID]... [--learn-s N]
  *
  * Runs in the namespace of the far ends. First, where so many seconds are given for it, every
- * station of both sides says something, slower and slower until a whole round crosses without loss:
- * then the switch has seen them all. Then side 0 sends to side 1 as fast as it can, and the sink's
- * count over the window is the rate.
+ * station of both sides says something, again where that does not come out at the other side: then
+ * the switch has seen them all. Then side 0 sends to side 1 as fast as it can, and the sink's count
+ * over the window is the rate.
  *
  * The sizes count the frame check sequence, as sizes of Ethernet frames do; a veth has none.
  */
@@ -44,9 +44,9 @@
 #define BATCH	       64u
 #define FRAMES_A_CALL  (1u << 30) /* a call ends by a signal; a new one costs milliseconds */
 #define WARM_NS	       (100 * NS_PER_MS)
-#define LEARN_GAP_NS   1000u /* the first round's pace; doubled after a loss */
-#define LEARN_GAP_MAX_NS 100000u
-#define QUIET_NS       (50 * NS_PER_MS) /* nothing arrived for so long: nothing will */
+#define LEARN_BURST    200u
+#define LOOK_NS	       (50 * NS_PER_US)
+#define QUIET_NS       (20 * NS_PER_MS) /* nothing arrived for so long: nothing will */
 
 struct options {
 	const char *ifname[2];
@@ -115,6 +115,16 @@ static uint64_t arrived(uint32_t side)
 static uint64_t n_sent(void)
 {
 	return *(volatile __typeof__(bpf->bss->n_sent) *)&bpf->bss->n_sent;
+}
+
+static void set_sent(uint64_t n)
+{
+	*(volatile __typeof__(bpf->bss->n_sent) *)&bpf->bss->n_sent = n;
+}
+
+static void set_limit(uint64_t n)
+{
+	*(volatile __typeof__(bpf->bss->order.limit) *)&bpf->bss->order.limit = n;
 }
 
 /* CPU time of the switch's own threads; a tick of the kernel is the resolution. */
@@ -196,7 +206,6 @@ static void sender_start(struct sender *sender, const struct options *options,
 	};
 	bpf->bss->order = *order;
 	bpf->bss->n_sent = 0;
-	bpf->bss->next_ns = 0;
 	r = pthread_create(&sender->thread, NULL, sender_main, sender);
 	if (r) {
 		die("a thread", r);
@@ -225,50 +234,63 @@ static void signal_ignored(int number)
 
 /* ---- learning ---- */
 
-/* Every station of a side says something, once. Whether all of it came out at the other. */
-static bool learn_round(const struct options *options, uint32_t from_side, uint32_t gap_ns)
+/* The stations of one side from 'first' on say something. Whether all of it came out. */
+static bool learn_some(uint32_t from_side, uint32_t first, uint32_t n)
+{
+	uint64_t before = arrived(!from_side), moved = 0, moved_ns = clock_now_ns();
+
+	set_sent(first);
+	set_limit(first + n);
+	while (clock_now_ns() - moved_ns < QUIET_NS) {
+		uint64_t sent = n_sent(), came = arrived(!from_side) - before;
+
+		if (sent == first + n && came >= n) {
+			return true;
+		}
+		if (sent + came != moved) {
+			moved = sent + came;
+			moved_ns = clock_now_ns();
+		}
+		nap(LOOK_NS);
+	}
+	return false;
+}
+
+/*
+ * No more at once than the queue of a veth holds: nothing is lost, however slow the switch. What
+ * gets lost all the same, as the ports come up, is said again.
+ */
+static void learn_side(const struct options *options, uint32_t from_side, uint64_t deadline_ns)
 {
 	const struct wire_order order = {
 		.n_pairs = options->n_pairs,
 		.from_side = from_side,
 		.in_order = 1,
-		.gap_ns = gap_ns,
-		.limit = options->n_pairs,
 	};
-	uint64_t before = arrived(!from_side), moved = 0, moved_ns = clock_now_ns();
 	struct sender sender;
 
 	sender_start(&sender, options, &order);
-	while (arrived(!from_side) - before < order.limit && !atomic_load(&sender.ended) &&
-	       clock_now_ns() - moved_ns < QUIET_NS) {
-		uint64_t now = arrived(!from_side) + n_sent();
+	for (uint32_t first = 0; first < options->n_pairs; first += LEARN_BURST) {
+		uint32_t left = options->n_pairs - first;
 
-		if (now != moved) {
-			moved = now;
-			moved_ns = clock_now_ns();
+		while (!learn_some(from_side, first, left < LEARN_BURST ? left : LEARN_BURST)) {
+			if (sender.error || clock_now_ns() > deadline_ns) {
+				sender_stop(&sender);
+				die("frames that teach the switch its stations get lost",
+				    ETIMEDOUT);
+			}
 		}
-		nap(NS_PER_MS / 2);
 	}
 	sender_stop(&sender);
-	return arrived(!from_side) - before >= order.limit;
 }
 
 /* Side 1 first: when side 0 is at last heard, both are known. Returns how long it took. */
 static uint64_t learn(const struct options *options)
 {
-	uint64_t begin = clock_now_ns();
+	uint64_t begin = clock_now_ns(), deadline = begin + options->learn_s * NS_PER_S;
 
-	for (uint32_t i = 0; i < 2; i++) {
-		uint32_t gap_ns = LEARN_GAP_NS;
-
-		while (!learn_round(options, !i, gap_ns)) {
-			if (clock_now_ns() - begin > options->learn_s * NS_PER_S) {
-				die("frames that teach the switch its stations get lost",
-				    ETIMEDOUT);
-			}
-			gap_ns = gap_ns < LEARN_GAP_MAX_NS ? 2 * gap_ns : gap_ns;
-		}
-	}
+	learn_side(options, 1, deadline);
+	learn_side(options, 0, deadline);
 	return clock_now_ns() - begin;
 }
 

@@ -96,6 +96,11 @@ def _learned(context, subjects, addresses):
         try:
             _flood(context, subject, min(SIZES), addresses, WARM_MS,
                    QUICK_LEARN_S if context.quick else LEARN_S)
+            subject.place.resume()
+            learned = subject.n_learned()
+            subject.place.pause()
+            if learned is not None and learned < addresses:
+                raise measure.Broken(f"it has learned {learned} of them")
         except measure.Broken as why:
             if subject.name == measure.OURS:
                 raise
