@@ -38,15 +38,15 @@
 #include "wire_traffic.h"
 #include "wire_traffic.skel.h"
 
-#define FCS_BYTES      4u
-#define FRAME_MAX      2048u
-#define TASKS_MAX      16u
-#define BATCH	       64u
-#define FRAMES_A_CALL  (1u << 30) /* a call ends by a signal; a new one costs milliseconds */
-#define WARM_NS	       (100 * NS_PER_MS)
-#define LEARN_BURST    200u
-#define LOOK_NS	       (50 * NS_PER_US)
-#define QUIET_NS       (20 * NS_PER_MS) /* nothing arrived for so long: nothing will */
+#define FCS_BYTES     4u
+#define FRAME_MAX     2048u
+#define TASKS_MAX     16u
+#define BATCH	      64u
+#define FRAMES_A_CALL (1u << 30) /* a call ends by a signal; a new one costs milliseconds */
+#define WARM_NS	      (100 * NS_PER_MS)
+#define LEARN_BURST   200u
+#define LOOK_NS	      (50 * NS_PER_US)
+#define QUIET_NS      (20 * NS_PER_MS) /* nothing arrived for so long: nothing will */
 
 struct options {
 	const char *ifname[2];
@@ -65,7 +65,8 @@ struct sender {
 
 /* An instant's readings. */
 struct reading {
-	uint64_t now_ns, sent, crossed, task_ns, idle_ns[2]; /* idle: sender's core, switch's */
+	uint64_t now_ns, sent, crossed, task_ns, stolen_ns;
+	uint64_t idle_ns[2]; /* sender's core, switch's */
 };
 
 static struct wire_traffic_bpf *bpf;
@@ -106,8 +107,8 @@ static uint64_t arrived(uint32_t side)
 	uint64_t n = 0;
 
 	for (uint32_t cpu = 0; cpu < WIRE_CPUS; cpu++) {
-		n += *(volatile __typeof__(bpf->bss->arrived[0].n[0]) *)
-			      &bpf->bss->arrived[cpu].n[side];
+		n += *(volatile __typeof__(bpf->bss->arrived[0].n[0]) *)&bpf->bss->arrived[cpu]
+			      .n[side];
 	}
 	return n;
 }
@@ -148,10 +149,31 @@ static uint64_t tasks_ns(const struct options *options)
 	return sum;
 }
 
+/* Time that a hypervisor took from both cores together; its resolution is a tick too. */
+static uint64_t stolen_ns(const struct options *options)
+{
+	uint64_t ns_per_tick = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK), sum = 0, steal;
+	FILE *file = fopen("/proc/stat", "re");
+	char line[256];
+	uint32_t cpu;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "cpu%u %*u %*u %*u %*u %*u %*u %*u %" SCNu64, &cpu, &steal) == 2 &&
+		    (cpu == options->sender_cpu || cpu == options->switch_cpu)) {
+			sum += steal * ns_per_tick;
+		}
+	}
+	if (file) {
+		fclose(file);
+	}
+	return sum;
+}
+
 static struct reading reading_take(const struct options *options)
 {
 	return (struct reading){
 		.task_ns = tasks_ns(options),
+		.stolen_ns = stolen_ns(options),
 		.idle_ns = {wire_spinner_ns(&spinner[0]), wire_spinner_ns(&spinner[1])},
 		.crossed = arrived(1),
 		.sent = n_sent(),
@@ -303,6 +325,10 @@ static void flood(const struct options *options, uint64_t learn_ns)
 	struct sender sender;
 
 	sender_start(&sender, options, &order);
+	/* The call waits for the kernel's readers before its first frame. */
+	while (n_sent() == 0 && !atomic_load(&sender.ended)) {
+		nap(LOOK_NS);
+	}
 	nap(WARM_NS);
 	begin = reading_take(options);
 	nap(options->window_ms * NS_PER_MS);
@@ -310,10 +336,11 @@ static void flood(const struct options *options, uint64_t learn_ns)
 	sender_stop(&sender);
 	printf("{\"sent\": %" PRIu64 ", \"crossed\": %" PRIu64 ", \"window_ns\": %" PRIu64
 	       ", \"switch_ns\": %" PRIu64 ", \"switch_core_idle_ns\": %" PRIu64
-	       ", \"sender_core_idle_ns\": %" PRIu64 ", \"learn_ns\": %" PRIu64 "}\n",
+	       ", \"sender_core_idle_ns\": %" PRIu64 ", \"learn_ns\": %" PRIu64
+	       ", \"stolen_ns\": %" PRIu64 "}\n",
 	       end.sent - begin.sent, end.crossed - begin.crossed, end.now_ns - begin.now_ns,
 	       end.task_ns - begin.task_ns, end.idle_ns[1] - begin.idle_ns[1],
-	       end.idle_ns[0] - begin.idle_ns[0], learn_ns);
+	       end.idle_ns[0] - begin.idle_ns[0], learn_ns, end.stolen_ns - begin.stolen_ns);
 }
 
 static void sink_hook(const char *ifname, struct bpf_tc_hook *ret)
@@ -398,10 +425,11 @@ static void spinners_end(void)
 static void options_read(int argc, char **argv, struct options *options)
 {
 	static const struct option names[] = {
-		{"side0", 1, NULL, '0'}, {"side1", 1, NULL, '1'},      {"pairs", 1, NULL, 'p'},
-		{"size", 1, NULL, 's'},	 {"window-ms", 1, NULL, 'w'},  {"sender-cpu", 1, NULL, 'f'},
-		{"task", 1, NULL, 't'},	 {"switch-cpu", 1, NULL, 'c'}, {"learn-s", 1, NULL, 'l'},
-		{0},
+		{"side0", 1, NULL, '0'},     {"side1", 1, NULL, '1'},
+		{"pairs", 1, NULL, 'p'},     {"size", 1, NULL, 's'},
+		{"window-ms", 1, NULL, 'w'}, {"sender-cpu", 1, NULL, 'f'},
+		{"task", 1, NULL, 't'},	     {"switch-cpu", 1, NULL, 'c'},
+		{"learn-s", 1, NULL, 'l'},   {0},
 	};
 	int c;
 

@@ -46,8 +46,7 @@ int wire_send(struct xdp_md *ctx)
 	void *end = (void *)(long)ctx->data_end;
 	unsigned int pair;
 
-	if ((void *)(octet + ETH_HLEN) > end || order.n_pairs == 0 ||
-	    n_sent >= order.limit) {
+	if ((void *)(octet + ETH_HLEN) > end || order.n_pairs == 0 || n_sent >= order.limit) {
 		return XDP_DROP;
 	}
 	pair = pair_choose();

@@ -56,8 +56,8 @@ class OpenVswitch(wire_subjects.Subject):
         self.switch = self.place.start("ovs-vswitchd", switch, f"unix:{self.socket}",
                                        env=self._env())
         self._vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev",
-                    f"other_config:mac-table-size={wire_subjects.TABLE}", "other_config:mac-aging-time=3600",
-                    "fail_mode=standalone")
+                    f"other_config:mac-table-size={wire_subjects.TABLE}",
+                    "other_config:mac-aging-time=3600", "fail_mode=standalone")
         for port in ("p1", "p2"):
             self._vsctl("add-port", "br0", port, "--", "set", "interface", port, "type=afxdp",
                         "options:n_rxq=1", "options:xdp-mode=native")
