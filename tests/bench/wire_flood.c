@@ -7,9 +7,9 @@
  *              --sender-cpu N --switch-cpu N [--task TID]... [--learn-s N]
  *
  * Runs in the namespace of the far ends. First, where so many seconds are given for it, every
- * station of both sides says something, slower and slower until a whole round crosses without loss:
- * then the switch has seen them all. Then side 0 sends to side 1 as fast as it can, and the sink's
- * count over the window is the rate.
+ * station of both sides says something, again where that does not come out at the other side: then
+ * the switch has seen them all. Then side 0 sends to side 1 as fast as it can, and the sink's count
+ * over the window is the rate.
  *
  * The sizes count the frame check sequence, as sizes of Ethernet frames do; a veth has none.
  */
@@ -38,15 +38,15 @@
 #include "wire_traffic.h"
 #include "wire_traffic.skel.h"
 
-#define FCS_BYTES      4u
-#define FRAME_MAX      2048u
-#define TASKS_MAX      16u
-#define BATCH	       64u
-#define FRAMES_A_CALL  (1u << 30) /* a call ends by a signal; a new one costs milliseconds */
-#define WARM_NS	       (100 * NS_PER_MS)
-#define LEARN_GAP_NS   1000u /* the first round's pace; doubled after a loss */
-#define LEARN_GAP_MAX_NS 100000u
-#define QUIET_NS       (50 * NS_PER_MS) /* nothing arrived for so long: nothing will */
+#define FCS_BYTES     4u
+#define FRAME_MAX     2048u
+#define TASKS_MAX     16u
+#define BATCH	      64u
+#define FRAMES_A_CALL (1u << 30) /* a call ends by a signal; a new one costs milliseconds */
+#define WARM_NS	      (100 * NS_PER_MS)
+#define LEARN_BURST   200u
+#define LOOK_NS	      (50 * NS_PER_US)
+#define QUIET_NS      (20 * NS_PER_MS) /* nothing arrived for so long: nothing will */
 
 struct options {
 	const char *ifname[2];
@@ -65,7 +65,8 @@ struct sender {
 
 /* An instant's readings. */
 struct reading {
-	uint64_t now_ns, sent, crossed, task_ns, idle_ns[2]; /* idle: sender's core, switch's */
+	uint64_t now_ns, sent, crossed, task_ns, stolen_ns;
+	uint64_t idle_ns[2]; /* sender's core, switch's */
 };
 
 static struct wire_traffic_bpf *bpf;
@@ -106,8 +107,8 @@ static uint64_t arrived(uint32_t side)
 	uint64_t n = 0;
 
 	for (uint32_t cpu = 0; cpu < WIRE_CPUS; cpu++) {
-		n += *(volatile __typeof__(bpf->bss->arrived[0].n[0]) *)
-			      &bpf->bss->arrived[cpu].n[side];
+		n += *(volatile __typeof__(bpf->bss->arrived[0].n[0]) *)&bpf->bss->arrived[cpu]
+			      .n[side];
 	}
 	return n;
 }
@@ -115,6 +116,16 @@ static uint64_t arrived(uint32_t side)
 static uint64_t n_sent(void)
 {
 	return *(volatile __typeof__(bpf->bss->n_sent) *)&bpf->bss->n_sent;
+}
+
+static void set_sent(uint64_t n)
+{
+	*(volatile __typeof__(bpf->bss->n_sent) *)&bpf->bss->n_sent = n;
+}
+
+static void set_limit(uint64_t n)
+{
+	*(volatile __typeof__(bpf->bss->order.limit) *)&bpf->bss->order.limit = n;
 }
 
 /* CPU time of the switch's own threads; a tick of the kernel is the resolution. */
@@ -138,10 +149,31 @@ static uint64_t tasks_ns(const struct options *options)
 	return sum;
 }
 
+/* Time that a hypervisor took from both cores together; its resolution is a tick too. */
+static uint64_t stolen_ns(const struct options *options)
+{
+	uint64_t ns_per_tick = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK), sum = 0, steal;
+	FILE *file = fopen("/proc/stat", "re");
+	char line[256];
+	uint32_t cpu;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "cpu%u %*u %*u %*u %*u %*u %*u %*u %" SCNu64, &cpu, &steal) == 2 &&
+		    (cpu == options->sender_cpu || cpu == options->switch_cpu)) {
+			sum += steal * ns_per_tick;
+		}
+	}
+	if (file) {
+		fclose(file);
+	}
+	return sum;
+}
+
 static struct reading reading_take(const struct options *options)
 {
 	return (struct reading){
 		.task_ns = tasks_ns(options),
+		.stolen_ns = stolen_ns(options),
 		.idle_ns = {wire_spinner_ns(&spinner[0]), wire_spinner_ns(&spinner[1])},
 		.crossed = arrived(1),
 		.sent = n_sent(),
@@ -196,7 +228,6 @@ static void sender_start(struct sender *sender, const struct options *options,
 	};
 	bpf->bss->order = *order;
 	bpf->bss->n_sent = 0;
-	bpf->bss->next_ns = 0;
 	r = pthread_create(&sender->thread, NULL, sender_main, sender);
 	if (r) {
 		die("a thread", r);
@@ -225,50 +256,63 @@ static void signal_ignored(int number)
 
 /* ---- learning ---- */
 
-/* Every station of a side says something, once. Whether all of it came out at the other. */
-static bool learn_round(const struct options *options, uint32_t from_side, uint32_t gap_ns)
+/* The stations of one side from 'first' on say something. Whether all of it came out. */
+static bool learn_some(uint32_t from_side, uint32_t first, uint32_t n)
+{
+	uint64_t before = arrived(!from_side), moved = 0, moved_ns = clock_now_ns();
+
+	set_sent(first);
+	set_limit(first + n);
+	while (clock_now_ns() - moved_ns < QUIET_NS) {
+		uint64_t sent = n_sent(), came = arrived(!from_side) - before;
+
+		if (sent == first + n && came >= n) {
+			return true;
+		}
+		if (sent + came != moved) {
+			moved = sent + came;
+			moved_ns = clock_now_ns();
+		}
+		nap(LOOK_NS);
+	}
+	return false;
+}
+
+/*
+ * No more at once than the queue of a veth holds: nothing is lost, however slow the switch. What
+ * gets lost all the same, as the ports come up, is said again.
+ */
+static void learn_side(const struct options *options, uint32_t from_side, uint64_t deadline_ns)
 {
 	const struct wire_order order = {
 		.n_pairs = options->n_pairs,
 		.from_side = from_side,
 		.in_order = 1,
-		.gap_ns = gap_ns,
-		.limit = options->n_pairs,
 	};
-	uint64_t before = arrived(!from_side), moved = 0, moved_ns = clock_now_ns();
 	struct sender sender;
 
 	sender_start(&sender, options, &order);
-	while (arrived(!from_side) - before < order.limit && !atomic_load(&sender.ended) &&
-	       clock_now_ns() - moved_ns < QUIET_NS) {
-		uint64_t now = arrived(!from_side) + n_sent();
+	for (uint32_t first = 0; first < options->n_pairs; first += LEARN_BURST) {
+		uint32_t left = options->n_pairs - first;
 
-		if (now != moved) {
-			moved = now;
-			moved_ns = clock_now_ns();
+		while (!learn_some(from_side, first, left < LEARN_BURST ? left : LEARN_BURST)) {
+			if (sender.error || clock_now_ns() > deadline_ns) {
+				sender_stop(&sender);
+				die("frames that teach the switch its stations get lost",
+				    ETIMEDOUT);
+			}
 		}
-		nap(NS_PER_MS / 2);
 	}
 	sender_stop(&sender);
-	return arrived(!from_side) - before >= order.limit;
 }
 
 /* Side 1 first: when side 0 is at last heard, both are known. Returns how long it took. */
 static uint64_t learn(const struct options *options)
 {
-	uint64_t begin = clock_now_ns();
+	uint64_t begin = clock_now_ns(), deadline = begin + options->learn_s * NS_PER_S;
 
-	for (uint32_t i = 0; i < 2; i++) {
-		uint32_t gap_ns = LEARN_GAP_NS;
-
-		while (!learn_round(options, !i, gap_ns)) {
-			if (clock_now_ns() - begin > options->learn_s * NS_PER_S) {
-				die("frames that teach the switch its stations get lost",
-				    ETIMEDOUT);
-			}
-			gap_ns = gap_ns < LEARN_GAP_MAX_NS ? 2 * gap_ns : gap_ns;
-		}
-	}
+	learn_side(options, 1, deadline);
+	learn_side(options, 0, deadline);
 	return clock_now_ns() - begin;
 }
 
@@ -281,6 +325,10 @@ static void flood(const struct options *options, uint64_t learn_ns)
 	struct sender sender;
 
 	sender_start(&sender, options, &order);
+	/* The call waits for the kernel's readers before its first frame. */
+	while (n_sent() == 0 && !atomic_load(&sender.ended)) {
+		nap(LOOK_NS);
+	}
 	nap(WARM_NS);
 	begin = reading_take(options);
 	nap(options->window_ms * NS_PER_MS);
@@ -288,10 +336,11 @@ static void flood(const struct options *options, uint64_t learn_ns)
 	sender_stop(&sender);
 	printf("{\"sent\": %" PRIu64 ", \"crossed\": %" PRIu64 ", \"window_ns\": %" PRIu64
 	       ", \"switch_ns\": %" PRIu64 ", \"switch_core_idle_ns\": %" PRIu64
-	       ", \"sender_core_idle_ns\": %" PRIu64 ", \"learn_ns\": %" PRIu64 "}\n",
+	       ", \"sender_core_idle_ns\": %" PRIu64 ", \"learn_ns\": %" PRIu64
+	       ", \"stolen_ns\": %" PRIu64 "}\n",
 	       end.sent - begin.sent, end.crossed - begin.crossed, end.now_ns - begin.now_ns,
 	       end.task_ns - begin.task_ns, end.idle_ns[1] - begin.idle_ns[1],
-	       end.idle_ns[0] - begin.idle_ns[0], learn_ns);
+	       end.idle_ns[0] - begin.idle_ns[0], learn_ns, end.stolen_ns - begin.stolen_ns);
 }
 
 static void sink_hook(const char *ifname, struct bpf_tc_hook *ret)
@@ -376,10 +425,11 @@ static void spinners_end(void)
 static void options_read(int argc, char **argv, struct options *options)
 {
 	static const struct option names[] = {
-		{"side0", 1, NULL, '0'}, {"side1", 1, NULL, '1'},      {"pairs", 1, NULL, 'p'},
-		{"size", 1, NULL, 's'},	 {"window-ms", 1, NULL, 'w'},  {"sender-cpu", 1, NULL, 'f'},
-		{"task", 1, NULL, 't'},	 {"switch-cpu", 1, NULL, 'c'}, {"learn-s", 1, NULL, 'l'},
-		{0},
+		{"side0", 1, NULL, '0'},     {"side1", 1, NULL, '1'},
+		{"pairs", 1, NULL, 'p'},     {"size", 1, NULL, 's'},
+		{"window-ms", 1, NULL, 'w'}, {"sender-cpu", 1, NULL, 'f'},
+		{"task", 1, NULL, 't'},	     {"switch-cpu", 1, NULL, 'c'},
+		{"learn-s", 1, NULL, 'l'},   {0},
 	};
 	int c;
 

@@ -197,8 +197,12 @@ static void spinner_end(void)
 static void options_read(int argc, char **argv, struct options *options)
 {
 	static const struct option names[] = {
-		{"side0", 1, NULL, '0'},  {"side1", 1, NULL, '1'}, {"trips", 1, NULL, 'n'},
-		{"gap-us", 1, NULL, 'g'}, {"cpu", 1, NULL, 'c'},   {"switch-cpu", 1, NULL, 's'},
+		{"side0", 1, NULL, '0'},
+		{"side1", 1, NULL, '1'},
+		{"trips", 1, NULL, 'n'},
+		{"gap-us", 1, NULL, 'g'},
+		{"cpu", 1, NULL, 'c'},
+		{"switch-cpu", 1, NULL, 's'},
 		{0},
 	};
 	int c;

@@ -14,7 +14,6 @@
 struct wire_order order;
 unsigned int ifindex_of_side_1;
 unsigned long long n_sent;
-unsigned long long next_ns;
 unsigned int lcg;
 struct wire_count arrived[WIRE_CPUS];
 
@@ -40,25 +39,6 @@ static __always_inline unsigned int pair_choose(void)
 	return (unsigned long long)lcg * order.n_pairs >> 32;
 }
 
-/* False: it is not time for a frame yet, or there have been enough. */
-static __always_inline int sender_is_due(void)
-{
-	unsigned long long now;
-
-	if (n_sent >= order.limit) {
-		return 0;
-	}
-	if (order.gap_ns == 0) {
-		return 1;
-	}
-	now = bpf_ktime_get_ns();
-	if (now < next_ns) {
-		return 0;
-	}
-	next_ns = now + order.gap_ns;
-	return 1;
-}
-
 SEC("xdp")
 int wire_send(struct xdp_md *ctx)
 {
@@ -66,7 +46,7 @@ int wire_send(struct xdp_md *ctx)
 	void *end = (void *)(long)ctx->data_end;
 	unsigned int pair;
 
-	if ((void *)(octet + ETH_HLEN) > end || order.n_pairs == 0 || !sender_is_due()) {
+	if ((void *)(octet + ETH_HLEN) > end || order.n_pairs == 0 || n_sent >= order.limit) {
 		return XDP_DROP;
 	}
 	pair = pair_choose();

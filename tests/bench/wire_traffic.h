@@ -7,13 +7,16 @@
 #define WIRE_CPUS     64
 #define WIRE_ETHERTYPE 0x88b5 /* for local experiments: no protocol of anybody parses further */
 
-/* How the sender's frames look. Written before a call of BPF_PROG_RUN, constant during it. */
+/*
+ * How the sender's frames look. Written before a call of BPF_PROG_RUN and constant during it, but
+ * for the limit; while that is reached, n_sent may be set back.
+ */
 struct wire_order {
 	unsigned int n_pairs;    /* stations on either side; the i-th talks to the i-th */
 	unsigned int from_side;  /* 0 or 1: which side's addresses are the sources */
 	unsigned int in_order;   /* 1: pair after pair; 0: random pairs */
-	unsigned int gap_ns;     /* between two frames; 0: as fast as it goes */
-	unsigned long long limit; /* frames, then none */
+	unsigned int unused;
+	unsigned long long limit; /* of n_sent: then none */
 };
 
 /* One cache line a CPU. */

@@ -4,6 +4,7 @@ The peers of the wire bench that come from packages: Open vSwitch with AF_XDP po
 testpmd on AF_XDP. Both poll their ports all the time; they are paused while others are measured.
 """
 import os
+import re
 import shutil
 import subprocess
 
@@ -55,8 +56,8 @@ class OpenVswitch(wire_subjects.Subject):
         self.switch = self.place.start("ovs-vswitchd", switch, f"unix:{self.socket}",
                                        env=self._env())
         self._vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev",
-                    "other_config:mac-table-size=262144", "other_config:mac-aging-time=3600",
-                    "fail_mode=standalone")
+                    f"other_config:mac-table-size={wire_subjects.TABLE}",
+                    "other_config:mac-aging-time=3600", "fail_mode=standalone")
         for port in ("p1", "p2"):
             self._vsctl("add-port", "br0", port, "--", "set", "interface", port, "type=afxdp",
                         "options:n_rxq=1", "options:xdp-mode=native")
@@ -67,6 +68,12 @@ class OpenVswitch(wire_subjects.Subject):
 
     def tasks(self):
         return wire_place.pinned_threads(self.switch.pid, self.cpu)
+
+    def n_learned(self):
+        control = os.path.join(self.place.dir, f"ovs-vswitchd.{self.switch.pid}.ctl")
+        shown = self._run(program("ovs-appctl"), "-t", control, "fdb/stats-show", "br0")
+        found = re.search(r"(\d+)/\d+", shown)
+        return int(found.group(1)) if found else None
 
 
 class Testpmd(wire_subjects.Subject):

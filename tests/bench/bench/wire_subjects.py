@@ -11,6 +11,10 @@ from bench import measure, wire_place
 from lab import daemon, netns
 
 
+# Addresses that a switch may learn, where it has a limit: more than any case has.
+TABLE = 1 << 18
+
+
 class Subject:
     """A switch between p1 and p2. `note` says where its work is done."""
     name = note = None
@@ -31,6 +35,10 @@ class Subject:
         """Ids of the threads that forward."""
         raise NotImplementedError
 
+    def n_learned(self):
+        """Addresses that it has learned; None: it learns none."""
+        return None
+
 
 class Viaduct(Subject):
     """One worker."""
@@ -40,7 +48,8 @@ class Viaduct(Subject):
         config = {"version": 1,
                   "bridges": {"lan": {"interfaces": ["p1", "p2"], "host-port": False,
                                       "ageing-time": "1h"}},
-                  "workers": {"cpus": self.cpu, "polling": self.polling}}
+                  "workers": {"cpus": self.cpu, "polling": self.polling},
+                  "limits": {"macs": TABLE}}
         env = types.SimpleNamespace(viaductd=self.context.program("viaductd"),
                                     viaductctl=self.context.program("viaductctl"))
         self.daemon = daemon.Daemon(env, self.place.sw, config, self.place.dir)
@@ -53,6 +62,9 @@ class Viaduct(Subject):
 
     def tasks(self):
         return wire_place.pinned_threads(self.daemon.pid, self.cpu)
+
+    def n_learned(self):
+        return self.daemon.ctl("status")["bridges"][0]["macs_learned"]
 
 
 class ViaductInterrupt(Viaduct):
@@ -120,3 +132,7 @@ class Bridge(Subject):
 
     def tasks(self):
         return self.threads
+
+    def n_learned(self):
+        shown = netns.run("bridge", "-n", self.place.sw.name, "fdb", "show", "dynamic").stdout
+        return shown.count("02:0")
