@@ -17,6 +17,7 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/macaddr.h"
 #include "daemon/bridge/fdb.h"
@@ -127,8 +128,20 @@ static inline void burst_drop(struct fwd_burst *b, const struct frame_desc *desc
 /* Reads every header once: leaves what may come in in the slots, with its keys. */
 void forward_classify(struct fwd_burst *b);
 
-/* Puts a frame on a port's list. */
-static inline void burst_emit(struct fwd *fwd, uint32_t port_idx, const struct frame_desc *desc)
+/* Puts 'n' frames, one or more, on a port's list. */
+static inline void burst_emit(struct fwd *fwd, uint32_t port_idx, const struct frame_desc *desc,
+			      uint32_t n)
+{
+	struct fwd_list *list = fwd->list[port_idx];
+
+	if (list->n == 0) {
+		fwd->touched[fwd->n_touched++] = (uint8_t)port_idx;
+	}
+	memcpy(&list->desc[list->n], desc, n * sizeof(*desc));
+	list->n += n;
+}
+
+static inline void burst_emit_one(struct fwd *fwd, uint32_t port_idx, const struct frame_desc *desc)
 {
 	struct fwd_list *list = fwd->list[port_idx];
 

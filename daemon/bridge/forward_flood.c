@@ -6,8 +6,6 @@
  * collected and given to each port's list in one stretch. All else takes forms: a copy at most,
  * where both are wanted.
  */
-#include <string.h>
-
 #include "daemon/bridge/forward_form.h"
 
 /* ---- as they came ---- */
@@ -15,20 +13,13 @@
 void forward_flood_flush(struct fwd_burst *b)
 {
 	struct fwd_flood *flood = &b->scratch->flood;
-	struct fwd *fwd = b->fwd;
 
 	if (flood->n == 0) {
 		return;
 	}
 	for (uint32_t p = portset_next(&flood->to, 0); p < PORTSET_END;
 	     p = portset_next(&flood->to, p + 1)) {
-		struct fwd_list *list = fwd->list[p];
-
-		if (list->n == 0) {
-			fwd->touched[fwd->n_touched++] = (uint8_t)p;
-		}
-		memcpy(&list->desc[list->n], flood->desc, flood->n * sizeof(flood->desc[0]));
-		list->n += flood->n;
+		burst_emit(b->fwd, p, flood->desc, flood->n);
 	}
 	b->n_flooded += flood->n;
 	b->n_flood_copies += flood->n * flood->n_to;
@@ -117,7 +108,7 @@ static void form_emit(struct fwd_burst *b, const struct form *form, uint32_t n,
 	}
 	for (uint32_t p = portset_next(&form->to, 0); p < PORTSET_END;
 	     p = portset_next(&form->to, p + 1)) {
-		burst_emit(b->fwd, p, &desc);
+		burst_emit_one(b->fwd, p, &desc);
 	}
 }
 

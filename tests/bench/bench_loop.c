@@ -5,6 +5,7 @@
  *
  *   bench_loop [KEY=VALUE...]
  *   case=hit        every address known, port 1 <-> port 2
+ *        mesh       every address known, from every port to any other, frame by frame
  *        unknown    port 1 sends to an address that nobody has: to the other ports
  *        broadcast  the same to ff-ff-ff-ff-ff-ff
  *   addresses=1000  known stations, all in all
@@ -45,6 +46,7 @@
 
 enum bench_case {
 	CASE_HIT,
+	CASE_MESH,
 	CASE_UNKNOWN,
 	CASE_BROADCAST,
 	CASE_N,
@@ -52,6 +54,7 @@ enum bench_case {
 
 static const char *const case_name[CASE_N] = {
 	[CASE_HIT] = "hit",
+	[CASE_MESH] = "mesh",
 	[CASE_UNKNOWN] = "unknown",
 	[CASE_BROADCAST] = "broadcast",
 };
@@ -143,6 +146,9 @@ static struct device_traffic traffic_of(const struct box *box, uint32_t port_idx
 	case CASE_HIT:
 		traffic.to_port = 3 - port_idx;
 		break;
+	case CASE_MESH:
+		traffic.to_any = true;
+		break;
 	case CASE_UNKNOWN:
 		traffic.dst = UNKNOWN_ADDRESS;
 		break;
@@ -172,6 +178,21 @@ static void plan(struct box *box)
 		device->n_frames_max = opt(OPT_FRAMES) ? opt(OPT_FRAMES) : UINT64_MAX;
 		device->run_ticks = ms ? (uint64_t)ticks : 0;
 	}
+}
+
+static uint32_t n_receiving(void)
+{
+	switch ((enum bench_case)opt(OPT_CASE)) {
+	case CASE_HIT:
+		return 2;
+	case CASE_MESH:
+		return (uint32_t)opt(OPT_PORTS);
+	case CASE_UNKNOWN:
+	case CASE_BROADCAST:
+	case CASE_N:
+		break;
+	}
+	return 1;
 }
 
 static void report_options(void)
@@ -244,7 +265,7 @@ int main(int argc, char **argv) NO_THREAD_SAFETY
 		.n_workers = (uint32_t)opt(OPT_WORKERS),
 		.n_ports = (uint32_t)opt(OPT_PORTS),
 		.n_addresses = (uint32_t)opt(OPT_ADDRESSES),
-		.n_receiving = opt(OPT_CASE) == CASE_HIT ? 2 : 1,
+		.n_receiving = n_receiving(),
 		.ring_size = (uint32_t)opt(OPT_RING),
 		.batch = (uint32_t)opt(OPT_BURST),
 		.vlan = (enum box_vlan)opt(OPT_VLAN),

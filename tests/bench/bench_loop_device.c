@@ -113,9 +113,14 @@ static void write_header(struct device *device, uint32_t port_idx, uint8_t *data
 	uint64_t random = device_random(device), n = device->n_addresses;
 	uint64_t src = device_address(port_idx, (uint32_t)((random & 0xffffffff) * n >> 32));
 	uint64_t dst = traffic->dst, low = src << 32;
+	uint32_t to_port = traffic->to_port;
 
-	if (traffic->to_port) {
-		dst = device_address(traffic->to_port, (uint32_t)((random >> 32) * n >> 32));
+	if (traffic->to_any) {
+		to_port = 1 + (uint32_t)((random & 0xffff) * (device->n_ports - 1) >> 16);
+		to_port += to_port >= port_idx;
+	}
+	if (to_port) {
+		dst = device_address(to_port, (uint32_t)((random >> 32) * n >> 32));
 	}
 	low |= traffic->vid ? ETH_TYPE_VLAN << 16 | traffic->vid : ETH_TYPE_LOCAL << 16;
 	put64(data, dst << 16 | src >> 32);

@@ -41,6 +41,7 @@ struct device_traffic {
 	uint32_t burst;         /* frames a turn; 0: none */
 	uint32_t len;
 	uint32_t to_port;       /* destinations are stations of this port; 0: see 'dst' */
+	bool to_any;            /* or of any other port, at random */
 	uint64_t dst;           /* one destination for all */
 	uint16_t vid;           /* the tag's; 0: untagged */
 	bool cold;              /* headers are flushed out of the caches */
