@@ -68,13 +68,9 @@ enum fdb_simd fdb_simd_used(const struct fdb *fdb)
 	return fdb->burst->simd;
 }
 
-/*
- * Not AVX-512, though it is the fastest by itself: whole switches were slower with it (tests/bench,
- * wire). Probably the core's clock: vectors of 512 bits lower it, for the kernel's share as well.
- */
 enum fdb_simd fdb_simd_best(void)
 {
-	static const enum fdb_simd best_first[] = {FDB_SIMD_AVX2, FDB_SIMD_NEON};
+	static const enum fdb_simd best_first[] = {FDB_SIMD_AVX512, FDB_SIMD_AVX2, FDB_SIMD_NEON};
 
 	for (uint32_t i = 0; i < sizeof(best_first) / sizeof(best_first[0]); i++) {
 		if (fdb_simd_supported(best_first[i])) {

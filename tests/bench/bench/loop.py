@@ -33,6 +33,7 @@ FEATURES = {f"{PLAIN}, {name}": (*HITS, option) for name, option in (
 FRAMES = {
     "64B 1k macs": (HITS, measure.Aim("<=", 25)),
     "64B 1M macs": (MANY, measure.Aim("<=", 35)),
+    "64B 1k macs, any port to any of 4": ((*HITS, "case=mesh", "ports=4"), None),
     "64B 1k macs, cold headers": ((*HITS, "cold=1"), None),
     "64B 1M macs, cold headers": ((*MANY, "cold=1"), None),
     "64B 1k macs, AVX2": ((*HITS, "simd=avx2"), None),
