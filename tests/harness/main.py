@@ -198,6 +198,11 @@ def torture(run, words):
               alone=True)
 
 
+def model(run, words):
+    del words
+    run.tap("model", ["/usr/bin/python3", os.path.join(ROOT, "tests/model/run")], 600)
+
+
 def fuzz(run, words):
     del words
     run.meson("fuzz clang-asan", "clang-asan", ("fuzz",), multiplier=4)
@@ -213,8 +218,8 @@ def lab_asan(run, words):
     run.lab("lab gcc-asan", "gcc-asan", words, "--sanitized")
 
 
-SUITES = {"lint": lint, "unit": unit, "torture": torture, "fuzz": fuzz, "lab": lab,
-          "lab-asan": lab_asan}
+SUITES = {"lint": lint, "unit": unit, "torture": torture, "model": model, "fuzz": fuzz,
+          "lab": lab, "lab-asan": lab_asan}
 
 
 def chosen(words):
