@@ -108,16 +108,6 @@ static void worker_report(struct worker *worker)
 
 /* ---- sending ---- */
 
-static uint64_t total_bytes(const struct frame_desc *desc, uint32_t n)
-{
-	uint64_t bytes = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		bytes += desc[i].len;
-	}
-	return bytes;
-}
-
 static void drop_all(struct worker *worker, const struct frame_desc *desc, uint32_t n,
 		     uint32_t port_idx, enum tx_drop reason)
 {
@@ -131,15 +121,17 @@ static void send_own(struct worker *worker, struct xq *xq, const struct frame_de
 		     uint32_t n, uint32_t port_idx) REQUIRES(role_worker)
 {
 	struct port_counters *counters = &worker->counters[port_idx];
-	uint32_t sent = xq_tx_burst(xq, desc, n);
+	uint64_t bytes, more;
+	uint32_t sent = xq_tx_burst(xq, desc, n, &bytes);
 
 	if (sent < n) {
 		/* What has been sent may have come back already: reap once, then drop and count. */
 		xq_complete(xq, &worker->cache);
-		sent += xq_tx_burst(xq, desc + sent, n - sent);
+		sent += xq_tx_burst(xq, desc + sent, n - sent, &more);
+		bytes += more;
 	}
 	counter_add(&counters->tx_packets, sent);
-	counter_add(&counters->tx_bytes, total_bytes(desc, sent));
+	counter_add(&counters->tx_bytes, bytes);
 	counter_add(&worker->stats.tx_packets, sent);
 	if (sent < n) {
 		drop_all(worker, desc + sent, n - sent, port_idx, TX_DROP_RING_FULL);
@@ -271,6 +263,7 @@ static uint32_t worker_turn(struct worker *worker, const struct view *view)
 	for (uint32_t q = 0; q < own->n_rxq; q++) {
 		serve_queue(worker, own->rxq[q]);
 	}
+	frame_settle(&worker->cache);
 	counter_add(&worker->stats.rx_packets, received);
 	counter_add(&worker->stats.turns, 1);
 	return received + handed;
@@ -474,7 +467,8 @@ int worker_new(struct worker_shared *shared, uint32_t idx, uint32_t cpu, struct 
 		goto fail;
 	}
 	memset(worker->counters, 0, counters_bytes);
-	if (forward_init(&worker->fwd, shared->fdb, &worker->cache, worker->counters)) {
+	if (frame_cache_collect_claims(&worker->cache) ||
+	    forward_init(&worker->fwd, shared->fdb, &worker->cache, worker->counters)) {
 		goto fail;
 	}
 	*ret = worker;

@@ -8,7 +8,8 @@
  * Threads: worker_new .. worker_free by control; the loop is the worker's own thread.
  *
  * A turn:  every owned queue: take a burst, forward it, put the lists into TX rings or hand them
- *          over; then what others handed over; then, once per queue: kick, reap, refill.
+ *          over; then what others handed over; then, once per queue: kick, reap, refill; then the
+ *          claims to flooded frames that came back are given up.
  *
  * Sleeping, the two sides' duties (no wake-up is lost, none is sent to a worker that is awake):
  *   sleeper:  stores `sleeping` = 1; fence; looks once more at its hand-over rings, the view

@@ -40,6 +40,9 @@ struct frames_pool {
 
 #define HUGE_PAGE_BYTES (2ull << 20)
 
+/* Behind the last frame: whoever reads a whole header need not ask whether a runt ends earlier. */
+#define TAIL_BYTES 4096u
+
 static struct frames_pool *pool_of(struct frames *frames)
 {
 	return (struct frames_pool *)((char *)frames - offsetof(struct frames_pool, frames));
@@ -160,6 +163,28 @@ void frame_cache_init(struct frame_cache *cache, struct frames *frames)
 {
 	cache->frames = frames;
 	cache->n = 0;
+	cache->n_claims = NULL;
+	cache->n_claimed = 0;
+}
+
+int frame_cache_collect_claims(struct frame_cache *cache)
+{
+	cache->n_claims = calloc(cache->frames->n_frames, sizeof(*cache->n_claims));
+	return cache->n_claims ? 0 : -ENOMEM;
+}
+
+void frame_settle(struct frame_cache *cache)
+{
+	for (uint32_t i = 0; i < cache->n_claimed; i++) {
+		uint32_t frame_idx = cache->claimed[i];
+		uint32_t n = cache->n_claims[frame_idx];
+
+		cache->n_claims[frame_idx] = 0;
+		if (frame_unshare(&cache->frames->info[frame_idx], n)) {
+			frame_put(cache, frame_idx);
+		}
+	}
+	cache->n_claimed = 0;
 }
 
 void frame_cache_done(struct frame_cache *cache)
@@ -170,6 +195,9 @@ void frame_cache_done(struct frame_cache *cache)
 	if (!frames) {
 		return;
 	}
+	frame_settle(cache);
+	free(cache->n_claims);
+	cache->n_claims = NULL;
 	while (cache->n >= FRAME_SLAB) {
 		frame_cache_spill(cache);
 	}
@@ -210,12 +238,12 @@ static void pool_fill(struct frames_pool *pool)
 }
 
 /*
- * Maps 'bytes' on a huge page's boundary, else the kernel would give its first and last pieces
- * small pages: maps one huge page more and cuts both ends.
+ * Maps 'bytes', and the tail, on a huge page's boundary, else the kernel would give its first and
+ * last pieces small pages: maps one huge page more and cuts both ends.
  */
 static void *area_map(uint64_t bytes)
 {
-	uint64_t mapped = bytes + HUGE_PAGE_BYTES;
+	uint64_t mapped = bytes + TAIL_BYTES + HUGE_PAGE_BYTES;
 	uint8_t *at =
 		mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	uint64_t head;
@@ -227,7 +255,7 @@ static void *area_map(uint64_t bytes)
 	if (head) {
 		munmap(at, head);
 	}
-	munmap(at + head + bytes, HUGE_PAGE_BYTES - head);
+	munmap(at + head + bytes + TAIL_BYTES, HUGE_PAGE_BYTES - head);
 	return at + head;
 }
 
@@ -296,7 +324,7 @@ int frames_new(uint32_t n_frames, uint32_t frame_shift, struct frames **ret, str
 	struct frames_pool *pool;
 	int r;
 
-	if (frame_shift != 11 && frame_shift != 12) {
+	if (frame_shift != FRAME_SHIFT_MIN && frame_shift != FRAME_SHIFT_MAX) {
 		return err_set(
 			reterr, EINVAL,
 			"packet buffer: frames of 2^%u bytes: only 2048 and 4096 are supported",
@@ -336,7 +364,7 @@ void frames_free(struct frames *frames)
 	}
 	pool = pool_of(frames);
 	if (frames->area) {
-		munmap(frames->area, frames->area_bytes);
+		munmap(frames->area, frames->area_bytes + TAIL_BYTES);
 	}
 	pthread_mutex_destroy(&pool->rest_lock);
 	free(frames->slabs);

@@ -37,6 +37,8 @@ struct err;
 
 #define FRAME_SLAB      64u  /* frames that change hands between a cache and the pool at once */
 #define FRAME_CACHE_MAX 512u
+#define FRAME_SHIFT_MIN 11u  /* frames of 2048 or, */
+#define FRAME_SHIFT_MAX 12u  /* of 4096 octets */
 #define FRAME_HEADROOM  256u /* XDP_PACKET_HEADROOM: where in its frame received data begins */
 
 /*
@@ -73,10 +75,10 @@ struct frame_info {
 struct frame_slab;                      /* frames.c */
 
 struct frames {
-	uint8_t *area;                  /* [const] */
+	uint8_t *area;                  /* [const] some octets behind its end can be read, too */
 	uint64_t area_bytes;            /* [const] */
 	uint32_t n_frames;              /* [const] a multiple of FRAME_SLAB */
-	uint32_t frame_shift;           /* [const] 11 or 12 */
+	uint32_t frame_shift;           /* [const] FRAME_SHIFT_MIN or FRAME_SHIFT_MAX */
 	struct frame_info *info;        /* [const] n_frames of them */
 	struct frame_slab *slabs;       /* [const] */
 	_Alignas(64) _Atomic uint64_t full;   /* stack of full slabs: index + 1, ABA tag */
@@ -88,6 +90,14 @@ struct frame_cache {
 	struct frames *frames;          /* [const] */
 	uint32_t n;                     /* [W] */
 	uint32_t idx[FRAME_CACHE_MAX];  /* [W] */
+	/*
+	 * [W] Claims to shared frames that came back and are still to be given up: frame_settle().
+	 * A flood's frame comes back from all its queues within a few turns; one read-modify-write
+	 * for all the claims of a turn is a third of what each of them would cost.
+	 */
+	uint8_t *n_claims;              /* of each frame; NULL: each claim is given up at once */
+	uint32_t n_claimed;             /* frames that have some */
+	uint32_t claimed[FRAME_CACHE_MAX + 1];  /* the last: written, then not counted */
 };
 
 /*
@@ -104,8 +114,14 @@ uint64_t frames_bytes(uint32_t n_frames, uint32_t frame_shift);
 
 void frame_cache_init(struct frame_cache *cache, struct frames *frames);
 
+/* Lets the cache collect claims; its thread then calls frame_settle() often. 0 or -ENOMEM. */
+int frame_cache_collect_claims(struct frame_cache *cache);
+
 /* Gives every frame back to the pool, those of a partial slab too. */
 void frame_cache_done(struct frame_cache *cache);
+
+/* Gives up all claims that were collected; frames of which they were the last go to the cache. */
+void frame_settle(struct frame_cache *cache);
 
 /*
  * Slow halves of the inline functions below: one slab from or to the pool. get: false, the pool is
@@ -157,18 +173,47 @@ static inline void frame_share(struct frames *frames, uint32_t frame_idx, uint32
 }
 
 /*
+ * Gives up 'n' claims to a shared frame; true where they were the last: the caller owns it then.
+ * Acquire/release, so that the last holder's reuse comes after every other holder's use.
+ */
+static inline bool frame_unshare(struct frame_info *info, uint32_t n)
+{
+	return atomic_fetch_sub_explicit(&info->refs, (uint16_t)n, memory_order_acq_rel) == n;
+}
+
+/* Takes note of a claim that came back. The caller asked for room. */
+static inline void frame_claim_back(struct frame_cache *cache, uint32_t frame_idx)
+{
+	cache->claimed[cache->n_claimed] = frame_idx;
+	cache->n_claimed += cache->n_claims[frame_idx]++ == 0;
+}
+
+/* Frames and claims that the cache has room for: one slab at the least, made if need be. */
+static inline uint32_t frame_cache_room(struct frame_cache *cache)
+{
+	uint32_t n_fullest;
+
+	if (cache->n_claimed > FRAME_CACHE_MAX - FRAME_SLAB) {
+		frame_settle(cache);
+	}
+	if (cache->n > FRAME_CACHE_MAX - FRAME_SLAB) {
+		frame_cache_spill(cache);
+	}
+	n_fullest = cache->n > cache->n_claimed ? cache->n : cache->n_claimed;
+	return FRAME_CACHE_MAX - n_fullest;
+}
+
+/*
  * Gives up one claim to a frame that came back (completion, drop): an exclusive one goes to the
  * cache at once, a shared one with its last claim. Returns true where the frame went to the cache.
- * Acquire/release on refs, so that the last holder's reuse comes after every other holder's use.
  */
 static inline bool frame_release(struct frame_cache *cache, uint32_t frame_idx)
 {
 	struct frame_info *info = &cache->frames->info[frame_idx];
 
-	if (atomic_load_explicit(&info->holder, memory_order_relaxed) == FRAME_SHARED) {
-		if (atomic_fetch_sub_explicit(&info->refs, 1, memory_order_acq_rel) != 1) {
-			return false;
-		}
+	if (atomic_load_explicit(&info->holder, memory_order_relaxed) == FRAME_SHARED &&
+	    !frame_unshare(info, 1)) {
+		return false;
 	}
 	frame_put(cache, frame_idx);
 	return true;

@@ -65,10 +65,10 @@ uint32_t xq_rx_burst(struct xq *xq, struct frame_desc *ret_desc, uint32_t n) REQ
 
 /*
  * Gives at most 'n' frames to the TX ring and sets their holders (FRAME_TX for exclusive ones;
- * shared ones stay FRAME_SHARED). Returns how many were accepted: the first so many. Never blocks,
- * never retries. Follow with xq_kick() once a turn.
+ * shared ones stay FRAME_SHARED). Returns how many were accepted: the first so many, with
+ * '*ret_bytes' octets in them. Never blocks, never retries. Follow with xq_kick() once a turn.
  */
-uint32_t xq_tx_burst(struct xq *xq, const struct frame_desc *desc, uint32_t n)
+uint32_t xq_tx_burst(struct xq *xq, const struct frame_desc *desc, uint32_t n, uint64_t *ret_bytes)
 	REQUIRES(role_worker);
 
 /* Reaps completions into the cache (shared frames by count). Returns how many claims came back. */

@@ -63,14 +63,13 @@ struct fdb_tables {
 	struct fdb_table *cur, *old;
 };
 
-/* The answer to a look-up: 0 where unknown, else FDB_HIT_VALID and the rest. */
+/* The answer to a look-up: 0 where unknown, else FDB_HIT_VALID and the rest, in 16 bits. */
 enum {
 	FDB_HIT_PORT_MASK = 0xff,       /* port_idx, FDB_PORT_NONE for a blackhole */
 	FDB_HIT_VALID = 1u << 8,
 	FDB_HIT_STATIC = 1u << 9,
 	FDB_HIT_STICKY = 1u << 10,
 	FDB_HIT_LOCAL = 1u << 11,       /* with STATIC */
-	FDB_HIT_STAMP_SHIFT = 16,       /* 5 bits: age stamp */
 };
 
 static inline uint64_t fdb_key(uint32_t fid, uint64_t mac)
@@ -138,9 +137,17 @@ uint32_t fdb_port_n_learned(const struct fdb *fdb, uint32_t port_idx);
 
 /* ---- the worker's side ---- */
 
-/* Looks up 'n' keys (n <= FDB_BURST_MAX). Does not block, allocate, log or write. */
-void fdb_lookup_burst(const struct fdb *fdb, const struct fdb_tables *tables, const uint64_t *key,
-		      uint32_t n, uint32_t *ret_hit) REQUIRES_SHARED(in_epoch);
+/*
+ * Begins the work on 'n' keys (n <= FDB_BURST_MAX): mixes each, which is all that the two calls
+ * below want of it, and asks for its line, so that the misses of a whole burst overlap. The same
+ * 'tables' must be given to what follows.
+ */
+void fdb_mix_burst(const struct fdb *fdb, const struct fdb_tables *tables, const uint64_t *key,
+		   uint32_t n, uint64_t *ret_mixed) REQUIRES_SHARED(in_epoch);
+
+/* Looks up 'n' mixed keys (n <= FDB_BURST_MAX). Does not block, allocate, log or write. */
+void fdb_lookup_burst(const struct fdb *fdb, const struct fdb_tables *tables, const uint64_t *mixed,
+		      uint32_t n, uint16_t *ret_hit) REQUIRES_SHARED(in_epoch);
 
 /* What became of a source address. */
 enum fdb_learned {
@@ -154,9 +161,11 @@ enum fdb_learned {
 					   flooded; 'from_port' tells */
 };
 
+/* A source address that was not simply known on its port. */
 struct fdb_source {
-	uint32_t hit;                   /* as a look-up would have answered before, FDB_HIT_* */
-	uint8_t outcome;                /* enum fdb_learned */
+	uint16_t hit;                   /* as a look-up would have answered before, FDB_HIT_* */
+	uint8_t nth;                    /* of the burst */
+	uint8_t outcome;                /* enum fdb_learned, never FDB_KNOWN */
 	uint8_t from_port;
 };
 
@@ -168,14 +177,31 @@ struct fdb_learner {
 };
 
 /*
- * Looks up the 'n' source keys of one port's burst, refreshes, learns and moves. On the hit path it
- * writes nothing but a stamp whose tick is over. The same address twice in a burst is learned once.
- * Waits for a bucket's writer lock, held for a few stores, but some 10 us at most: then the
- * address is left to its next frame.
+ * Looks up the 'n' mixed source keys of one port's burst, refreshes, learns and moves. Where an
+ * address is known on this port it writes nothing but a stamp whose tick is over; 'ret_source' (n
+ * of them) gets all the others, in the order of the burst; returns how many. The same address twice
+ * in a burst is learned once. Waits for a bucket's writer lock, held for a few stores, but some
+ * 10 us at most: then the address is left to its next frame.
  */
-void fdb_learn_burst(struct fdb *fdb, const struct fdb_tables *tables,
-		     const struct fdb_learner *learner, const uint64_t *key, uint32_t n,
-		     struct fdb_source *ret_source) REQUIRES_SHARED(in_epoch);
+uint32_t fdb_learn_burst(struct fdb *fdb, const struct fdb_tables *tables,
+			 const struct fdb_learner *learner, const uint64_t *mixed, uint32_t n,
+			 struct fdb_source *ret_source) REQUIRES_SHARED(in_epoch);
+
+/*
+ * The instructions with which the three calls above search a line. fdb_new() takes the best that
+ * this CPU has; tests and benchmarks choose, before any worker runs.
+ */
+enum fdb_simd {
+	FDB_SIMD_SCALAR,
+	FDB_SIMD_AVX2,
+	FDB_SIMD_AVX512,
+	FDB_SIMD_NEON,
+	FDB_SIMD_N,
+};
+extern const char *const fdb_simd_name[FDB_SIMD_N];     /* "scalar", "avx2", ... */
+bool fdb_simd_supported(enum fdb_simd simd);
+void fdb_simd_use(struct fdb *fdb, enum fdb_simd simd); /* a supported one */
+enum fdb_simd fdb_simd_used(const struct fdb *fdb);
 
 /*
  * ---- the control side ----

@@ -21,6 +21,7 @@ int fdb_new(const uint8_t secret[static 16], struct fdb **ret, struct err *reter
 	}
 	*fdb = (struct fdb){0};
 	fdb_mix_init(&fdb->mix, secret);
+	fdb_simd_use(fdb, fdb_simd_best());
 	for (uint32_t i = 0; i < FDB_GROUPS; i++) {
 		atomic_init(&fdb->group[i].limit, FDB_UNLIMITED);
 	}

@@ -18,6 +18,7 @@
  *   c) K was inserted into, or moved to, the alternate before the look-up began: as b).
  *   It cannot see a value older than K's insertion, for that happened before. Each line is searched
  *   once and one word loaded again, which takes the place of the first load of s: no loop, no wait.
+ *   Where the words are loaded as one vector, see fdb_match.h.
  *
  * While growing, {cur, old}: an address is at home in cur if cur has it, else in old. A reader asks
  * cur, then old; nothing is cleared from old but what is deleted, so an address that was copied to
@@ -42,6 +43,7 @@
 
 #include "daemon/bridge/fdb.h"
 #include "daemon/bridge/fdb_line.h"
+#include "daemon/bridge/fdb_match.h"
 #include "daemon/bridge/fdb_mix.h"
 
 enum fdb_phase {
@@ -56,6 +58,7 @@ struct fdb_table {
 	uint32_t lines_log2;
 	uint32_t tag_bits;
 	uint64_t tag_mask;
+	uint32_t tag_shift;             /* of the tag in a word: up to its top */
 	size_t map_bytes;               /* 0: the memory is the creator's */
 	/* apart from the above, which every look-up reads */
 	_Alignas(64) _Atomic uint32_t phase;    /* [C] writes: enum fdb_phase, while this is old */
@@ -77,8 +80,23 @@ struct fdb_port {
 
 #define FDB_PORTS 256u
 
+/* fdb_burst.c, once for every kind of CPU: the three verbs of fdb.h. */
+struct fdb_burst_verbs {
+	enum fdb_simd simd;
+	void (*mix)(const struct fdb *fdb, const struct fdb_tables *tables, const uint64_t *key,
+		    uint32_t n, uint64_t *ret_mixed);
+	void (*lookup)(const struct fdb_tables *tables, const uint64_t *mixed, uint32_t n,
+		       uint16_t *ret_hit);
+	uint32_t (*learn)(struct fdb *fdb, const struct fdb_tables *tables,
+			  const struct fdb_learner *learner, const uint64_t *mixed, uint32_t n,
+			  struct fdb_source *ret_source);
+};
+
+enum fdb_simd fdb_simd_best(void);
+
 struct fdb {
 	struct fdb_mix mix;                             /* [const] */
+	const struct fdb_burst_verbs *burst;            /* [const] once workers run */
 	_Alignas(64) _Atomic uint8_t fid_group[FDB_FIDS];       /* [C] writes */
 	_Alignas(64) struct fdb_group group[FDB_GROUPS];
 	struct fdb_port port[FDB_PORTS];
@@ -103,13 +121,13 @@ static inline uint32_t table_other(const struct fdb_table *table, uint32_t line_
 /* The entry's identity in its primary bucket. */
 static inline uint64_t table_identity(const struct fdb_table *table, uint64_t mixed)
 {
-	return (mixed & table->tag_mask) << WORD_TAG_SHIFT | WORD_VALID;
+	return mixed << table->tag_shift | WORD_VALID;
 }
 
 /* The mixed key of the entry 'word' in line 'line_idx'. */
 static inline uint64_t table_mixed(const struct fdb_table *table, uint32_t line_idx, uint64_t word)
 {
-	uint64_t tag = word >> WORD_TAG_SHIFT;
+	uint64_t tag = word >> table->tag_shift;
 	uint32_t primary = word & WORD_ALTERNATE ? table_other(table, line_idx, tag) : line_idx;
 
 	return (uint64_t)primary << table->tag_bits | tag;
@@ -192,6 +210,21 @@ static inline bool stamp_is_stale(uint32_t now, uint32_t stamp)
 
 	return age != 0 && age < WORD_STAMPS - STAMP_AHEAD_MAX;
 }
+
+/* The word of an address that is known on this port, in its primary, and of this tick. */
+static inline uint64_t table_fresh(const struct fdb_table *table, const struct fdb_learner *learner,
+				   uint64_t mixed)
+{
+	return table_identity(table, mixed) | learner->port_idx |
+	       (uint64_t)stamp_now(learner->clock, mixed) << WORD_STAMP_SHIFT;
+}
+
+/* ---- what is not a plain hit of learning (fdb_learn.c) ---- */
+
+/* The 'n_odd' addresses mixed[odd[...]] of a burst; as fdb_learn_burst(). */
+uint32_t fdb_learn_odd(struct fdb *fdb, const struct fdb_tables *tables,
+		       const struct fdb_learner *learner, const uint64_t *mixed, const uint8_t *odd,
+		       uint32_t n_odd, struct fdb_source *ret_source);
 
 /* ---- writing: the caller holds the key's locks (fdb_table.c) ---- */
 

@@ -1,84 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fdb_learn - the worker's side: look-ups and learning, a burst at a time.
+ * fdb_learn - source addresses that are not simply known, on their port and fresh: those went no
+ * further than fdb_burst.c.
  *
- * Look-ups store nothing. Learning stores nothing either where an address is known on its port and
- * its stamp is of this tick; a stamp that is over is replaced by one compare-and-swap. All else
- * goes through learn_locked(), under the key's lock.
+ * A stamp that is over is replaced by one compare-and-swap. All that changes more goes through
+ * learn_locked(), under the key's lock.
  */
 #include "daemon/bridge/fdb_internal.h"
-
-/* ---- look-ups ---- */
-
-/* Every line of the burst is on its way before the first is waited for. */
-static void burst_mix(const struct fdb *fdb, const struct fdb_tables *tables, const uint64_t *key,
-		      uint32_t n, uint64_t *ret_mixed)
-{
-	const struct fdb_table *cur = tables->cur, *old = tables->old;
-
-	assert(n <= FDB_BURST_MAX);
-	for (uint32_t i = 0; i < n; i++) {
-		ret_mixed[i] = fdb_mix_do(&fdb->mix, key[i]);
-		__builtin_prefetch(&cur->lines[table_primary(cur, ret_mixed[i])]);
-		if (old) {
-			__builtin_prefetch(&old->lines[table_primary(old, ret_mixed[i])]);
-		}
-	}
-}
-
-static void lookup_pair(const struct fdb_tables *tables, const uint64_t *mixed, uint32_t n,
-			uint32_t *ret_hit)
-{
-	struct fdb_place place;
-
-	for (uint32_t i = 0; i < n; i++) {
-		ret_hit[i] = word_hit(tables_find(tables, mixed[i], &place));
-	}
-}
-
-/*
- * Primary buckets first; what may be in its alternate is asked for and looked at when all others
- * are done.
- */
-static void lookup_single(const struct fdb_table *table, const uint64_t *mixed, uint32_t n,
-			  uint32_t *ret_hit)
-{
-	uint16_t later[FDB_BURST_MAX];
-	uint32_t n_later = 0;
-	struct fdb_place place;
-
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t primary = table_primary(table, mixed[i]);
-		const struct line *line = &table->lines[primary];
-		uint64_t word = line_find(line, table_identity(table, mixed[i]), &place.slot);
-
-		ret_hit[i] = word_hit(word);
-		if (!word && line_overflows(line)) {
-			uint32_t other = table_other(table, primary, mixed[i] & table->tag_mask);
-
-			__builtin_prefetch(&table->lines[other]);
-			later[n_later++] = (uint16_t)i;
-		}
-	}
-	for (uint32_t i = 0; i < n_later; i++) {
-		ret_hit[later[i]] = word_hit(table_find_alternate(table, mixed[later[i]], &place));
-	}
-}
-
-void fdb_lookup_burst(const struct fdb *fdb, const struct fdb_tables *tables, const uint64_t *key,
-		      uint32_t n, uint32_t *ret_hit)
-{
-	uint64_t mixed[FDB_BURST_MAX];
-
-	burst_mix(fdb, tables, key, n, mixed);
-	if (tables->old) {
-		lookup_pair(tables, mixed, n, ret_hit);
-	} else {
-		lookup_single(tables->cur, mixed, n, ret_hit);
-	}
-}
-
-/* ---- learning ---- */
 
 /* A burst's work, and what it adds to the shared counters at its end. */
 struct learning {
@@ -260,18 +188,22 @@ static void learning_count(const struct learning *l)
 	}
 }
 
-void fdb_learn_burst(struct fdb *fdb, const struct fdb_tables *tables,
-		     const struct fdb_learner *learner, const uint64_t *key, uint32_t n,
-		     struct fdb_source *ret_source)
+uint32_t fdb_learn_odd(struct fdb *fdb, const struct fdb_tables *tables,
+		       const struct fdb_learner *learner, const uint64_t *mixed, const uint8_t *odd,
+		       uint32_t n_odd, struct fdb_source *ret_source)
 {
 	struct learning l = {.fdb = fdb, .tables = tables, .learner = learner};
-	uint64_t mixed[FDB_BURST_MAX];
+	uint32_t n = 0;
 
-	burst_mix(fdb, tables, key, n, mixed);
-	for (uint32_t i = 0; i < n; i++) {
-		if (!learn_unlocked(&l, mixed[i], &ret_source[i])) {
-			ret_source[i].outcome = learn_locked(&l, mixed[i], &ret_source[i]);
+	for (uint32_t i = 0; i < n_odd; i++) {
+		struct fdb_source *source = &ret_source[n];
+
+		source->nth = odd[i];
+		if (!learn_unlocked(&l, mixed[odd[i]], source)) {
+			source->outcome = learn_locked(&l, mixed[odd[i]], source);
 		}
+		n += source->outcome != FDB_KNOWN;
 	}
 	learning_count(&l);
+	return n;
 }

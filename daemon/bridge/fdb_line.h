@@ -40,7 +40,7 @@ enum {
 	WORD_ALTERNATE = 1 << 12,       /* this line is the second choice of its key */
 	WORD_STAMP_SHIFT = 13,
 	WORD_STAMP_BITS = 5,
-	WORD_TAG_SHIFT = 18,
+	WORD_TAG_SHIFT = 18,            /* in the smallest table; smaller tags end at bit 63, too */
 };
 
 #define WORD_STAMPS     (UINT32_C(1) << WORD_STAMP_BITS)
@@ -53,19 +53,23 @@ static_assert(FDB_MIX_BITS - FDB_LINES_LOG2_MIN + WORD_TAG_SHIFT == 64, "the wid
 static_assert(WORD_STAMP_SHIFT + WORD_STAMP_BITS == WORD_TAG_SHIFT, "stamp and tag adjoin");
 static_assert(FDB_AGE_TICKS + 1 < WORD_STAMPS, "an age must fit in a stamp");
 
+/* Without WORD_VALID, always: no search of a line takes it for an entry. */
 enum {
 	CONTROL_LOCK = 1,
-	CONTROL_OVERFLOW_ONE = 2,
+	CONTROL_OVERFLOW_ONE = 2 * WORD_VALID,
 };
 
 struct line {
-	_Alignas(64) _Atomic uint64_t word[FDB_SLOTS_PER_LINE];
-	_Atomic uint64_t control;
+	union {
+		struct {
+			_Alignas(64) _Atomic uint64_t word[FDB_SLOTS_PER_LINE];
+			_Atomic uint64_t control;
+		};
+		_Atomic uint64_t any[FDB_SLOTS_PER_LINE + 1]; /* all of it, for fdb_match.h */
+	};
 };
 
 static_assert(sizeof(struct line) == 64, "a bucket is one cache line");
-
-#define LINE_FILL_FIRST 5u      /* a primary takes this many before the alternate is considered */
 
 static inline uint32_t word_stamp(uint64_t word)
 {
@@ -77,9 +81,9 @@ static inline uint64_t word_with_stamp(uint64_t word, uint32_t stamp)
 	return (word & ~WORD_STAMP_MASK) | (uint64_t)stamp << WORD_STAMP_SHIFT;
 }
 
-static inline uint32_t word_hit(uint64_t word)
+static inline uint16_t word_hit(uint64_t word)
 {
-	return (uint32_t)(word & WORD_HIT_MASK) | word_stamp(word) << FDB_HIT_STAMP_SHIFT;
+	return word & WORD_HIT_MASK;
 }
 
 static inline uint8_t word_port(uint64_t word)
@@ -95,28 +99,6 @@ static inline bool word_is_learned(uint64_t word)
 static inline uint64_t line_load(const struct line *line, uint32_t slot)
 {
 	return atomic_load_explicit(&line->word[slot], memory_order_acquire);
-}
-
-/*
- * The entry with this identity, or 0, and where it is. The one place that searches a line: all
- * seven words are compared without a branch, then the one that matched is loaded and compared
- * again.
- */
-static inline uint64_t line_find(const struct line *line, uint64_t identity, uint32_t *ret_slot)
-{
-	uint32_t found = 0;
-	uint64_t word;
-
-#pragma GCC unroll 7
-	for (uint32_t i = 0; i < FDB_SLOTS_PER_LINE; i++) {
-		found |= (uint32_t)((line_load(line, i) & WORD_IDENTITY) == identity) << i;
-	}
-	if (!found) {
-		return 0;
-	}
-	*ret_slot = (uint32_t)__builtin_ctz(found);
-	word = line_load(line, *ret_slot);
-	return (word & WORD_IDENTITY) == identity ? word : 0;
 }
 
 static inline uint32_t line_fill(const struct line *line)

@@ -7,136 +7,20 @@
 
 #include "daemon/bridge/forward_burst.h"
 
-#define LINK_LOCAL_BASE 0x0180c2000000ull       /* 01-80-C2-00-00-00 .. 0F, 802.1Q table 8-1 */
-#define LINK_LOCAL_MASK 0x00000000000full
+/* ---- the table's stages: 802.1Q 8.7, 8.8 ---- */
 
-static inline uint64_t load_be64(const uint8_t *octet)
-{
-	uint64_t be;
-
-	memcpy(&be, octet, sizeof(be));
-	return __builtin_bswap64(be);
-}
-
-static inline bool is_link_local(uint64_t dst)
-{
-	return (dst & ~LINK_LOCAL_MASK) == LINK_LOCAL_BASE;
-}
-
-static inline bool is_invalid_source(uint64_t src)
-{
-	return macaddr_is_group(src) || src == 0;
-}
-
-/* ---- classify: 802.1Q 8.6.1, 8.6.2, 6.9.1 ---- */
-
-/* The rare half of header_check: which of its suspicions holds, first come; RX_DROP_N: none. */
-static enum rx_drop header_refusal(const struct fwd_burst *b, uint32_t len, uint64_t dst,
-				   uint64_t src, uint32_t type)
-{
-	bool tagged = type == ETH_TYPE_VLAN || type == ETH_TYPE_SVLAN;
-
-	if (b->vlan && type == ETH_TYPE_VLAN && len < ETH_HEADER_BYTES + ETH_TAG_BYTES) {
-		return RX_DROP_RUNT;
-	}
-	if (len > b->port->max_len + (tagged ? ETH_TAG_BYTES : 0)) {
-		return RX_DROP_OVERSIZE;
-	}
-	if (is_invalid_source(src)) {
-		return RX_DROP_INVALID_SOURCE;
-	}
-	if (is_link_local(dst)) {
-		uint32_t forwarded = b->view->bridge[b->port->bridge_idx].group_forward;
-
-		if ((forwarded >> (dst & LINK_LOCAL_MASK) & 1) == 0) {
-			return RX_DROP_LINK_LOCAL;
-		}
-	}
-	return RX_DROP_N;
-}
-
-/* One test for an ordinary frame. */
-static inline enum rx_drop header_check(const struct fwd_burst *b, uint32_t len, uint64_t dst,
-					uint64_t src, uint32_t type, const bool vlan)
-{
-	bool odd = len > b->port->max_len || is_invalid_source(src) || is_link_local(dst);
-
-	if (vlan) {
-		odd |= type == ETH_TYPE_VLAN && len < ETH_HEADER_BYTES + ETH_TAG_BYTES;
-	}
-	return odd ? header_refusal(b, len, dst, src, type) : RX_DROP_N;
-}
-
-/* Finds tag and FID of a frame in a filtering bridge; RX_DROP_N: it may come in. */
-static inline enum rx_drop vlan_classify(struct fwd_burst *b, uint32_t slot, const uint8_t *data,
-					 uint32_t type)
+/* Asks for the lines of all addresses of the burst before the first is waited for. */
+static FWD_STAGE void mix_keys(struct fwd_burst *b) REQUIRES_SHARED(in_epoch)
 {
 	struct fwd_scratch *s = b->scratch;
-	const struct view_port *port = b->port;
-	uint16_t tci = type == ETH_TYPE_VLAN ? burst_load_be16(data + ETH_HEADER_BYTES) : 0;
-	uint32_t vid = tci & VLAN_VID_MASK;
+	const struct fdb_tables *tables = &b->view->tables;
 
-	s->tci[slot] = tci;
-	if (vid == 0) {
-		if (port->flags & VIEW_PORT_NO_UNTAGGED) {
-			return RX_DROP_FRAME_TYPE;
-		}
-		s->tag[slot] = type == ETH_TYPE_VLAN ? FWD_TAG_PRIORITY : FWD_TAG_NONE;
-		s->fid[slot] = port->fid;
-	} else {
-		if ((port->flags & VIEW_PORT_TRUNK) == 0) {
-			return RX_DROP_VLAN_NOT_ALLOWED;
-		}
-		if (port->flags & VIEW_PORT_NO_TAGGED) {
-			return RX_DROP_FRAME_TYPE;
-		}
-		s->tag[slot] = FWD_TAG_VID;
-		s->fid[slot] = vid != VLAN_VID_RESERVED ? port->fid_by_vid[vid] : 0;
-	}
-	return s->fid[slot] != 0 ? RX_DROP_N : RX_DROP_VLAN_NOT_ALLOWED;
+	fdb_mix_burst(b->fwd->fdb, tables, s->src_key, b->n, s->src_mixed);
+	fdb_mix_burst(b->fwd->fdb, tables, s->dst_key, b->n, s->dst_mixed);
 }
 
-/* Reads every header once; what may come in is left in the slots, with its source key. */
-static inline __attribute__((always_inline)) void classify(struct fwd_burst *b, uint32_t n,
-							   const bool vlan)
-{
-	struct fwd_scratch *s = b->scratch;
-	const struct frame_desc *burst = b->desc;
-	const uint8_t *area = b->frames->area;
-	uint32_t slot = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		const struct frame_desc *desc = &burst[i];
-		const uint8_t *data = area + desc->addr;
-		uint64_t dst, src_and_type, src;
-		enum rx_drop refusal;
-
-		if (desc->len < ETH_HEADER_BYTES) {
-			burst_drop(b, desc, RX_DROP_RUNT);
-			continue;
-		}
-		dst = load_be64(data) >> 16;
-		src_and_type = load_be64(data + 6);
-		src = src_and_type >> 16;
-		refusal = header_check(b, desc->len, dst, src, src_and_type & 0xffff, vlan);
-		if (vlan && refusal == RX_DROP_N) {
-			refusal = vlan_classify(b, slot, data, src_and_type & 0xffff);
-		}
-		if (refusal != RX_DROP_N) {
-			burst_drop(b, desc, refusal);
-			continue;
-		}
-		s->pos[slot] = (uint8_t)i;
-		s->dst[slot] = dst;
-		s->key[slot] = fdb_key(vlan ? s->fid[slot] : b->port->fid, src);
-		slot++;
-	}
-	b->n = slot;
-}
-
-/* ---- learn: 802.1Q 8.7 ---- */
-
-static void learn(struct fwd_burst *b) REQUIRES_SHARED(in_epoch)
+/* Returns the number of sources that were not simply known on their port. */
+static FWD_STAGE uint32_t learn(struct fwd_burst *b) REQUIRES_SHARED(in_epoch)
 {
 	uint32_t flags = b->port->flags;
 	struct fdb *fdb = b->fwd->fdb;
@@ -147,8 +31,17 @@ static void learn(struct fwd_burst *b) REQUIRES_SHARED(in_epoch)
 		.clock = fdb_group_clock(fdb, b->port->bridge_idx),
 	};
 
-	fdb_learn_burst(fdb, &b->view->tables, &learner, b->scratch->key, b->n, b->scratch->source);
+	return fdb_learn_burst(fdb, &b->view->tables, &learner, b->scratch->src_mixed, b->n,
+			       b->scratch->source);
 }
+
+static FWD_STAGE void look_up(struct fwd_burst *b) REQUIRES_SHARED(in_epoch)
+{
+	fdb_lookup_burst(b->fwd->fdb, &b->view->tables, b->scratch->dst_mixed, b->n,
+			 b->scratch->hit);
+}
+
+/* ---- admit ---- */
 
 static void note_event(struct fwd *fwd, uint64_t key, const struct fdb_source *source,
 		       uint32_t port_idx)
@@ -186,77 +79,57 @@ static enum rx_drop source_refusal(const struct fwd_burst *b, uint32_t hit)
 	return (b->port->flags & VIEW_PORT_FORWARD) ? RX_DROP_N : RX_DROP_PORT_STATE;
 }
 
-/*
- * Drops what its source forbids, reports stations that came or moved, and packs the slots that go
- * on, with the keys of their unicast destinations. Returns the number of those keys.
- */
-static inline __attribute__((always_inline)) uint32_t admit(struct fwd_burst *b, const bool vlan)
+static void slot_move(struct fwd_burst *b, uint32_t from, uint32_t to)
 {
 	struct fwd_scratch *s = b->scratch;
-	uint32_t flags = b->port->flags;
-	bool strict = (flags & VIEW_PORT_LOCKED) || (flags & VIEW_PORT_FORWARD) == 0;
-	uint32_t slot = 0, n_keys = 0;
 
-	for (uint32_t i = 0; i < b->n; i++) {
-		const struct fdb_source *source = &s->source[i];
+	b->desc[to] = b->desc[from];
+	s->dst_key[to] = s->dst_key[from];
+	s->dst_mixed[to] = s->dst_mixed[from];
+	s->tag[to] = s->tag[from];
+	s->tci[to] = s->tci[from];
+}
 
-		if (source->outcome != FDB_KNOWN || strict) {
-			enum rx_drop refusal = source_refusal(b, source->hit);
+/* Drops what its source forbids, closing the gaps, and reports stations that came or moved. */
+static FWD_STAGE void admit(struct fwd_burst *b, uint32_t n_sources)
+{
+	struct fwd_scratch *s = b->scratch;
+	const struct fdb_source known = {.hit = (uint16_t)(FDB_HIT_VALID | b->port_idx)};
+	uint32_t slot = 0;
 
-			note_event(b->fwd, s->key[i], source, b->port_idx);
-			if (refusal != RX_DROP_N) {
-				burst_drop(b, burst_desc(b, i), refusal);
-				continue;
-			}
+	for (uint32_t i = 0, k = 0; i < b->n; i++) {
+		bool is_listed = k < n_sources && s->source[k].nth == i;
+		const struct fdb_source *source = is_listed ? &s->source[k++] : &known;
+		enum rx_drop refusal = source_refusal(b, source->hit);
+
+		if (is_listed) {
+			note_event(b->fwd, s->src_key[i], source, b->port_idx);
 		}
-		s->pos[slot] = s->pos[i];
-		s->dst[slot] = s->dst[i];
-		if (vlan) {
-			s->tag[slot] = s->tag[i];
-			s->tci[slot] = s->tci[i];
-			s->fid[slot] = s->fid[i];
+		if (refusal != RX_DROP_N) {
+			burst_drop(b, &b->desc[i], refusal);
+			continue;
 		}
-		if (!macaddr_is_group(s->dst[slot])) {
-			uint32_t fid = vlan ? s->fid[slot] : b->port->fid;
-
-			s->key[n_keys++] = fdb_key(fid, s->dst[slot]);
-		}
-		slot++;
+		slot_move(b, i, slot++);
 	}
 	b->n = slot;
-	return n_keys;
 }
 
 /* ---- the burst ---- */
 
-static inline __attribute__((always_inline)) void run_stages(struct fwd_burst *b, uint32_t n,
-							     const bool vlan)
-	REQUIRES_SHARED(in_epoch)
+static void run_stages(struct fwd_burst *b) REQUIRES_SHARED(in_epoch)
 {
-	uint32_t n_keys;
+	bool refuses_known = (b->port->flags & VIEW_PORT_LOCKED) ||
+			     (b->port->flags & VIEW_PORT_FORWARD) == 0;
+	uint32_t n_sources;
 
-	b->vlan = vlan;
-	classify(b, n, vlan);
-	if (b->n == 0) {
-		return;
+	forward_classify(b);
+	mix_keys(b);
+	n_sources = learn(b);
+	if (n_sources || refuses_known) {
+		admit(b, n_sources);
 	}
-	learn(b);
-	n_keys = admit(b, vlan);
-	if (n_keys > 0) {
-		fdb_lookup_burst(b->fwd->fdb, &b->view->tables, b->scratch->key, n_keys,
-				 b->scratch->hit);
-	}
+	look_up(b);
 	forward_scatter(b);
-}
-
-static void run_filtering(struct fwd_burst *b, uint32_t n) REQUIRES_SHARED(in_epoch)
-{
-	run_stages(b, n, true);
-}
-
-static void run_plain(struct fwd_burst *b, uint32_t n) REQUIRES_SHARED(in_epoch)
-{
-	run_stages(b, n, false);
 }
 
 static struct portset reach_of(const struct view *view, const struct view_port *port,
@@ -273,16 +146,12 @@ static struct portset reach_of(const struct view *view, const struct view_port *
 	return reach;
 }
 
-static void write_counters(const struct fwd_burst *b, const struct frame_desc *desc, uint32_t n)
+static void write_counters(const struct fwd_burst *b, uint32_t n)
 {
 	struct port_counters *counters = &b->fwd->counters[b->port_idx];
-	uint64_t bytes = 0;
 
-	for (uint32_t i = 0; i < n; i++) {
-		bytes += desc[i].len;
-	}
 	counter_add(&counters->rx_packets, n);
-	counter_add(&counters->rx_bytes, bytes);
+	counter_add(&counters->rx_bytes, b->n_bytes);
 	if (b->n_forwarded > 0) {
 		counter_add(&counters->forwarded, b->n_forwarded);
 	}
@@ -298,7 +167,7 @@ static void write_counters(const struct fwd_burst *b, const struct frame_desc *d
 }
 
 void forward_burst(struct fwd *fwd, const struct view *view, uint32_t port_idx,
-		   const struct frame_desc *desc, uint32_t n)
+		   struct frame_desc *desc, uint32_t n)
 {
 	const struct view_port *port = &view->port[port_idx];
 	struct fwd_burst b = {
@@ -309,21 +178,23 @@ void forward_burst(struct fwd *fwd, const struct view *view, uint32_t port_idx,
 		.port = port,
 		.desc = desc,
 		.port_idx = port_idx,
+		.n = n,
+		.vlan = (port->flags & VIEW_PORT_VLAN) != 0,
 		.reach = reach_of(view, port, port_idx),
 	};
 
 	assert(n <= BATCH_MAX && port_idx != PORT_NONE && port_idx < VIEW_PORTS);
 	assert(fwd->n_touched == 0 && fwd->n_events == 0);
-	if ((port->flags & VIEW_PORT_RX) == 0) {
+	fwd->scratch->flood.set = NULL;
+	if (port->flags & VIEW_PORT_RX) {
+		run_stages(&b);
+	} else {
 		for (uint32_t i = 0; i < n; i++) {
+			b.n_bytes += desc[i].len;
 			burst_drop(&b, &desc[i], RX_DROP_PORT_STATE);
 		}
-	} else if (port->flags & VIEW_PORT_VLAN) {
-		run_filtering(&b, n);
-	} else {
-		run_plain(&b, n);
 	}
-	write_counters(&b, desc, n);
+	write_counters(&b, n);
 }
 
 int forward_init(struct fwd *fwd, struct fdb *fdb, struct frame_cache *cache,

@@ -7,9 +7,9 @@
  * Fits:    worker.c receives, calls forward_burst(), sends the lists. Pure: no system calls, fed by
  *          arrays.
  * Threads: a worker, inside an epoch section, with its own scratch, cache and counters.
- * Stages:  classify all (parse, checks, VLAN -> FID), learn all, look up all, scatter; each a
- *          function over arrays. A burst is one instant: what any frame of it teaches, all of its
- *          look-ups know.
+ * Stages:  classify all (parse, checks, VLAN -> FID), mix all keys, learn all, look up all,
+ *          scatter; each a function over arrays. A burst is one instant: what any frame of it
+ *          teaches, all of its look-ups know.
  * Learns:  from whatever passes classification, also where the frame goes no further (same_port,
  *          isolated, no_destination, port_state of a learning port). Not from a blackholed source,
  *          which is static, and not on a locked port, which learns nothing.
@@ -64,10 +64,11 @@ void forward_done(struct fwd *fwd);     /* zeroed and half-made ones are fine */
 
 /*
  * Forwards a burst that 'port_idx' received: n <= BATCH_MAX, each frame exclusively the caller's.
+ * 'desc' is used up: what it holds afterwards means nothing.
  * Counts everything at the port of entry, and at the ports of exit what is refused for their MTU,
  * double tag or carrier; tx_packets, ring_full and handover_full are the sender's to count. Lists
  * and events of the call before must have been emptied: every list's n, n_touched, n_events are 0.
  */
 void forward_burst(struct fwd *fwd, const struct view *view, uint32_t port_idx,
-		   const struct frame_desc *desc, uint32_t n)
+		   struct frame_desc *desc, uint32_t n)
 	REQUIRES_SHARED(in_epoch) REQUIRES(role_worker);

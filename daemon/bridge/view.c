@@ -181,6 +181,17 @@ static int build_worker(struct view *view, const struct view_desc *desc, uint32_
 	return 0;
 }
 
+static void build_as_long(struct view *view)
+{
+	for (uint32_t p = 1; p < VIEW_PORTS; p++) {
+		for (uint32_t q = 1; q < VIEW_PORTS; q++) {
+			if (view->port[q].max_len >= view->port[p].max_len) {
+				portset_add(&view->port[p].as_long, q);
+			}
+		}
+	}
+}
+
 int view_new(const struct view_desc *desc, struct view **ret)
 {
 	struct view *view = calloc(1, sizeof(*view));
@@ -201,6 +212,7 @@ int view_new(const struct view_desc *desc, struct view **ret)
 			goto fail;
 		}
 	}
+	build_as_long(view);
 	build_bridges(view, desc);
 	for (uint32_t w = 0; w < desc->n_workers; w++) {
 		if (build_worker(view, desc, w) < 0) {

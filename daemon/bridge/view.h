@@ -61,6 +61,14 @@ static inline struct portset portset_minus(const struct portset *a, const struct
 				 a->word[2] & ~b->word[2], a->word[3] & ~b->word[3]}};
 }
 
+/* Whether every port of 'part' is in 'set'. */
+static inline bool portset_covers(const struct portset *set, const struct portset *part)
+{
+	struct portset rest = portset_minus(part, set);
+
+	return (rest.word[0] | rest.word[1] | rest.word[2] | rest.word[3]) == 0;
+}
+
 static inline uint32_t portset_count(const struct portset *set)
 {
 	uint32_t n = 0;
@@ -111,6 +119,7 @@ struct view_port {
 	uint16_t fid;                   /* of untagged frames; 0: they are dropped */
 	uint8_t bridge_idx;
 	uint16_t *fid_by_vid;           /* VIEW_VIDS of them, 0: not a member; NULL: no VLANs */
+	struct portset as_long;         /* ports whose max_len is not smaller */
 };
 
 /* What leaves through a FID. */

@@ -41,8 +41,8 @@ def _run(*argv):
                           stdin=subprocess.DEVNULL).stdout
 
 
-def namespaces():
-    return {os.path.basename(p) for p in glob.glob(f"/run/netns/{PREFIX}*")}
+def namespaces(prefix=PREFIX):
+    return {os.path.basename(p) for p in glob.glob(f"/run/netns/{prefix}*")}
 
 
 def _pids(name):
@@ -56,13 +56,13 @@ def _age_seconds(name):
         return 0
 
 
-def remove_leftovers():
+def remove_leftovers(prefix=PREFIX):
     """
     Namespaces of ours whose maker is gone: their names end in their maker's process id, or hold it.
     What runs in them is ended, one process after the other.
     """
     removed = []
-    for name in sorted(namespaces()):
+    for name in sorted(namespaces(prefix)):
         makers = [w for w in name.split("-") if w.isdigit() and int(w) > 1]
         if any(os.path.exists(f"/proc/{pid}") for pid in makers):
             continue

@@ -22,6 +22,7 @@ BUILDS = os.path.join(ROOT, "build-tests")
 # --no-undefined.
 CONFIGURATIONS = {
     "gcc": ("gcc", ()),
+    "gcc-release": ("gcc", ("--buildtype=release",)),
     "clang": ("clang", ()),
     "gcc-asan": ("gcc", ("-Db_sanitize=address,undefined",)),
     "clang-asan": ("clang", ("-Db_sanitize=address,undefined", "-Db_lundef=false")),
@@ -57,8 +58,11 @@ class Run:
         self.env = {**os.environ, **SANITIZERS}
         os.makedirs(BUILDS, exist_ok=True)
 
-    def build(self, name, suites=()):
-        """The folder of this build, made or brought up to date; with `suites` only their tests."""
+    def build(self, name, suites=(), programs=()):
+        """
+        The folder of this build, made or brought up to date; with `suites` only their tests, with
+        `programs` only these.
+        """
         folder = os.path.join(BUILDS, name)
         if name in self.built:
             return folder
@@ -67,7 +71,7 @@ class Run:
         if not os.path.exists(os.path.join(folder, "build.ninja")):
             self._build_step(name, ["meson", "setup", folder, ROOT, "--werror", *options],
                              {"CC": compiler})
-        targets = self._targets(folder, suites) if suites else []
+        targets = self._targets(folder, suites) if suites else programs
         jobs = f"-j{len(os.sched_getaffinity(0))}"
         self._build_step(name, ["ninja", "-C", folder, jobs, *targets], {})
         self.built.add(name)
@@ -218,8 +222,14 @@ def lab_asan(run, words):
     run.lab("lab gcc-asan", "gcc-asan", words, "--sanitized")
 
 
-SUITES = {"lint": lint, "unit": unit, "torture": torture, "model": model, "fuzz": fuzz,
-          "lab": lab, "lab-asan": lab_asan}
+def instructions(run, words):
+    del words
+    run.tap("instructions",
+            ["/usr/bin/python3", os.path.join(ROOT, "tests/harness/instructions.py")], 300)
+
+
+SUITES = {"lint": lint, "unit": unit, "instructions": instructions, "torture": torture,
+          "model": model, "fuzz": fuzz, "lab": lab, "lab-asan": lab_asan}
 
 
 def chosen(words):

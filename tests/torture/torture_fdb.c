@@ -77,7 +77,7 @@ static bool hit_is_right(uint32_t k, uint32_t hit)
 	return false;
 }
 
-static void hits_check(const uint32_t *index, const uint32_t *hit, uint32_t n)
+static void hits_check(const uint32_t *index, const uint16_t *hit, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		if (!hit_is_right(index[i], hit[i])) {
@@ -92,8 +92,9 @@ static void *reader(void *arg)
 {
 	_Atomic uint64_t *n_done = arg;
 	struct test_rng rng = {.state = (uintptr_t)arg};
-	uint32_t index[64], hit[64];
+	uint32_t index[64];
 	uint64_t burst[64];
+	uint16_t hit[64];
 
 	role_enter(ROLE_WORKER);
 	epoch_register();
@@ -104,7 +105,7 @@ static void *reader(void *arg)
 			index[i] = rng_below(&rng, N_KEYS);
 			burst[i] = key[index[i]];
 		}
-		fdb_lookup_burst(fdb, tables, burst, 64, hit);
+		test_lookup_burst(fdb, tables, burst, 64, hit);
 		hits_check(index, hit, 64);
 		atomic_fetch_add_explicit(n_done, 64, memory_order_relaxed);
 		epoch_quiescent();
@@ -139,8 +140,9 @@ static void learn_round(uint32_t learner_idx, uint64_t round, bool check) REQUIR
 {
 	static const uint8_t ports[] = {1, 2, 3, 10, 11, 20, 21, 31};
 	struct fdb_source source[64];
-	uint32_t index[64], hit[64], n;
+	uint32_t index[64], n;
 	uint64_t burst[64];
+	uint16_t hit[64];
 
 	for (uint32_t p = 0; p < sizeof(ports); p++) {
 		for (uint32_t k = 0; k < N_KEYS;) {
@@ -154,7 +156,7 @@ static void learn_round(uint32_t learner_idx, uint64_t round, bool check) REQUIR
 					burst[n++] = key[k];
 				}
 			}
-			fdb_learn_burst(fdb, tables, &learner, burst, n, source);
+			test_learn_burst(fdb, tables, &learner, burst, n, source);
 			for (uint32_t i = 0; i < n; i++) {
 				hit[i] = source[i].hit;
 			}
@@ -353,7 +355,8 @@ static void rest_check(void) REQUIRES(role_control)
 /* What the readers may take for granted is there before they start. */
 static void prepare(void)
 {
-	uint32_t hit[N_KEYS], n_missing = 0;
+	uint32_t n_missing = 0;
+	uint16_t hit[N_KEYS];
 
 	epoch_register();
 	for (uint64_t round = 0; round < 4; round++) {

@@ -140,7 +140,8 @@ static void *reader(void *arg)
 {
 	_Atomic uint64_t *n_done = arg;
 	struct test_rng rng = {.state = (uintptr_t)arg};
-	uint32_t index[BURST], hit[BURST];
+	uint32_t index[BURST];
+	uint16_t hit[BURST];
 	uint64_t burst[BURST];
 
 	role_enter(ROLE_WORKER);
@@ -156,7 +157,7 @@ static void *reader(void *arg)
 			burst[i] = nth_key(index[i]);
 		}
 		if (n) {
-			fdb_lookup_burst(fdb_ro, &views->ro, burst, BURST, hit);
+			test_lookup_burst(fdb_ro, &views->ro, burst, BURST, hit);
 		}
 		for (uint32_t i = 0; i < BURST && n; i++) {
 			if (!hit[i]) {
@@ -191,7 +192,7 @@ static void learn_one_burst(uint32_t first) REQUIRES_SHARED(in_epoch)
 	}
 	do {
 		n_refused = 0;
-		fdb_learn_burst(fdb, &views_get()->rw, &learner, burst, BURST, source);
+		test_learn_burst(fdb, &views_get()->rw, &learner, burst, BURST, source);
 		for (uint32_t i = 0; i < BURST; i++) {
 			n_refused += source[i].outcome == FDB_REFUSED;
 		}

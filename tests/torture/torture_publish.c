@@ -341,11 +341,13 @@ static void learn_known(struct vswitch *vswitch) NO_THREAD_SAFETY
 {
 	struct fdb_learner learner = {.port_idx = N_PORTS, .learning = true};
 	struct fdb_source source;
+	uint64_t mixed;
 
 	for (uint32_t i = 0; i < N_KNOWN; i++) {
 		uint64_t key = fdb_key(vswitch->bridge[0].vlan[0].fid, 0x0a0000000000 | i);
 
-		fdb_learn_burst(vswitch->fdb, &vswitch->tables, &learner, &key, 1, &source);
+		fdb_mix_burst(vswitch->fdb, &vswitch->tables, &key, 1, &mixed);
+		fdb_learn_burst(vswitch->fdb, &vswitch->tables, &learner, &mixed, 1, &source);
 	}
 }
 

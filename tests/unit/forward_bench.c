@@ -117,8 +117,10 @@ static void learn_one(const struct station *station) NO_THREAD_SAFETY
 	struct fdb_learner learner = {.port_idx = station->port_idx, .learning = true,
 				      .sticky = bench.desc.port[station->port_idx].sticky};
 	struct fdb_source source;
+	uint64_t mixed;
 
-	fdb_learn_burst(bench.fdb, &bench.desc.tables, &learner, &key, 1, &source);
+	fdb_mix_burst(bench.fdb, &bench.desc.tables, &key, 1, &mixed);
+	fdb_learn_burst(bench.fdb, &bench.desc.tables, &learner, &mixed, 1, &source);
 }
 
 static void fix_one(const struct station *station) NO_THREAD_SAFETY

@@ -64,13 +64,52 @@ __attribute__((unused)) static inline struct fdb_table *test_table_new(struct fd
 	return table;
 }
 
+__attribute__((unused)) static inline void test_lookup_burst(const struct fdb *fdb,
+							     const struct fdb_tables *tables,
+							     const uint64_t *key, uint32_t n,
+							     uint16_t *ret_hit)
+	REQUIRES_SHARED(in_epoch)
+{
+	uint64_t mixed[FDB_BURST_MAX];
+
+	fdb_mix_burst(fdb, tables, key, n, mixed);
+	fdb_lookup_burst(fdb, tables, mixed, n, ret_hit);
+}
+
+/* As fdb_learn_burst(), with an answer for every key; the "hit" of a known one has no flags. */
+__attribute__((unused)) static inline void
+test_learn_burst(struct fdb *fdb, const struct fdb_tables *tables,
+		 const struct fdb_learner *learner, const uint64_t *key, uint32_t n,
+		 struct fdb_source *ret_source) REQUIRES_SHARED(in_epoch)
+{
+	struct fdb_source source[FDB_BURST_MAX];
+	uint64_t mixed[FDB_BURST_MAX];
+	uint32_t n_sources;
+
+	fdb_mix_burst(fdb, tables, key, n, mixed);
+	n_sources = fdb_learn_burst(fdb, tables, learner, mixed, n, source);
+	for (uint32_t i = 0; i < n; i++) {
+		ret_source[i] = (struct fdb_source){.hit = FDB_HIT_VALID | learner->port_idx,
+						    .nth = (uint8_t)i,
+						    .outcome = FDB_KNOWN,
+						    .from_port = learner->port_idx};
+	}
+	for (uint32_t i = 0; i < n_sources; i++) {
+		if (source[i].nth >= n || source[i].outcome == FDB_KNOWN ||
+		    (i && source[i].nth <= source[i - 1].nth)) {
+			abort();
+		}
+		ret_source[source[i].nth] = source[i];
+	}
+}
+
 __attribute__((unused)) static inline uint32_t test_lookup(const struct fdb *fdb,
 							   const struct fdb_tables *tables,
 							   uint64_t key) REQUIRES_SHARED(in_epoch)
 {
-	uint32_t hit;
+	uint16_t hit;
 
-	fdb_lookup_burst(fdb, tables, &key, 1, &hit);
+	test_lookup_burst(fdb, tables, &key, 1, &hit);
 	return hit;
 }
 
@@ -83,6 +122,6 @@ __attribute__((unused)) static inline struct fdb_source test_learn(struct fdb *f
 	struct fdb_learner learner = {.port_idx = port_idx, .learning = true, .clock = clock};
 	struct fdb_source source;
 
-	fdb_learn_burst(fdb, tables, &learner, &key, 1, &source);
+	test_learn_burst(fdb, tables, &learner, &key, 1, &source);
 	return source;
 }

@@ -6,9 +6,11 @@
 static uint32_t hit_of(char name, uint32_t fid) NO_THREAD_SAFETY
 {
 	uint64_t key = fdb_key(fid, bench_mac(name));
-	uint32_t hit;
+	uint64_t mixed;
+	uint16_t hit;
 
-	fdb_lookup_burst(bench.fdb, &bench.desc.tables, &key, 1, &hit);
+	fdb_mix_burst(bench.fdb, &bench.desc.tables, &key, 1, &mixed);
+	fdb_lookup_burst(bench.fdb, &bench.desc.tables, &mixed, 1, &hit);
 	return hit & FDB_HIT_PORT_MASK;
 }
 

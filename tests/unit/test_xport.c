@@ -13,6 +13,8 @@
 #include "test_xport_rig.h"
 #include "xdp/switch.skel.h"
 
+static uint64_t n_bytes; /* of the last burst that was sent */
+
 static void test_probe(void)
 {
 	struct err err = {.text = ""};
@@ -106,7 +108,7 @@ static void test_forward(enum xq_mode mode) NO_THREAD_SAFETY
 		struct xdp_statistics stats = {0};
 		uint32_t on;
 
-		xq_tx_burst(b->queue[q], &desc, 1);
+		xq_tx_burst(b->queue[q], &desc, 1, &n_bytes);
 		xq_kick(b->queue[q]);
 		on = rig_await(&rig, a, b, q + 1, &desc);
 		tap_ok(on == q || (mode == XQ_MODE_GENERIC && on < N_QUEUES),
@@ -116,7 +118,7 @@ static void test_forward(enum xq_mode mode) NO_THREAD_SAFETY
 		}
 		tap_ok(desc.addr % 2048 == FRAME_HEADROOM, "%s: data begins after the headroom",
 		       name);
-		xq_tx_burst(a->queue[q], &desc, 1);
+		xq_tx_burst(a->queue[q], &desc, 1, &n_bytes);
 		xq_kick(a->queue[q]);
 		on = rig_await(&rig, b, a, q + 1, &desc);
 		tap_ok(on == q || (mode == XQ_MODE_GENERIC && on < N_QUEUES),
@@ -148,7 +150,7 @@ static void test_station(enum xq_mode mode) NO_THREAD_SAFETY
 	q = rig_await(&rig, a, NULL, 77, &desc);
 	tap_ok(q < N_QUEUES, "%s: the port receives", xq_mode_name[mode]);
 	if (q < N_QUEUES) {
-		xq_tx_burst(a->queue[q], &desc, 1);
+		xq_tx_burst(a->queue[q], &desc, 1, &n_bytes);
 		xq_kick(a->queue[q]);
 		tap_ok(rig_packet_await(fd, 77), "%s: the station gets it back",
 		       xq_mode_name[mode]);
@@ -177,7 +179,7 @@ static void test_kick(int budget) NO_THREAD_SAFETY
 	for (uint32_t i = 0; i < 200; i++) {
 		desc[i] = rig_frame_make(&rig, 1000 + i);
 	}
-	tap_ok(xq_tx_burst(xq, desc, 200) == 200, "200 frames in one burst");
+	tap_ok(xq_tx_burst(xq, desc, 200, &n_bytes) == 200, "200 frames in one burst");
 	xq_kick(xq);
 	while (n < 200 && rig_packet_await(fd, 1000 + n)) {
 		n++;
@@ -204,11 +206,12 @@ static void test_fewer_queues(void) NO_THREAD_SAFETY
 	a = rig_open_config(&rig, &config);
 	b = rig_open_mode(&rig, "vtx1", XQ_MODE_COPY);
 	desc = rig_frame_make(&rig, 5);
-	tap_ok(xq_tx_burst(a->queue[1], &desc, 1) == 0, "a queue that only receives sends nothing");
-	xq_tx_burst(b->queue[1], &desc, 1);
+	tap_ok(xq_tx_burst(a->queue[1], &desc, 1, &n_bytes) == 0,
+	       "a queue that only receives sends nothing");
+	xq_tx_burst(b->queue[1], &desc, 1, &n_bytes);
 	xq_kick(b->queue[1]);
 	tap_ok(rig_await(&rig, a, b, 5, &desc) == 1, "but receives");
-	xq_tx_burst(b->queue[3], &desc, 1);
+	xq_tx_burst(b->queue[3], &desc, 1, &n_bytes);
 	xq_kick(b->queue[3]);
 	tap_ok(rig_packet_await(fd, 5), "a queue without a socket passes its frames to the kernel");
 	xport_close(a, &rig.cache, rig_soon());

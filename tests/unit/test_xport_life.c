@@ -17,6 +17,8 @@
 #include "tap.h"
 #include "test_xport_rig.h"
 
+static uint64_t n_bytes; /* of the last burst that was sent */
+
 static int foreign_attach(void)
 {
 	/* r0 = XDP_PASS; exit */
@@ -187,8 +189,8 @@ static void test_close_outstanding(void) NO_THREAD_SAFETY
 	for (uint32_t i = 10; i < 20; i++) {
 		frame_share(rig.frames, frame_idx_of(rig.frames, desc[i].addr), 2);
 	}
-	xq_tx_burst(a->queue[2], desc, 20);
-	xq_tx_burst(b->queue[3], desc + 10, 10);
+	xq_tx_burst(a->queue[2], desc, 20, &n_bytes);
+	xq_tx_burst(b->queue[3], desc + 10, 10, &n_bytes);
 	xq_kick(a->queue[2]);
 	tap_ok(a->queue[2]->tx_outstanding == 20 && a->queue[2]->tx_shared_outstanding == 10,
 	       "a device that is down keeps 20 frames");
@@ -268,7 +270,7 @@ static void test_device_gone(void) NO_THREAD_SAFETY
 	a = rig_open_mode(&rig, "vtx0", XQ_MODE_COPY);
 	desc = rig_frame_make(&rig, 1);
 	rig_run("ip link del vtx0");
-	xq_tx_burst(a->queue[0], &desc, 1);
+	xq_tx_burst(a->queue[0], &desc, 1, &n_bytes);
 	rig_turn(&rig, a);
 	begin = clock_now_ns();
 	xport_close(a, &rig.cache, rig_soon());
@@ -302,7 +304,7 @@ static bool reflect(struct rig *rig, struct xport *xport) NO_THREAD_SAFETY
 		for (uint32_t q = 0; q < xport->n_queues; q++) {
 			struct frame_desc desc[32];
 			uint32_t n = xq_rx_burst(xport->queue[q], desc, 32);
-			uint32_t sent = xq_tx_burst(xport->queue[q], desc, n);
+			uint32_t sent = xq_tx_burst(xport->queue[q], desc, n, &n_bytes);
 
 			n_total += sent;
 			while (n > sent) {

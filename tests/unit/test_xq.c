@@ -11,6 +11,18 @@
 #include "fakes/kring.h"
 #include "tap.h"
 
+static uint64_t n_bytes; /* of the last burst that was sent */
+
+static uint64_t total_bytes(const struct frame_desc *desc, uint32_t n)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		bytes += desc[i].len;
+	}
+	return bytes;
+}
+
 #define N_FRAMES 512u
 #define RX_SIZE	 64u
 #define TX_SIZE	 32u
@@ -177,11 +189,12 @@ static void test_transmit(void) NO_THREAD_SAFETY
 
 	rig_init(&rig);
 	take(&rig, desc, TX_SIZE + 8);
-	tap_ok(xq_tx_burst(&k->xq, desc, 0) == 0, "no frame is no work");
-	tap_ok(xq_tx_burst(&k->xq, desc, TX_SIZE + 8) == TX_SIZE && census(&rig, 8, 0),
+	tap_ok(xq_tx_burst(&k->xq, desc, 0, &n_bytes) == 0, "no frame is no work");
+	tap_ok(xq_tx_burst(&k->xq, desc, TX_SIZE + 8, &n_bytes) == TX_SIZE && census(&rig, 8, 0),
 	       "a full ring accepts the first so many; the rest stays the caller's");
-	tap_ok(xq_tx_burst(&k->xq, &desc[TX_SIZE], 8) == 0, "a full ring accepts none");
-	tap_ok(kring_transmit(k, 10) == 10 && xq_tx_burst(&k->xq, &desc[TX_SIZE], 8) == 0,
+	tap_ok(n_bytes == total_bytes(desc, TX_SIZE), "and says how many octets those have");
+	tap_ok(xq_tx_burst(&k->xq, &desc[TX_SIZE], 8, &n_bytes) == 0, "a full ring accepts none");
+	tap_ok(kring_transmit(k, 10) == 10 && xq_tx_burst(&k->xq, &desc[TX_SIZE], 8, &n_bytes) == 0,
 	       "sent but not completed still counts: the completion ring cannot overflow");
 	for (uint32_t i = 0; i < 10; i++) {
 		moved = moved && k->sent[i].addr == desc[i].addr && k->sent[i].len == desc[i].len;
@@ -192,7 +205,7 @@ static void test_transmit(void) NO_THREAD_SAFETY
 	kring_complete(k, 4);
 	tap_ok(xq_complete(&k->xq, &rig.cache) == 3 && census(&rig, 8, 0),
 	       "three completions in another order come home");
-	tap_ok(xq_tx_burst(&k->xq, &desc[TX_SIZE], 8) == 3 && census(&rig, 5, 0),
+	tap_ok(xq_tx_burst(&k->xq, &desc[TX_SIZE], 8, &n_bytes) == 3 && census(&rig, 5, 0),
 	       "and make room for three");
 	tap_ok(xq_complete(&k->xq, &rig.cache) == 0, "nothing completed, nothing reaped");
 	rig_done(&rig);
@@ -209,8 +222,8 @@ static void test_shared(void) NO_THREAD_SAFETY
 	take(&rig, desc, 4);
 	frame_idx = frame_idx_of(rig.frames, desc[1].addr);
 	frame_share(rig.frames, frame_idx, 2);
-	tap_ok(xq_tx_burst(&rig.k[0].xq, desc, 3) == 3 &&
-		       xq_tx_burst(&rig.k[1].xq, &desc[1], 1) == 1 &&
+	tap_ok(xq_tx_burst(&rig.k[0].xq, desc, 3, &n_bytes) == 3 &&
+		       xq_tx_burst(&rig.k[1].xq, &desc[1], 1, &n_bytes) == 1 &&
 		       rig.k[0].xq.tx_shared_outstanding == 1 &&
 		       rig.k[1].xq.tx_shared_outstanding == 1 && census(&rig, 1, 0),
 	       "one frame is out on two queues, as one frame of the census");
@@ -225,6 +238,47 @@ static void test_shared(void) NO_THREAD_SAFETY
 	tap_ok(xq_complete(&rig.k[1].xq, &rig.cache) == 1 && rig.cache.n == in_cache + 1 &&
 		       rig.frames->info[frame_idx].holder == FRAME_FREE && census(&rig, 1, 0),
 	       "with the second it is home");
+	rig_done(&rig);
+}
+
+/* A cache that collects claims gives them up together, and itself when it has no room for more. */
+static void test_claims_collected(void) NO_THREAD_SAFETY
+{
+	static struct frame_desc desc[N_FRAMES];
+	struct rig rig = {0};
+	uint32_t in_cache, n_bad = 0;
+
+	rig_init(&rig);
+	if (frame_cache_collect_claims(&rig.cache)) {
+		printf("Bail out! no memory\n");
+		exit(1);
+	}
+	take(&rig, desc, N_FRAMES);
+	for (uint32_t i = 0; i < N_FRAMES; i += TX_SIZE) {
+		in_cache = rig.cache.n;
+		for (uint32_t j = 0; j < TX_SIZE; j++) {
+			frame_share(rig.frames, frame_idx_of(rig.frames, desc[i + j].addr), 2);
+		}
+		for (uint32_t q = 0; q < 2; q++) {
+			struct kring *k = &rig.k[q];
+
+			n_bad += xq_tx_burst(&k->xq, &desc[i], TX_SIZE, &n_bytes) != TX_SIZE;
+			kring_transmit(k, TX_SIZE);
+			while (k->n_sent) {
+				kring_complete(k, k->n_sent / 2);
+			}
+			n_bad += xq_complete(&k->xq, &rig.cache) != TX_SIZE;
+		}
+		n_bad += i == 0 && (rig.cache.n != in_cache ||
+				    count_holder(rig.frames, FRAME_SHARED) != TX_SIZE);
+	}
+	tap_ok(n_bad == 0 && rig.cache.n > 0 && rig.cache.n_claimed > 0,
+	       "claims that came back are kept, given up where there is no room for more");
+	frame_settle(&rig.cache);
+	tap_ok(rig.cache.n_claimed == 0 && count_holder(rig.frames, FRAME_SHARED) == 0 &&
+		       census(&rig, 0, 0),
+	       "and given up when told: all %u frames are home", N_FRAMES);
+	frame_cache_done(&rig.cache);
 	rig_done(&rig);
 }
 
@@ -259,7 +313,7 @@ static void test_kick_gives_up(void) NO_THREAD_SAFETY
 	xq_kick(xq);
 	tap_ok(calls_count(pair[1]) == 0, "nothing outstanding, no call");
 	take(&rig, desc, TX_SIZE);
-	xq_tx_burst(xq, desc, TX_SIZE);
+	xq_tx_burst(xq, desc, TX_SIZE, &n_bytes);
 	xq_kick(xq);
 	tap_ok(calls_count(pair[1]) == 1, "one call that moves nothing is the last");
 	xq->tx_only_kernel_wakes = true;
@@ -284,7 +338,7 @@ static void test_levels(void) NO_THREAD_SAFETY
 	kring_receive(&rig.k[0], "a", 1);
 	kring_receive(&rig.k[0], "b", 1);
 	take(&rig, desc, 8);
-	xq_tx_burst(&rig.k[0].xq, desc, 8);
+	xq_tx_burst(&rig.k[0].xq, desc, 8, &n_bytes);
 	kring_transmit(&rig.k[0], 5);
 	kring_complete(&rig.k[0], 2);
 	xq_levels(&rig.k[0].xq, &levels);
@@ -332,7 +386,7 @@ static void step_flood(struct rig *rig, struct model *model) NO_THREAD_SAFETY
 	desc = model_take(model, rig->frames);
 	frame_share(rig->frames, frame_idx_of(rig->frames, desc.addr), 2);
 	for (int i = 0; i < 2; i++) {
-		if (xq_tx_burst(&rig->k[i].xq, &desc, 1) == 0) {
+		if (xq_tx_burst(&rig->k[i].xq, &desc, 1, &n_bytes) == 0) {
 			frame_release(&rig->cache, frame_idx_of(rig->frames, desc.addr));
 		}
 	}
@@ -346,7 +400,7 @@ static void step_send(struct rig *rig, struct model *model, int i) NO_THREAD_SAF
 		return;
 	}
 	desc = model_take(model, rig->frames);
-	if (xq_tx_burst(&rig->k[i].xq, &desc, 1) == 0) {
+	if (xq_tx_burst(&rig->k[i].xq, &desc, 1, &n_bytes) == 0) {
 		model_add(model, rig->frames, &desc);
 	}
 }
@@ -403,20 +457,29 @@ static void step(struct rig *rig, struct model *model) NO_THREAD_SAFETY
 	}
 }
 
-static void test_random(unsigned int seed)
+static void test_random(unsigned int seed, bool collect)
 {
 	static struct model model;
 	struct rig rig = {0};
 	uint32_t n = 0;
 
+	model = (struct model){0};
 	rig_init(&rig);
+	if (collect && frame_cache_collect_claims(&rig.cache)) {
+		printf("Bail out! no memory\n");
+		exit(1);
+	}
 	srand(seed);
 	while (n < 20000 && census(&rig, model.n_own, model.n_own_fill)) {
 		step(&rig, &model);
 		n++;
+		if (rand() % 64 == 0) {
+			frame_settle(&rig.cache);
+		}
 	}
-	tap_ok(n == 20000, "20000 random steps, the census exact after each (seed %u, step %u)",
-	       seed, n);
+	tap_ok(n == 20000, "20000 random steps, the census exact after each%s (seed %u, step %u)",
+	       collect ? ", claims collected" : "", seed, n);
+	free(rig.cache.n_claims);
 	rig_done(&rig);
 }
 
@@ -428,8 +491,12 @@ int main(int argc, char **argv)
 	test_refill_short();
 	test_transmit();
 	test_shared();
+	test_claims_collected();
 	test_kick_gives_up();
 	test_levels();
-	test_random(seed ? (unsigned int)strtoul(seed, NULL, 0) : (unsigned int)getpid());
+	for (int collect = 0; collect < 2; collect++) {
+		test_random(seed ? (unsigned int)strtoul(seed, NULL, 0) : (unsigned int)getpid(),
+			    collect);
+	}
 	return tap_done();
 }
