@@ -375,17 +375,23 @@ static bool place_clear(struct fdb_place *place, uint64_t mixed)
 	return true;
 }
 
-/* Home first: else a reader between cur and old would miss an address that stays, refreshed. */
+/*
+ * Home first: else a reader between cur and old would miss an address that stays, refreshed. But
+ * before that old is told what home says: else a reader that asks cur after the clearing there, and
+ * old before the clearing here, would be answered with a port that the address has left.
+ */
 bool fdb_key_clear(const struct fdb_tables *tables, uint64_t mixed, struct fdb_place *home)
 {
-	struct fdb_place copy;
+	struct fdb_place copy = {0};
 
+	if (tables->old && home->table != tables->old && table_find(tables->old, mixed, &copy)) {
+		while (!fdb_place_replace(&copy, &copy.word, home->word & ~WORD_IDENTITY)) {
+		}
+	}
 	if (!place_clear(home, mixed)) {
 		return false;
 	}
-	if (tables->old && home->table != tables->old && table_find(tables->old, mixed, &copy)) {
-		while (!place_clear(&copy, mixed)) {
-		}
+	while (copy.word && !place_clear(&copy, mixed)) {
 	}
 	return true;
 }

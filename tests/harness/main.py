@@ -202,6 +202,11 @@ def torture(run, words):
               alone=True)
 
 
+def model(run, words):
+    del words
+    run.tap("model", ["/usr/bin/python3", os.path.join(ROOT, "tests/model/run")], 600)
+
+
 def fuzz(run, words):
     del words
     run.meson("fuzz clang-asan", "clang-asan", ("fuzz",), multiplier=4)
@@ -224,7 +229,7 @@ def instructions(run, words):
 
 
 SUITES = {"lint": lint, "unit": unit, "instructions": instructions, "torture": torture,
-          "fuzz": fuzz, "lab": lab, "lab-asan": lab_asan}
+          "model": model, "fuzz": fuzz, "lab": lab, "lab-asan": lab_asan}
 
 
 def chosen(words):
