@@ -184,7 +184,7 @@ static int build_worker(struct view *view, const struct view_desc *desc, uint32_
 static void build_as_long(struct view *view)
 {
 	for (uint32_t p = 1; p < VIEW_PORTS; p++) {
-		for (uint32_t q = 1; q < VIEW_PORTS; q++) {
+		for (uint32_t q = 1; q < VIEW_PORTS && view->port[p].max_len > 0; q++) {
 			if (view->port[q].max_len >= view->port[p].max_len) {
 				portset_add(&view->port[p].as_long, q);
 			}

@@ -219,6 +219,26 @@ static void check_flags(void)
 	view_free(view);
 }
 
+static void check_as_long(void)
+{
+	struct view *view;
+
+	reset();
+	desc.bridge[0] = (struct view_desc_bridge){.exists = true, .vlan = vlan, .n_vlans = 1};
+	vlan[0].fid = 9;
+	for (uint32_t p = 1; p <= 200; p += 199) {
+		add_port(p, 0);
+		portset_add(&vlan[0].untagged, p);
+	}
+	add_port(70, 0)->mtu = 9000;
+	portset_add(&vlan[0].untagged, 70);
+	view = build();
+	tap_ok(SET_IS(&view->port[1].as_long, 1, 70, 200) &&
+		       SET_IS(&view->port[70].as_long, 70),
+	       "a port knows which ports take whatever it takes");
+	view_free(view);
+}
+
 static void check_vlans(void)
 {
 	struct view *view;
@@ -264,7 +284,7 @@ static void check_vlans(void)
 static void check_portset(void)
 {
 	static const uint32_t member[] = {0, 1, 63, 64, 127, 128, 200, 255};
-	struct portset set = {{0}};
+	struct portset set = {{0}}, part = {{0}};
 	uint32_t n = 0;
 	bool as_wanted = true;
 
@@ -279,6 +299,10 @@ static void check_portset(void)
 	tap_ok(as_wanted && n == 8 && portset_count(&set) == 8, "every member once, in order");
 	portset_remove(&set, 64);
 	tap_ok(!portset_has(&set, 64) && portset_count(&set) == 7, "a member removed");
+	portset_add(&part, member[7]);
+	tap_ok(portset_covers(&set, &part) && portset_covers(&set, &set), "a set covers its parts");
+	portset_add(&part, 64);
+	tap_ok(!portset_covers(&set, &part), "and nothing that it lacks");
 }
 
 int main(void)
@@ -291,6 +315,7 @@ int main(void)
 	check_flags();
 	check_vlans();
 	check_portset();
+	check_as_long();
 	view_free(NULL);
 	return tap_done();
 }
