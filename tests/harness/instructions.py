@@ -34,6 +34,7 @@ TOLERANCE = 0.02
 TURNS = 1000
 SIMD = ("scalar", "avx2", "neon")       # what valgrind may know
 LOOP = {"loop, 1 k addresses": ("addresses=1000",),
+        "loop, from any of 4 ports to any": ("addresses=1000", "case=mesh", "ports=4"),
         "loop, flood to 3 ports": ("case=unknown", "ports=4")}
 TABLE = {"step_look_up": "table, look-up at 10 k", "step_learn": "table, a known source at 10 k",
          "step_insert": "table, a new source, to 10 k"}
