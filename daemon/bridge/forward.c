@@ -79,17 +79,6 @@ static enum rx_drop source_refusal(const struct fwd_burst *b, uint32_t hit)
 	return (b->port->flags & VIEW_PORT_FORWARD) ? RX_DROP_N : RX_DROP_PORT_STATE;
 }
 
-static void slot_move(struct fwd_burst *b, uint32_t from, uint32_t to)
-{
-	struct fwd_scratch *s = b->scratch;
-
-	b->desc[to] = b->desc[from];
-	s->dst_key[to] = s->dst_key[from];
-	s->dst_mixed[to] = s->dst_mixed[from];
-	s->tag[to] = s->tag[from];
-	s->tci[to] = s->tci[from];
-}
-
 /* Drops what its source forbids, closing the gaps, and reports stations that came or moved. */
 static FWD_STAGE void admit(struct fwd_burst *b, uint32_t n_sources)
 {
@@ -109,7 +98,7 @@ static FWD_STAGE void admit(struct fwd_burst *b, uint32_t n_sources)
 			burst_drop(b, &b->desc[i], refusal);
 			continue;
 		}
-		slot_move(b, i, slot++);
+		burst_move(b, i, slot++);
 	}
 	b->n = slot;
 }

@@ -128,6 +128,19 @@ static inline void burst_drop(struct fwd_burst *b, const struct frame_desc *desc
 /* Reads every header once: leaves what may come in in the slots, with its keys. */
 void forward_classify(struct fwd_burst *b);
 
+/* Closes a gap before the frames are looked up. */
+static inline void burst_move(struct fwd_burst *b, uint32_t from, uint32_t to)
+{
+	struct fwd_scratch *s = b->scratch;
+
+	b->desc[to] = b->desc[from];
+	s->src_key[to] = s->src_key[from];
+	s->dst_key[to] = s->dst_key[from];
+	s->dst_mixed[to] = s->dst_mixed[from];
+	s->tag[to] = s->tag[from];
+	s->tci[to] = s->tci[from];
+}
+
 /* Puts 'n' frames, one or more, on a port's list. */
 static inline void burst_emit(struct fwd *fwd, uint32_t port_idx, const struct frame_desc *desc,
 			      uint32_t n)

@@ -95,17 +95,6 @@ static enum rx_drop frame_refusal(const struct fwd_burst *b, uint32_t slot)
 	return b->vlan ? vlan_refusal(b, slot) : RX_DROP_N;
 }
 
-static void slot_move(struct fwd_burst *b, uint32_t from, uint32_t to)
-{
-	struct fwd_scratch *s = b->scratch;
-
-	b->desc[to] = b->desc[from];
-	s->src_key[to] = s->src_key[from];
-	s->dst_key[to] = s->dst_key[from];
-	s->tag[to] = s->tag[from];
-	s->tci[to] = s->tci[from];
-}
-
 /* Drops what must not come in and closes the gaps. */
 static void classify_again(struct fwd_burst *b)
 {
@@ -118,7 +107,7 @@ static void classify_again(struct fwd_burst *b)
 			burst_drop(b, &b->desc[i], refusal);
 			continue;
 		}
-		slot_move(b, i, slot++);
+		burst_move(b, i, slot++);
 	}
 	b->n = slot;
 }
