@@ -116,7 +116,7 @@ static void pool_give(struct frames *frames, const uint32_t *idx)
 	stack_push(frames, &frames->full, slab);
 }
 
-/* The partial slab's frames: the last resort, and never worth waiting for. */
+/* The partial slab's frames: never worth waiting for. */
 static bool refill_from_rest(struct frame_cache *cache)
 {
 	struct frames_pool *pool = pool_of(cache->frames);
@@ -134,6 +134,15 @@ static bool refill_from_rest(struct frame_cache *cache)
 	return n > 0;
 }
 
+/* The last resort: flooded frames that are back, and would be free at the end of the turn. */
+static bool refill_from_claims(struct frame_cache *cache)
+{
+	uint32_t n = cache->n;
+
+	frame_settle(cache);
+	return cache->n > n;
+}
+
 bool frame_cache_refill(struct frame_cache *cache)
 {
 	struct frames *frames = cache->frames;
@@ -142,7 +151,7 @@ bool frame_cache_refill(struct frame_cache *cache)
 	assert(cache->n + FRAME_SLAB <= FRAME_CACHE_MAX);
 	slab = stack_pop(frames, &frames->full);
 	if (!slab) {
-		return refill_from_rest(cache);
+		return refill_from_rest(cache) || refill_from_claims(cache);
 	}
 	memcpy(cache->idx + cache->n, slab->idx, sizeof(slab->idx));
 	atomic_fetch_sub_explicit(&frames->n_pool, FRAME_SLAB, memory_order_relaxed);

@@ -124,8 +124,8 @@ void frame_cache_done(struct frame_cache *cache);
 void frame_settle(struct frame_cache *cache);
 
 /*
- * Slow halves of the inline functions below: one slab from or to the pool. get: false, the pool is
- * empty.
+ * Slow halves of the inline functions below: one slab from or to the pool. refill: false, the pool
+ * is empty and no claim that was collected was a frame's last.
  */
 bool frame_cache_refill(struct frame_cache *cache);
 void frame_cache_spill(struct frame_cache *cache);
