@@ -115,7 +115,7 @@ static int key_differs(const void *a, const void *b, size_t bytes)
 	return *(const uint64_t *)a != *(const uint64_t *)b;
 }
 
-/* As full as ours at most: a load of 0.8. */
+/* For a load of 0.8 at most, as ours. Powers of two, and our smallest table, make it less. */
 static void *cuckoo_make(uint32_t n_addresses, int variant)
 {
 	struct cuckoo *cuckoo = calloc(1, sizeof(*cuckoo));

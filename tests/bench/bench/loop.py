@@ -4,9 +4,8 @@ The forwarding loop: bench_loop.c's figures, stage by stage, and the census of a
 
 Every case is run for a moment in every round; the value is the median of the rounds in which
 nobody shared the core, by bench_loop's own yardstick; a case that had none is run again for a
-while. Instructions are callgrind's, which knows no
-AVX-512: they are those of AVX2, or of scalar code. Nanoseconds of a stage are its part of the
-samples of one run times the case's value.
+while. Instructions are callgrind's, which knows no AVX-512: they are those of AVX2, or of scalar
+code. Nanoseconds of a stage are its part of the samples of one run times the case's value.
 """
 import bisect
 import math

@@ -15,8 +15,8 @@ import tempfile
 # The subject that all others are compared with.
 OURS = "viaduct"
 # A value in one of these is better the smaller it is; in any other the larger.
-SMALLER_IS_BETTER = ("ns", "us", "ms", "s", "B", "KiB", "MiB", "ns CPU", "% CPU", "refused",
-                     "unknown")
+SMALLER_IS_BETTER = ("ns", "us", "ms", "s", "B", "KiB", "MiB", "ns CPU", "% CPU", "ns/frame",
+                     "instr/frame", "refused", "unknown")
 
 
 class Broken(Exception):

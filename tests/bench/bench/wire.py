@@ -11,15 +11,15 @@ from bench import measure, wire_peers, wire_place, wire_subjects
 NAME = "wire"
 CASES = """Frames between two veth pairs, all switches beside one another.
 
-One core switches, the other sends and is the sink. The sender is BPF_PROG_RUN with live frames, the
-sink a counting XDP program, so that neither costs more than the switch. Every station has been
-heard before the clock starts. 'N addresses' are N / 2 stations on either side, in fixed pairs,
-chosen at random frame by frame. Frames carry an Ethernet type for experiments, which no switch
-parses further. Sizes count the frame check sequence.
+One core switches, the other sends. The sender is BPF_PROG_RUN with live frames, the sink a counting
+classifier where frames enter the stack, so that neither costs more than the switch. Every station
+has been heard before the clock starts. 'N addresses' are N / 2 stations on either side, in fixed
+pairs, chosen at random frame by frame. Frames carry an Ethernet type for experiments, which no
+switch parses further. Sizes count the frame check sequence.
 
     Mpps       frames that came out at the far end, a second
     ns CPU     CPU time of the switching threads for each of them; the kernel's share of moving the
-               frame out, the sink's program included, is in it for all subjects alike
+               frame out, the sink's classifier included, is in it for all subjects alike
     us         from sending a frame to having it back, one in flight, an XDP program at the far end
                turning it round: at once after the last, or after 200 us of rest, in which whatever
                may sleep does
