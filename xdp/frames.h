@@ -18,7 +18,8 @@
  *   kernel     in the fill or RX ring of queue q, or in the driver        FRAME_FILL(q)
  *   kernel     in the TX or completion ring of queue q                    FRAME_TX(q)
  *   hand-over  in a ring between two workers                              FRAME_HANDOVER
- *   shared     in several TX or hand-over rings at once, refs > 1 first   FRAME_SHARED
+ *   shared     in several TX or hand-over rings at once, refs > 1 first;  FRAME_SHARED
+ *              a cache may hold claims that came back, no longer than a turn
  *   lost       with a device that would not let go of it: never used again FRAME_LOST
  * A holder is written by the owner that gives the frame away, before it does (the ring's release
  * store publishes it), so that a closed queue's frames can be found by a scan, whatever the driver

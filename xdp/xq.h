@@ -71,7 +71,10 @@ uint32_t xq_rx_burst(struct xq *xq, struct frame_desc *ret_desc, uint32_t n) REQ
 uint32_t xq_tx_burst(struct xq *xq, const struct frame_desc *desc, uint32_t n, uint64_t *ret_bytes)
 	REQUIRES(role_worker);
 
-/* Reaps completions into the cache (shared frames by count). Returns how many claims came back. */
+/*
+ * Reaps completions into the cache. Claims to shared frames are given up at once or, where the
+ * cache collects them, by its next frame_settle(). Returns how many frames and claims came back.
+ */
 uint32_t xq_complete(struct xq *xq, struct frame_cache *cache) REQUIRES(role_worker);
 
 /* Tops the fill ring up to fill_target from the cache. Returns the number of frames given. */

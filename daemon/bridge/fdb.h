@@ -19,7 +19,8 @@
  * Entry:   one 64-bit word: tag, which of its two buckets, port (8), age stamp (5), valid, static,
  *          sticky, local.
  *
- * Invariants (why they hold: fdb_internal.h; exercised by tests/torture/torture_fdb*.c):
+ * Invariants (why they hold: fdb_internal.h; checked by tests/model and
+ * tests/torture/torture_fdb*.c):
  *  1. A reader sees a whole entry (key, port, age, flags together) or none; it writes nothing and
  *     waits for nobody.
  *  2. An address is in a table at most once, except while its entry is being displaced, when both

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * fdb_internal - what fdb_table.c, fdb_learn.c, fdb_control.c and fdb_sweep.c share.
+ * fdb_internal - what the table's files share: fdb_table.c, fdb_burst.c (and fdb_simd.c, which
+ * chooses), fdb_learn.c, fdb_control.c and fdb_sweep.c.
  *
  * "mixed" is a key after the mix: its upper lines_log2 bits are the primary bucket, the rest the
  * tag. Everything below fdb.h speaks of mixed keys; fdb_mix_undo() gives the key back.

@@ -3,7 +3,8 @@
 /*
  * fdb_line - one bucket of the learning table: a cache line of seven entries and a control word.
  *
- * Fits:    under fdb_table.c and fdb_learn.c; nothing else touches a word of a line.
+ * Fits:    under fdb_match.h, which searches a line, and fdb_internal.h; only the table's own files
+ *          touch a word of a line.
  *
  * Who writes what, in which order, and which load pairs with which store:
  *
