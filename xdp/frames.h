@@ -96,7 +96,7 @@ struct frame_cache {
 	 * A flood's frame comes back from all its queues within a few turns; one read-modify-write
 	 * for all the claims of a turn is a third of what each of them would cost.
 	 */
-	uint8_t *n_claims;              /* of each frame; NULL: each claim is given up at once */
+	uint8_t *n_claims;              /* of each frame, one a port; NULL: given up at once */
 	uint32_t n_claimed;             /* frames that have some */
 	uint32_t claimed[FRAME_CACHE_MAX + 1];  /* the last: written, then not counted */
 };
