@@ -207,6 +207,11 @@ def model(run, words):
     run.tap("model", ["/usr/bin/python3", os.path.join(ROOT, "tests/model/run")], 600)
 
 
+def emulated(run, words):
+    del words
+    run.tap("emulated", ["/usr/bin/python3", os.path.join(ROOT, "tests/emulated/run")], 300)
+
+
 def fuzz(run, words):
     del words
     run.meson("fuzz clang-asan", "clang-asan", ("fuzz",), multiplier=4)
@@ -229,7 +234,7 @@ def instructions(run, words):
 
 
 SUITES = {"lint": lint, "unit": unit, "instructions": instructions, "torture": torture,
-          "model": model, "fuzz": fuzz, "lab": lab, "lab-asan": lab_asan}
+          "model": model, "emulated": emulated, "fuzz": fuzz, "lab": lab, "lab-asan": lab_asan}
 
 
 def chosen(words):

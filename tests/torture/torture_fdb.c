@@ -374,12 +374,17 @@ int main(int argc, char **argv)
 {
 	static const char *const name[N_CLASSES] = {"pinned", "moving", "fleeting", "fixed",
 						    "ghost"};
-	struct test_rng rng = rng_from(argc, argv);
+	bool scalar = argc > 1 && strcmp(argv[1], "scalar") == 0;
+	struct test_rng rng = rng_from(argc - scalar, argv + scalar);
 	pthread_t thread[N_LEARNERS + N_READERS];
 
 	role_assert_control();
 	deadline_ns = clock_now_ns() + 60 * NS_PER_S;
 	fdb = test_fdb_new(&rng);
+	if (scalar) {
+		fdb_simd_use(fdb, FDB_SIMD_SCALAR);
+	}
+	printf("# %s\n", fdb_simd_name[fdb_simd_used(fdb)]);
 	fdb_port_set_limit(fdb, PORT_FLEETING, LIMIT_FLEETING);
 	keys_make(&rng);
 	publish(test_table_new(fdb, FDB_LINES_LOG2_MIN), NULL);

@@ -320,19 +320,20 @@ static void world_make(struct world *w, uint32_t lines_log2)
 	}
 }
 
-static void run(struct test_rng *rng, uint32_t lines_log2, uint32_t n_steps)
+static void run(struct test_rng *rng, enum fdb_simd simd, uint32_t lines_log2, uint32_t n_steps)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	uint32_t i;
 
 	w->rng.state = rng_next(rng);
 	world_make(w, lines_log2);
+	fdb_simd_use(w->fdb, simd);
 	for (i = 0; i < n_steps && !w->failed; i++) {
 		step_any(w);
 		counters_check(w);
 	}
-	tap_ok(!w->failed, "2^%u lines: %u steps agree with the model%s%s", lines_log2, i,
-	       w->failed ? "; not: " : "", w->failed ? w->failed : "");
+	tap_ok(!w->failed, "%s, 2^%u lines: %u steps agree with the model%s%s", fdb_simd_name[simd],
+	       lines_log2, i, w->failed ? "; not: " : "", w->failed ? w->failed : "");
 	tap_ok(w->n_of[FDB_KNOWN] && w->n_of[FDB_LEARNED] && w->n_of[FDB_MOVED] &&
 		       w->n_of[FDB_FIXED] && w->n_of[FDB_REFUSED] && w->n_of[FDB_FORGOTTEN] &&
 		       w->n_full_seen && w->n_aged && w->n_grown && w->n_flushed,
@@ -354,9 +355,13 @@ int main(int argc, char **argv)
 
 	epoch_register();
 	epoch_offline();
-	run(&rng, 14, 12000);
-	run(&rng, 15, 8000);
-	run(&rng, 16, 8000);
+	for (enum fdb_simd simd = 0; simd < FDB_SIMD_N; simd++) {
+		if (fdb_simd_supported(simd)) {
+			run(&rng, simd, 14, 12000);
+			run(&rng, simd, 15, 8000);
+			run(&rng, simd, 16, 8000);
+		}
+	}
 	epoch_online();
 	epoch_unregister();
 	return tap_done();
