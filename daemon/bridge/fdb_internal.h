@@ -233,6 +233,15 @@ struct fdb_lock {
 	struct line *old, *cur;         /* old: NULL where there is no old table */
 };
 
+/*
+ * Control has nobody waiting for it: it sleeps between its tries, so that a holder that lost this
+ * very CPU goes on. sched_yield() may give a whole time slice away under EEVDF.
+ */
+#define FDB_LOCK_PAUSE_NS (50 * NS_PER_US)
+
+/* false: the line stayed locked for some 10 us. */
+bool fdb_line_trylock_spin(struct line *line);
+
 /* false: some line stayed locked for too long. */
 bool fdb_key_trylock(const struct fdb_tables *tables, uint64_t mixed, struct fdb_lock *ret);
 void fdb_key_lock(const struct fdb_tables *tables, uint64_t mixed, struct fdb_lock *ret)

@@ -13,6 +13,8 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
+
 /* Where a cursor stands. */
 struct sweep_pos {
 	const struct fdb_table *table;
@@ -218,8 +220,8 @@ uint32_t fdb_copy(const struct fdb *fdb, const struct fdb_tables *tables, uint32
 /* Afterwards nobody is writing under this lock who read the phase before it became MIGRATING. */
 static void line_pass_lock(struct line *line)
 {
-	while (!line_trylock(line)) {
-		cpu_relax();
+	while (!fdb_line_trylock_spin(line)) {
+		clock_pause_ns(FDB_LOCK_PAUSE_NS);
 	}
 	line_unlock(line);
 }

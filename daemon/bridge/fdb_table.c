@@ -17,7 +17,6 @@
 
 /* About 10 us. A lock is held for some stores; one that is held longer lost its CPU. */
 #define LOCK_SPINS 256u
-#define KEY_LOCK_PAUSE_NS (50 * NS_PER_US)
 
 /* Displacing that has to displace first: 0 refuses from a load of 0.79 on, 1 from 0.94. */
 #define DISPLACE_DEPTH 1u
@@ -138,7 +137,7 @@ static struct line *table_key_line(const struct fdb_table *table, uint64_t mixed
 	return &table->lines[table_primary(table, mixed)];
 }
 
-static bool line_lock_spin(struct line *line)
+bool fdb_line_trylock_spin(struct line *line)
 {
 	for (uint32_t i = 0; i < LOCK_SPINS; i++) {
 		if (line_trylock(line)) {
@@ -155,11 +154,11 @@ bool fdb_key_trylock(const struct fdb_tables *tables, uint64_t mixed, struct fdb
 
 	if (tables->old) {
 		lock.old = table_key_line(tables->old, mixed);
-		if (!line_lock_spin(lock.old)) {
+		if (!fdb_line_trylock_spin(lock.old)) {
 			return false;
 		}
 	}
-	if (!line_lock_spin(lock.cur)) {
+	if (!fdb_line_trylock_spin(lock.cur)) {
 		if (lock.old) {
 			line_unlock(lock.old);
 		}
@@ -169,14 +168,10 @@ bool fdb_key_trylock(const struct fdb_tables *tables, uint64_t mixed, struct fdb
 	return true;
 }
 
-/*
- * Control has nobody waiting for it, and lets a holder that lost this very CPU go on. Asleep, for
- * sched_yield() may give a whole time slice away under EEVDF.
- */
 void fdb_key_lock(const struct fdb_tables *tables, uint64_t mixed, struct fdb_lock *ret)
 {
 	while (!fdb_key_trylock(tables, mixed, ret)) {
-		clock_pause_ns(KEY_LOCK_PAUSE_NS);
+		clock_pause_ns(FDB_LOCK_PAUSE_NS);
 	}
 }
 
