@@ -238,7 +238,8 @@ static void plan_memory(const struct conf *conf, const struct sizing *sizing,
 		uint64_t n = limits->frames == CONF_AUTO
 				     ? needed
 				     : limits->frames - limits->frames % FRAME_SLAB;
-		uint64_t rings = rings_bytes(sizing, plan) + pools_bytes(sizing, n);
+		uint64_t claims = n * plan->n_workers; /* see frame_cache_collect_claims() */
+		uint64_t rings = rings_bytes(sizing, plan) + pools_bytes(sizing, n) + claims;
 		uint64_t frames = n > UINT32_MAX ? UINT64_MAX / 4
 						 : frames_bytes((uint32_t)n, plan->frame_shift);
 		bool last = plan->ring_size == MACHINE_RING_MIN;

@@ -178,8 +178,13 @@ void frame_cache_init(struct frame_cache *cache, struct frames *frames)
 
 int frame_cache_collect_claims(struct frame_cache *cache)
 {
-	cache->n_claims = calloc(cache->frames->n_frames, sizeof(*cache->n_claims));
-	return cache->n_claims ? 0 : -ENOMEM;
+	cache->n_claims = malloc(cache->frames->n_frames);
+	if (!cache->n_claims) {
+		return -ENOMEM;
+	}
+	/* Touched, too: the data plane must not fault. */
+	memset(cache->n_claims, 0, cache->frames->n_frames);
+	return 0;
 }
 
 void frame_settle(struct frame_cache *cache)
