@@ -17,6 +17,8 @@
  *   vlan=off        filtering: untagged, tagged, or rewrite: odd ports tagged, even ones not
  *   isolated=0      1: port 1 is
  *   limit=0         1: ports and bridge have limits, which are not reached
+ *   spread=1        turns: in one of so many a port's device completes what it was sent, each
+ *                   port in another, as devices do that know nothing of one another
  *   ring=512        entries
  *   ms=1000         how long; or
  *   turns=N         so many turns of each worker, or
@@ -67,7 +69,7 @@ struct option {
 
 enum option_idx {
 	OPT_CASE, OPT_ADDRESSES, OPT_PORTS, OPT_LEN, OPT_BURST, OPT_WORKERS, OPT_COLD, OPT_VLAN,
-	OPT_ISOLATED, OPT_LIMIT, OPT_RING, OPT_MS, OPT_TURNS, OPT_FRAMES, OPT_SLICE,
+	OPT_ISOLATED, OPT_LIMIT, OPT_SPREAD, OPT_RING, OPT_MS, OPT_TURNS, OPT_FRAMES, OPT_SLICE,
 	OPT_YARD_PS, OPT_SIMD, OPT_CENSUS, OPT_PROFILE, OPT_N,
 };
 
@@ -84,6 +86,7 @@ static struct option option[OPT_N] = {
 	[OPT_VLAN] = {"vlan", BOX_VLAN_OFF, 0, BOX_VLAN_N - 1, box_vlan_name},
 	[OPT_ISOLATED] = {"isolated", 0, 0, 1, NULL},
 	[OPT_LIMIT] = {"limit", 0, 0, 1, NULL},
+	[OPT_SPREAD] = {"spread", 1, 1, 4, NULL},
 	[OPT_RING] = {"ring", 512, 64, 4096, NULL},
 	[OPT_MS] = {"ms", 1000, 1, 3600000, NULL},
 	[OPT_TURNS] = {"turns", 0, 0, UINT64_MAX, NULL},
@@ -174,6 +177,7 @@ static void plan(struct box *box)
 			device->traffic[p] = traffic_of(box, p);
 		}
 		device->slice_turns = (uint32_t)opt(OPT_SLICE);
+		device->spread = (uint32_t)opt(OPT_SPREAD);
 		device->n_turns_max = opt(OPT_TURNS) ? opt(OPT_TURNS) : UINT64_MAX;
 		device->n_frames_max = opt(OPT_FRAMES) ? opt(OPT_FRAMES) : UINT64_MAX;
 		device->run_ticks = ms ? (uint64_t)ticks : 0;

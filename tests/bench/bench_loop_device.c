@@ -238,6 +238,7 @@ static void count_quiet(struct device *device)
 static __attribute__((noinline)) void device_turn(struct device *device)
 {
 	uint64_t now = device_ticks(), then;
+	bool ending;
 
 	account(device, now);
 	then = device_ticks();
@@ -247,10 +248,13 @@ static __attribute__((noinline)) void device_turn(struct device *device)
 		begin(device, now);
 	}
 	device->n_given = 0;
+	ending = over(device, now);
 	for (uint32_t p = 1; p <= device->n_ports; p++) {
-		device->n_sent += device_take(device->kring[p]);
+		if (ending || (device->n_turns + p) % device->spread == 0) {
+			device->n_sent += device_take(device->kring[p]);
+		}
 	}
-	if (over(device, now)) {
+	if (ending) {
 		count_quiet(device);
 	} else {
 		for (uint32_t p = 1; p <= device->n_ports; p++) {

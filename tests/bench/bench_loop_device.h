@@ -53,6 +53,7 @@ struct device {
 	uint32_t n_ports;                       /* [const] port_idx 1 .. n_ports */
 	uint32_t n_addresses;                   /* [const] stations a port */
 	uint32_t slice_turns;                   /* [const] */
+	uint32_t spread;                        /* [const] of so many turns one empties a TX ring */
 	bool profiled;                          /* [const] sampled, see bench_loop_profile.h */
 	uint64_t n_turns_max, n_frames_max;     /* [const] then nothing arrives any more */
 	uint64_t run_ticks;                     /* [const] the same; 0: no such limit */

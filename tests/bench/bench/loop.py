@@ -44,11 +44,13 @@ FRAMES = {
     "1514B unknown to 3 ports": (("case=unknown", "ports=4", "len=1514"), None),
     "1514B unknown to 31 ports": (("case=unknown", "ports=32", "len=1514"), None),
     "64B broadcast to 3 ports": (("case=broadcast", "ports=4"), None),
+    "64B spread broadcast to 3 ports": (("case=broadcast", "ports=4", "spread=4"), None),
+    "64B spread broadcast to 31 ports": (("case=broadcast", "ports=32", "spread=4"), None),
     "64B broadcast to 31 ports": (("case=broadcast", "ports=32"), None),
 }
 # case: the cases to 3 and to 31 ports
 FURTHER = {f"{kind}, a further port": (f"{kind} to 3 ports", f"{kind} to 31 ports")
-           for kind in ("64B unknown", "1514B unknown", "64B broadcast")}
+           for kind in ("64B unknown", "1514B unknown", "64B broadcast", "64B spread broadcast")}
 FURTHER_AIM = measure.Aim("<=", 12)
 WORKERS = {"64B 8 macs": ("addresses=8",), "64B 100k macs": ("addresses=100000",)}
 # A case whose best yardstick is so many times the others' best had a neighbour in all its rounds.
