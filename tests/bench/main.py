@@ -16,13 +16,16 @@ A missed aim is a figure, not an error. The exit status is 1 where a bench broke
 behind, 2 where the command line is wrong.
 """
 import argparse
+import glob
 import importlib
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -297,10 +300,18 @@ def report(rows, missing, broken, facts):
 
 
 def write_json(path, rows, missing, broken, facts):
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump({"machine": facts, "rows": [row.as_json(rows) for row in rows],
-                   "missing": missing, "broken": broken}, file, indent=1)
-        file.write("\n")
+    """The whole file or none of it: what was there before stays where there is no room."""
+    text = json.dumps({"machine": facts, "rows": [row.as_json(rows) for row in rows],
+                       "missing": missing, "broken": broken}, indent=1)
+    new = f"{path}.new"
+    try:
+        with open(new, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+        os.replace(new, path)
+    except OSError as why:
+        if os.path.exists(new):
+            os.unlink(new)
+        raise measure.Broken(f"cannot write {path}: {why.strerror}") from why
 
 
 class Parser(argparse.ArgumentParser):
@@ -319,8 +330,10 @@ def parse(known):
                         help="of this bench the cases whose name contains the word")
     options = parser.parse_args()
     wanted = chosen(options.names, known)
-    if options.json and not os.access(os.path.dirname(os.path.abspath(options.json)), os.W_OK):
-        wrong(f"cannot write {options.json}")
+    if options.json:
+        path = os.path.abspath(options.json)
+        if os.path.isdir(path) or not os.access(os.path.dirname(path), os.W_OK):
+            wrong(f"cannot write {options.json}")
     return options, wanted
 
 
@@ -335,22 +348,33 @@ def left_behind(seconds=5.0):
         time.sleep(0.1)
 
 
+def remove_folders():
+    """Folders of runs that are no more: their names hold their makers' process ids."""
+    removed = []
+    for path in glob.glob(os.path.join(tempfile.gettempdir(), PREFIX + "*-*")):
+        maker = os.path.basename(path)[len(PREFIX):].partition("-")[0]
+        if maker.isdigit() and not os.path.exists(f"/proc/{maker}"):
+            shutil.rmtree(path, ignore_errors=True)
+            removed.append(path)
+    return removed
+
+
 def measure_all(options, known, wanted):
     """Builds, runs and reports; the exit status."""
     install()
     build()
     box.adopt_orphans()
     if os.geteuid() == 0:
-        for name in box.remove_leftovers(PREFIX):
+        for name in box.remove_leftovers(PREFIX) + remove_folders():
             print(f"removed {name}, left by a run that did not end in order", file=sys.stderr)
     facts = machine()
     rows, missing, broken = run_benches(known, wanted, options.quick)
     left = left_behind()
     if left:
         broken.append({"bench": "tests/bench/run", "why": "left behind: " + "; ".join(left)})
+    report(rows, missing, broken, facts)
     if options.json:
         write_json(options.json, rows, missing, broken, facts)
-    report(rows, missing, broken, facts)
     return 1 if broken else 0
 
 
@@ -365,7 +389,10 @@ def main():
     # A shell's background jobs begin with this one ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.makedirs(BUILD, exist_ok=True)
-    guard = box.lock(os.path.join(BUILD, "lock"))
+    try:
+        guard = box.lock(os.path.join(BUILD, "lock"))
+    except PermissionError:
+        wrong(f"{BUILD} belongs to another user (a run as root?): remove it, or run as that user")
     if guard is None:
         wrong("another run is under way")
     try:

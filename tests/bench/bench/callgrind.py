@@ -133,7 +133,7 @@ def run(argv, toggles):
     Runs a program under callgrind, which collects inside the functions `toggles` alone. Returns the
     Profile and what the program printed.
     """
-    with tempfile.TemporaryDirectory(prefix="vb-callgrind-") as folder:
+    with tempfile.TemporaryDirectory(prefix=f"vb-{os.getpid()}-") as folder:
         out = os.path.join(folder, "out")
         done = subprocess.run(
             ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out}",

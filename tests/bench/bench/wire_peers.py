@@ -77,8 +77,8 @@ class OpenVswitch(wire_subjects.Subject):
 
 
 class Testpmd(wire_subjects.Subject):
-    """DPDK's forwarder between two ports: writes both addresses of a frame, has no table."""
-    name, note = "testpmd", "mac forwarding, net_af_xdp"
+    """DPDK's forwarder between two ports: looks at nothing, has no table."""
+    name, note = "testpmd", "io forwarding, net_af_xdp"
 
     def start(self):
         main = wire_place.cores()[0]
@@ -87,7 +87,7 @@ class Testpmd(wire_subjects.Subject):
             "testpmd", program("dpdk-testpmd"), "--no-huge", "--no-shconf", "--no-pci", "-m", 512,
             "-l", f"{main},{self.cpu}", "--main-lcore", main, "--no-telemetry",
             "--vdev", "net_af_xdp0,iface=p1", "--vdev", "net_af_xdp1,iface=p2", "--",
-            "--forward-mode=mac", "--auto-start", "--no-mlockall", "--total-num-mbufs=32768",
+            "--forward-mode=io", "--auto-start", "--no-mlockall", "--total-num-mbufs=32768",
             "--rxd=2048", "--txd=2048", "--burst=64", stdin=subprocess.PIPE)
         # The last that it flushes; whether it forwards the first frames will tell.
         self.place.wait_said(self.process, "testpmd", "Checking link statuses")

@@ -21,6 +21,7 @@ from lab import netns
 PREFIX = "vb-"
 NICE = -10      # viaduct's workers have that; so do all that are compared with them
 STOP_SECONDS = 5.0
+BEFORE = "/run/viaduct-bench-autogroup"         # what a run that was killed had found
 
 
 def cores():
@@ -55,19 +56,28 @@ def priority(path="/proc/sys/kernel/sched_autogroup_enabled"):
     While the block runs, processes that are started count by their own niceness and class. With
     automatic groups a session's processes would count so among themselves only: not against the
     kernel's threads, which serve one of the subjects, and a spinner of the lowest class would keep
-    a thread that wakes up waiting for a tick.
+    a thread that wakes up waiting for a tick. What was set before is kept in a file, for the next
+    run, should this one be killed.
     """
-    try:
-        with open(path, encoding="ascii") as file:
-            before = file.read().strip()
-    except OSError:
+    if not os.path.exists(path):
         yield       # this kernel has none
         return
+    before = _read(BEFORE) or _read(path)
+    _write(BEFORE, before)
     try:
         _write(path, 0)
         yield
     finally:
         _write(path, before)
+        os.unlink(BEFORE)
+
+
+def _read(path):
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _write(path, value):
@@ -79,7 +89,7 @@ class Place:
     """The namespaces, a directory, and the processes of one subject."""
 
     def __init__(self, name):
-        self.dir = tempfile.mkdtemp(prefix="vb-")
+        self.dir = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
         self.processes, self.sw, self.wire = [], None, None
         prefix = f"{PREFIX}{os.getpid()}-{name}"
         try:
