@@ -68,6 +68,7 @@ enum fdb_simd fdb_simd_used(const struct fdb *fdb)
 	return fdb->burst->simd;
 }
 
+/* AVX-512 first only because it works on halves here: see line_match(). */
 enum fdb_simd fdb_simd_best(void)
 {
 	static const enum fdb_simd best_first[] = {FDB_SIMD_AVX512, FDB_SIMD_AVX2, FDB_SIMD_NEON};
