@@ -239,8 +239,19 @@ struct fdb_lock {
  */
 #define FDB_LOCK_PAUSE_NS (50 * NS_PER_US)
 
-/* false: the line stayed locked for some 10 us. */
-bool fdb_line_trylock_spin(struct line *line);
+/* About 10 us. A lock is held for some stores; one that is held longer lost its CPU. */
+#define FDB_LOCK_SPINS 256u
+
+static inline bool fdb_line_trylock_spin(struct line *line)
+{
+	for (uint32_t i = 0; i < FDB_LOCK_SPINS; i++) {
+		if (line_trylock(line)) {
+			return true;
+		}
+		cpu_relax();
+	}
+	return false;
+}
 
 /* false: some line stayed locked for too long. */
 bool fdb_key_trylock(const struct fdb_tables *tables, uint64_t mixed, struct fdb_lock *ret);

@@ -15,9 +15,6 @@
 #define HUGE_PAGE_BYTES  (UINT64_C(2) << 20)
 #define SMALL_PAGE_BYTES 4096u
 
-/* About 10 us. A lock is held for some stores; one that is held longer lost its CPU. */
-#define LOCK_SPINS 256u
-
 /* Displacing that has to displace first: 0 refuses from a load of 0.79 on, 1 from 0.94. */
 #define DISPLACE_DEPTH 1u
 
@@ -135,17 +132,6 @@ uint32_t fdb_table_lines_log2(const struct fdb_table *table)
 static struct line *table_key_line(const struct fdb_table *table, uint64_t mixed)
 {
 	return &table->lines[table_primary(table, mixed)];
-}
-
-bool fdb_line_trylock_spin(struct line *line)
-{
-	for (uint32_t i = 0; i < LOCK_SPINS; i++) {
-		if (line_trylock(line)) {
-			return true;
-		}
-		cpu_relax();
-	}
-	return false;
 }
 
 bool fdb_key_trylock(const struct fdb_tables *tables, uint64_t mixed, struct fdb_lock *ret)
