@@ -21,7 +21,10 @@ PROGRAM_KIB = 12 << 10
 
 
 class ForeignLoad:
-    """The share of the machine's CPU time that goes to others than this daemon and our children."""
+    """
+    The share of the machine's CPU time that goes to others than this daemon and our children: to
+    other programs, and to whoever else is on the host of a virtual machine.
+    """
 
     def __init__(self, daemon):
         self.daemon = daemon
@@ -29,10 +32,11 @@ class ForeignLoad:
 
     def _foreign(self):
         with open("/proc/stat", encoding="ascii") as file:
-            user, nice, system = map(int, file.readline().split()[1:4])
+            times = [int(text) for text in file.readline().split()[1:]]
+        user, nice, system, steal = times[0], times[1], times[2], times[7]
         mine = os.times()
         ours = sum(mine[:4]) + self.daemon.cpu_seconds()
-        return (user + nice + system) / os.sysconf("SC_CLK_TCK") - ours
+        return (user + nice + system + steal) / os.sysconf("SC_CLK_TCK") - ours
 
     def share(self):
         seconds = time.monotonic() - self.begin
@@ -43,9 +47,11 @@ def host_flows(lab):
     lab.learn("p2", *(f"02:00:00:02:00:{n:02x}" for n in range(8)))
 
 
-@case("100,000 frames a second for 60 s: none lost, none twice, none out of order, census exact",
-      slow=True)
-def no_loss(env):
+def minute(env):
+    """
+    100,000 frames a second. Where frames were lost while others had the machine: their share of it,
+    for that proves nothing; else None.
+    """
     with Lab(env, {"p1": 4, "p2": 4}) as lab:
         daemon = lab.start(bridge(["p1", "p2"]))
         host_flows(lab)
@@ -58,13 +64,22 @@ def no_loss(env):
         kernel = {k: sum(r[k] or 0 for r in rows) for k in
                   ("rx_dropped", "rx_ring_full", "rx_fill_ring_empty_descs")}
         if report["to"]["s-p2"]["lost"] and foreign > FOREIGN_MAX:
-            raise Skip(f"other programs had {100 * foreign:.0f} % of the machine; frames were lost")
+            return foreign
         expect_flow_report(report, f"after {LOSS_SECONDS:g} s; kernel counters {kernel}, drops "
                                    f"{daemon.drops()}")
         expect_equal(report["sent"], int(100000 * LOSS_SECONDS), "frames sent")
         expect(took < 1.05 * LOSS_SECONDS + 2, f"it took {took:.1f} s: less than the rate")
         expect_equal(daemon.port("p1")["forwarded"], report["sent"], "forwarded of p1")
         expect_equal(daemon.drops(), {}, "drops")
+        return None
+
+
+@case("100,000 frames a second for 60 s: none lost, none twice, none out of order, census exact",
+      slow=True)
+def no_loss(env):
+    foreign = minute(env) and minute(env)
+    if foreign:
+        raise Skip(f"others had {100 * foreign:.0f} % of the machine, twice; frames were lost")
 
 
 @case("idle, with polling adaptive: all workers together under 1 % of a core", slow=True)
