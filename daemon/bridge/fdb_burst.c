@@ -33,22 +33,16 @@ static inline void list_primaries(const struct fdb_table *table, const uint64_t 
 static inline void list_identities(const struct fdb_table *table, const uint64_t *mixed, uint32_t n,
 				   uint64_t *restrict ret_identity)
 {
-	const uint32_t shift = table->tag_shift;
-
 	for (uint32_t i = 0; i < n; i++) {
-		ret_identity[i] = mixed[i] << shift | WORD_VALID;
+		ret_identity[i] = table_identity(table, mixed[i]);
 	}
 }
 
 static inline void list_fresh(const struct fdb_table *table, const struct fdb_learner *learner,
 			      const uint64_t *mixed, uint32_t n, uint64_t *restrict ret_word)
 {
-	const uint64_t port = learner->port_idx;
-	const uint32_t shift = table->tag_shift, clock = learner->clock;
-
 	for (uint32_t i = 0; i < n; i++) {
-		ret_word[i] = mixed[i] << shift | WORD_VALID | port |
-			      (uint64_t)stamp_now(clock, mixed[i]) << WORD_STAMP_SHIFT;
+		ret_word[i] = table_fresh(table, learner, mixed[i]);
 	}
 }
 

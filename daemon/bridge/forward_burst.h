@@ -154,16 +154,6 @@ static inline void burst_emit(struct fwd *fwd, uint32_t port_idx, const struct f
 	list->n += n;
 }
 
-static inline void burst_emit_one(struct fwd *fwd, uint32_t port_idx, const struct frame_desc *desc)
-{
-	struct fwd_list *list = fwd->list[port_idx];
-
-	if (list->n == 0) {
-		fwd->touched[fwd->n_touched++] = (uint8_t)port_idx;
-	}
-	list->desc[list->n++] = *desc;
-}
-
 /* Floods the frame of a slot to the ports of 'set', one of the view's, that are reached. */
 void forward_flood(struct fwd_burst *b, uint32_t slot, const struct portset *set,
 		   const struct fwd_lane *lane);

@@ -108,7 +108,7 @@ static void form_emit(struct fwd_burst *b, const struct form *form, uint32_t n,
 	}
 	for (uint32_t p = portset_next(&form->to, 0); p < PORTSET_END;
 	     p = portset_next(&form->to, p + 1)) {
-		burst_emit_one(b->fwd, p, &desc);
+		burst_emit(b->fwd, p, &desc, 1);
 	}
 }
 

@@ -67,7 +67,7 @@ static void unicast_with_checks(struct fwd_burst *b, uint32_t slot, uint32_t exi
 		return;
 	}
 	edit_apply(b->frames, form.edit, form.tci, &desc);
-	burst_emit_one(b->fwd, exit, &desc);
+	burst_emit(b->fwd, exit, &desc, 1);
 }
 
 /* ---- all ---- */
@@ -118,7 +118,7 @@ FWD_BODY void scatter(struct fwd_burst *b, struct fwd_lane *lane, const bool vla
 			if (s->flood.n > 0) {
 				forward_flood_flush(b);
 			}
-			burst_emit_one(b->fwd, exit, &desc[i]);
+			burst_emit(b->fwd, exit, &desc[i], 1);
 		} else {
 			scatter_odd(b, i, lane);
 		}
