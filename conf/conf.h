@@ -133,6 +133,8 @@ struct conf_workers {
 
 enum conf_mode { CONF_MODE_AUTO, CONF_MODE_ZERO_COPY, CONF_MODE_COPY, CONF_MODE_GENERIC };
 enum conf_offloads { CONF_OFFLOADS_FIX, CONF_OFFLOADS_KEEP };
+enum conf_steering { CONF_STEERING_DEVICE, CONF_STEERING_HASH };
+enum conf_on_exit { CONF_ON_EXIT_RESTORE, CONF_ON_EXIT_KEEP };
 
 struct conf_pin {
 	uint32_t queue, cpu;
@@ -144,17 +146,40 @@ struct conf_queues {
 	char name[CONF_NAME_BYTES];
 	struct conf_loc loc;
 	enum conf_mode mode;
-	uint32_t count;                 /* CONF_KEEP, or a number: must be what the device has,
-					 * else `not supported yet` */
+	uint32_t count;                 /* CONF_KEEP; CONF_AUTO: as many as workers; a number */
 	struct conf_loc count_loc;
 	uint32_t rx_size, tx_size;      /* powers of two, 64 .. 32768; CONF_AUTO */
+	uint32_t device_rx, device_tx;  /* descriptors of the device's own rings; CONF_KEEP */
+	struct conf_loc device_ring_loc;
+	uint32_t rx_usecs, tx_usecs;    /* interrupt coalescing; CONF_KEEP */
+	uint32_t adaptive_rx;           /* CONF_KEEP, 0 or 1 */
+	struct conf_loc coalesce_loc;
+	bool rss_symmetric;             /* false: as the device has it */
+	uint32_t *rss_weight;           /* of queue 0, 1, ...; not all 0 */
+	uint32_t n_rss_weights;         /* 0: the table stays as the device has it */
+	struct conf_loc rss_loc;
+	enum conf_steering rx_steering;
+	struct conf_loc rx_steering_loc;
 	struct conf_pin *pin;
 	uint32_t n_pins;
+	struct conf_pin *irq_pin;       /* queue -> CPU of its interrupt */
+	uint32_t n_irq_pins;
 	uint32_t busy_poll_usecs;       /* 0: not used */
 	uint32_t busy_poll_budget;
 	uint32_t defer_hard_irqs;
 	uint64_t gro_flush_timeout_ns;
 	enum conf_offloads offloads;
+	enum conf_on_exit on_exit;
+};
+
+enum conf_placement { CONF_PLACEMENT_FOLLOW, CONF_PLACEMENT_SPREAD, CONF_PLACEMENT_KEEP };
+enum conf_irqbalance { CONF_IRQBALANCE_BAN, CONF_IRQBALANCE_IGNORE };
+
+struct conf_interrupts {
+	enum conf_placement placement;
+	struct numset shield;           /* CPUs without device interrupts; may be empty */
+	struct conf_loc shield_loc;
+	enum conf_irqbalance irqbalance;
 };
 
 struct conf_limits {
@@ -173,6 +198,7 @@ struct conf {
 	struct conf_queues queues_defaults;
 	struct conf_queues *queues;     /* the named ones, merged over the defaults */
 	uint32_t n_queues;
+	struct conf_interrupts interrupts;
 	struct conf_limits limits;
 	enum log_level log_level;
 };

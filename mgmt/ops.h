@@ -82,6 +82,16 @@ struct mgmt_ops {
 	enum mgmt_error (*queue_show)(void *ctx, const char *port, struct mgmt_queues *ret,
 				      struct err *reterr);
 	enum mgmt_error (*worker_show)(void *ctx, struct mgmt_workers *ret, struct err *reterr);
+	/* The machine's interrupts, ours with their port and queues. */
+	enum mgmt_error (*intr_list)(void *ctx, struct mgmt_interrupts *ret, struct err *reterr);
+	/*
+	 * Moves one to a CPU, until reload or restart. 'intrid': an IRQ number, or PORT/rx/QUEUE,
+	 * PORT/tx/QUEUE.
+	 */
+	enum mgmt_error (*intr_affinity)(void *ctx, const char *intrid, uint32_t cpu,
+					 struct err *reterr);
+	/* Moves every movable interrupt off a CPU (allowed: false), or lets them come back. */
+	enum mgmt_error (*intr_allow)(void *ctx, uint32_t cpu, bool allowed, struct err *reterr);
 	/* Checks a text as `viaductd --check` would. */
 	enum mgmt_error (*config_check)(void *ctx, const char *text, size_t text_bytes,
 					struct mgmt_config_check *ret, struct err *reterr);

@@ -81,6 +81,18 @@ void mgmt_workers_done(struct mgmt_workers *workers)
 	memset(workers, 0, sizeof(*workers));
 }
 
+void mgmt_interrupts_done(struct mgmt_interrupts *interrupts)
+{
+	for (uint32_t i = 0; i < interrupts->n; i++) {
+		free(interrupts->interrupt[i].count);
+		free(interrupts->interrupt[i].queue);
+		free(interrupts->interrupt[i].worker);
+	}
+	free(interrupts->interrupt);
+	free(interrupts->cpu);
+	memset(interrupts, 0, sizeof(*interrupts));
+}
+
 void mgmt_config_check_done(struct mgmt_config_check *check)
 {
 	for (uint32_t i = 0; i < check->n_errors; i++) {

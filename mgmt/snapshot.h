@@ -175,6 +175,28 @@ struct mgmt_workers {
 };
 void mgmt_workers_done(struct mgmt_workers *workers);
 
+struct mgmt_interrupt {
+	uint32_t irq;
+	char name[96], type[48];
+	uint64_t *count;                /* by CPU: n_cpus of mgmt_interrupts */
+	char affinity[256], effective_affinity[256];    /* CPU lists; "": null */
+	bool managed, overridden;
+	char port[MGMT_NAME_BYTES];     /* "": none of ours */
+	const char *direction;          /* rx, tx, combined; NULL */
+	uint32_t *queue;                /* ascending */
+	uint32_t n_queues;
+	uint32_t *worker;               /* ascending, each once */
+	uint32_t n_workers;
+};
+
+struct mgmt_interrupts {
+	uint32_t *cpu;
+	uint32_t n_cpus;
+	struct mgmt_interrupt *interrupt;       /* ascending */
+	uint32_t n;
+};
+void mgmt_interrupts_done(struct mgmt_interrupts *interrupts);
+
 enum mgmt_mac_event_kind {
 	MGMT_MAC_EVENT_LEARNED,
 	MGMT_MAC_EVENT_MOVED,

@@ -26,7 +26,7 @@
 /* 254 ports and all that can be changed on each, with room */
 #define JOURNAL_ENTRIES_MAX 16384
 /* what a document of that many entries stays below */
-#define JOURNAL_FILE_BYTES  (8 * 1024 * 1024)
+#define JOURNAL_FILE_BYTES  (24 * 1024 * 1024)
 
 struct journal {
 	char *dir;
@@ -41,6 +41,8 @@ static const char *const kind_name[JOURNAL_KIND_N] = {
 	[JOURNAL_LINK] = "link",
 	[JOURNAL_MTU] = "mtu",
 	[JOURNAL_HOST_PORT] = "host-port",
+	[JOURNAL_SETTING] = "setting",
+	[JOURNAL_IRQ] = "irq",
 };
 
 /* ---- the document ---- */

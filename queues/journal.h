@@ -29,15 +29,23 @@ enum journal_kind {
 	 * be made; add the one with the index afterwards and forget this.
 	 */
 	JOURNAL_HOST_PORT,
+	JOURNAL_SETTING,        /* key: one of device_settings.c's; was, set: its own text */
+	/*
+	 * Where an interrupt is served. ifname "irq", ifindex 0; key: "IRQ NAME", as
+	 * /proc/interrupts has it; was, set: CPU lists.
+	 */
+	JOURNAL_IRQ,
 	JOURNAL_KIND_N,
 };
+
+#define JOURNAL_VALUE_BYTES 512
 
 struct journal_entry {
 	enum journal_kind kind;
 	char ifname[16];
 	uint32_t ifindex;
 	char key[64];
-	char was[64], set[64];
+	char was[JOURNAL_VALUE_BYTES], set[JOURNAL_VALUE_BYTES];
 };
 
 /*

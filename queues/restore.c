@@ -292,6 +292,8 @@ static int restore_entry(const struct journal_entry *e, const char *ifname, stru
 		return restore_mtu(e, ifname, note);
 	case JOURNAL_HOST_PORT:
 		return restore_host_port(e, note);
+	case JOURNAL_SETTING:
+	case JOURNAL_IRQ:
 	case JOURNAL_KIND_N:
 		break;
 	}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+/*
+ * device_settings - channels, rings, coalescing and receive-side scaling of a device: what the file
+ * asks for, made so, verified, put back. The ioctls of ethtool -L, -G, -C, -X.
+ *
+ * Fits:    daemon/ports.c applies before it attaches anything (many drivers reset), --check asks
+ *          for the plan, daemon/drift.c compares.
+ * Threads: control only.
+ * Order:   channels, rings, RSS, coalescing: each may reset what comes after it.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "queues/device.h"
+#include "queues/journal.h"
+
+#define DEVICE_KEEP UINT32_MAX
+
+/* DEVICE_KEEP, false or no weights: as the device has it. */
+struct device_settings {
+	uint32_t n_channels;            /* receive queues, each with a transmit queue */
+	uint32_t ring_rx, ring_tx;      /* descriptors */
+	uint32_t rx_usecs, tx_usecs;
+	uint32_t adaptive_rx;           /* 0, 1 */
+	bool rss_symmetric;             /* both directions of a flow on one queue */
+	const uint32_t *rss_weight;
+	uint32_t n_rss_weights;
+};
+
+/*
+ * The largest number of channels that a device may have with XDP on a machine of 'n_cpus' CPUs
+ * without its driver refusing, falling back to a slower way or adding queues of its own (virtio's
+ * and ENA's transmit queues for XDP, ixgbe's 64 CPUs, ice's 127 queues). 'ret_why' is why it is not
+ * more, as a phrase for a message. Pure.
+ */
+uint32_t device_channels_legal(const struct device_info *device, uint32_t n_cpus,
+			       const char **ret_why);
+
+/*
+ * Makes the device so, in one step per port: what is right already is not touched, each change is
+ * journalled before and read back after, and where one fails those before it in this call are put
+ * back. 0; -EINVAL, -ERANGE: asks for what the device cannot have, 'reterr' names the legal values;
+ * -EOPNOTSUPP: the driver cannot do it at all; -EBUSY: sockets are in the way; -errno.
+ */
+int device_settings_apply(const char *ifname, uint32_t ifindex,
+			  const struct device_settings *settings, struct journal *journal,
+			  struct err *reterr);
+
+/*
+ * The same checks, and what would be changed, as text: "channels 2 -> 4, rx ring 256 -> 4096";
+ * empty: nothing. Touches nothing.
+ */
+int device_settings_plan(const char *ifname, const struct device_settings *settings, char *buf,
+			 uint32_t buf_bytes, struct err *reterr);
