@@ -23,6 +23,15 @@ static bool is_at(struct conf_loc loc, uint32_t line, uint32_t column)
 	return loc.line == line && loc.column == column;
 }
 
+static void check_device_kept(const struct conf_queues *queues, const char *what)
+{
+	tap_ok(queues->count == CONF_KEEP && queues->device_rx == CONF_KEEP &&
+	       queues->device_tx == CONF_KEEP && queues->rx_usecs == CONF_KEEP &&
+	       queues->tx_usecs == CONF_KEEP && queues->adaptive_rx == CONF_KEEP &&
+	       !queues->rss_symmetric && queues->n_rss_weights == 0 && !queues->rss_weight &&
+	       queues->rx_steering == CONF_STEERING_DEVICE, "%s", what);
+}
+
 static void test_defaults(void)
 {
 	struct conf *conf = conf_parse_right(HEAD);
@@ -51,7 +60,12 @@ static void test_defaults(void)
 	       conf->queues_defaults.count == CONF_KEEP &&
 	       conf->queues_defaults.rx_size == CONF_AUTO &&
 	       conf->queues_defaults.busy_poll_budget == 64 &&
-	       conf->queues_defaults.offloads == CONF_OFFLOADS_FIX, "the queues' defaults");
+	       conf->queues_defaults.offloads == CONF_OFFLOADS_FIX &&
+	       conf->queues_defaults.on_exit == CONF_ON_EXIT_RESTORE, "the queues' defaults");
+	check_device_kept(&conf->queues_defaults, "of the device all is kept");
+	tap_ok(conf->interrupts.placement == CONF_PLACEMENT_FOLLOW &&
+	       numset_count(&conf->interrupts.shield) == 0 &&
+	       conf->interrupts.irqbalance == CONF_IRQBALANCE_BAN, "the interrupts' defaults");
 	tap_ok(conf->limits.frames == CONF_AUTO && conf->limits.macs == 65536 &&
 	       conf->limits.memory_bytes == 0 && conf->log_level == LOG_LEVEL_INFO,
 	       "limits and log");
@@ -70,7 +84,8 @@ static void test_locations(void)
 		"    count: 4\n"                                        /* 10 */
 		"    pin: {2: 1, 0: 3}\n"
 		"limits: {macs: 10, memory: 1G, frames: 64}\n"
-		"workers: {cpus: 1-3}\n");
+		"workers: {cpus: 1-3}\n"
+		"interrupts: {shield: \"5\"}\n");
 
 	if (!tap_ok(conf != NULL, "a file with places is right")) {
 		return;
@@ -87,6 +102,33 @@ static void test_locations(void)
 	tap_ok(is_at(conf->limits.macs_loc, 12, 16) && is_at(conf->limits.memory_loc, 12, 28) &&
 	       is_at(conf->limits.frames_loc, 12, 40), "limits");
 	tap_ok(is_at(conf->workers.cpus_loc, 13, 17), "workers.cpus");
+	tap_ok(is_at(conf->interrupts.shield_loc, 14, 22), "interrupts.shield");
+	conf_free(conf);
+}
+
+static void test_device_locations(void)
+{
+	struct conf *conf = conf_parse_right(HEAD
+		"queues:\n"                                                    /* 5 */
+		"  b:\n"
+		"    device-ring: {rx: 512}\n"
+		"    coalesce: {rx-usecs: 8}\n"
+		"    rss: {symmetric: true}\n"
+		"    rx-steering: hash\n"                                     /* 10 */
+		"    irq-pin: {2: 1, 0: 3}\n");
+	const struct conf_queues *queues;
+
+	if (!tap_ok(conf != NULL, "a file with settings of a device is right")) {
+		return;
+	}
+	queues = &conf->queues[0];
+	tap_ok(is_at(queues->device_ring_loc, 7, 18) && is_at(queues->coalesce_loc, 8, 15) &&
+	       is_at(queues->rss_loc, 9, 10) && is_at(queues->rx_steering_loc, 10, 18),
+	       "their places");
+	tap_ok(queues->n_irq_pins == 2 && queues->irq_pin[0].queue == 0 &&
+	       queues->irq_pin[0].cpu == 3 && is_at(queues->irq_pin[0].loc, 11, 21) &&
+	       queues->n_pins == 0, "irq-pins, in the order of the queues, and no pins");
+	tap_ok(is_at(conf->queues_defaults.rss_loc, 0, 0), "the defaults' stand nowhere");
 	conf_free(conf);
 }
 
@@ -122,6 +164,67 @@ static void test_merging(void)
 	       "the defaults' own pins stay");
 	tap_ok(conf_queues_get(conf, "b") == &conf->queues_defaults,
 	       "an interface that nobody names has the defaults");
+	conf_free(conf);
+}
+
+#define DEVICE_DEFAULTS \
+	"  defaults:\n" \
+	"    count: auto\n" \
+	"    device-ring: {rx: 512, tx: 1024}\n" \
+	"    coalesce: {rx-usecs: 8, adaptive-rx: off}\n" \
+	"    rss: {symmetric: true, weights: [3, 0, 1]}\n" \
+	"    rx-steering: hash\n" \
+	"    irq-pin: {0: 3, 1: 4}\n" \
+	"    on-exit: keep\n"
+
+static void test_merging_devices(void)
+{
+	struct conf *conf = conf_parse_right(HEAD "queues:\n" DEVICE_DEFAULTS
+		"  a: {device-ring: {tx: 64}, coalesce: {tx-usecs: 0, adaptive-rx: keep},\n"
+		"      rss: {weights: [1, 1]}, irq-pin: {1: 5, 9: 6}}\n");
+	const struct conf_queues *queues, *defaults;
+
+	if (!tap_ok(conf != NULL, "a file with settings for all devices is right")) {
+		return;
+	}
+	defaults = &conf->queues_defaults;
+	queues = conf_queues_get(conf, "a");
+	tap_ok(queues->count == CONF_AUTO && queues->device_rx == 512 && queues->device_tx == 64,
+	       "device-ring is merged");
+	tap_ok(queues->rx_usecs == 8 && queues->tx_usecs == 0 &&
+	       queues->adaptive_rx == CONF_KEEP && defaults->adaptive_rx == 0 &&
+	       defaults->tx_usecs == CONF_KEEP, "coalesce too, and one member can be kept");
+	tap_ok(queues->rss_symmetric && queues->n_rss_weights == 2 &&
+	       queues->rss_weight[0] == 1 && queues->rss_weight[1] == 1 &&
+	       defaults->n_rss_weights == 3 && defaults->rss_weight[0] == 3,
+	       "rss too, a list of weights as a whole");
+	tap_ok(queues->n_irq_pins == 3 && queues->irq_pin[0].cpu == 3 &&
+	       queues->irq_pin[1].cpu == 5 && queues->irq_pin[2].queue == 9 &&
+	       defaults->n_irq_pins == 2 && defaults->irq_pin[1].cpu == 4, "irq-pin by queue");
+	tap_ok(queues->rx_steering == CONF_STEERING_HASH && queues->on_exit == CONF_ON_EXIT_KEEP,
+	       "words are inherited");
+	conf_free(conf);
+}
+
+static void test_keeping_devices(void)
+{
+	struct conf *conf = conf_parse_right(HEAD "queues:\n" DEVICE_DEFAULTS
+		"  a: {count: keep, device-ring: keep, coalesce: keep, rss: keep,\n"
+		"      rx-steering: device}\n"
+		"  b: {rss: {weights: keep}}\n"
+		"  lan: {rss: {symmetric: false}}\n");
+	const struct conf_queues *queues;
+
+	if (!tap_ok(conf != NULL, "a file that keeps one device as it is, is right")) {
+		return;
+	}
+	check_device_kept(conf_queues_get(conf, "a"), "keep takes back the defaults' whole map");
+	queues = conf_queues_get(conf, "b");
+	tap_ok(queues->rss_symmetric && queues->n_rss_weights == 0, "or the weights alone");
+	queues = conf_queues_get(conf, "lan");
+	tap_ok(!queues->rss_symmetric && queues->n_rss_weights == 3 && queues->rss_weight &&
+	       queues->rss_weight != conf->queues_defaults.rss_weight &&
+	       queues->rss_weight[2] == 1, "or all but the weights");
 	conf_free(conf);
 }
 
@@ -278,7 +381,10 @@ int main(void)
 {
 	test_defaults();
 	test_locations();
+	test_device_locations();
 	test_merging();
+	test_merging_devices();
+	test_keeping_devices();
 	test_vlans();
 	test_errors();
 	test_size();

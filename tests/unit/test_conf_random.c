@@ -121,6 +121,28 @@ static void write_bridge(FILE *out, uint32_t b)
 	}
 }
 
+/* A count is beyond every pin and every list of weights that may be beside it. */
+static void write_device(FILE *out)
+{
+	static const char *const ring[] = {"keep", "{}", "{tx: keep}", "{rx: 4096, tx: 1}"};
+	static const char *const count[] = {"keep", "auto"};
+	static const char *const rss[] = {"keep", "{symmetric: yes}", "{weights: [0, 7, 1]}",
+					  "{symmetric: off, weights: keep}",
+					  "{weights: [1000], symmetric: on}"};
+
+	if (below(2)) {
+		fprintf(out, "    count: %u\n", 78 + below(64));
+	} else {
+		fprintf(out, "    count: %s\n", count[below(2)]);
+	}
+	maybe(out, "    device-ring: %s\n", ring[below(4)]);
+	maybe(out, "    coalesce: {rx-usecs: %u, adaptive-rx: %s}\n", below(1000), pick_bool());
+	maybe(out, "    rss: %s\n", rss[below(5)]);
+	maybe(out, "    rx-steering: %s\n", below(2) ? "device" : "hash");
+	maybe(out, "    on-exit: %s\n", below(2) ? "restore" : "keep");
+	maybe(out, "    irq-pin: {%u: %u, 77: 0}\n", below(70), below(1024));
+}
+
 static void write_queues(FILE *out, const char *name)
 {
 	static const char *const mode[] = {"auto", "zero-copy", "copy", "generic"};
@@ -128,7 +150,7 @@ static void write_queues(FILE *out, const char *name)
 					   "{rx: auto, tx: 128}"};
 
 	fprintf(out, "  %s:\n    mode: %s\n    ring: %s\n", name, mode[below(4)], ring[below(4)]);
-	fprintf(out, below(2) ? "    count: %u\n" : "    count: keep\n", 1 + below(64));
+	write_device(out);
 	maybe(out, "    pin: {%u: 2, 77: 3}\n", below(70));
 	fprintf(out, "    busy-poll: {usecs: %u, gro-flush-timeout: %uus", below(100), below(5000));
 	fprintf(out, below(2) ? ", budget: %u}\n" : ", defer-hard-irqs: %u}\n", 1 + below(100));
@@ -138,6 +160,7 @@ static void write_queues(FILE *out, const char *name)
 static char *random_file(void)
 {
 	static const char *const polling[] = {"busy", "interrupt", "adaptive"};
+	static const char *const placement[] = {"follow", "spread", "keep"};
 	static const char *const level[] = {"error", "err", "warning", "warn", "info", "debug"};
 	uint32_t n_bridges = 1 + below(3);
 	char *text = NULL;
@@ -152,6 +175,9 @@ static char *random_file(void)
 		below(2) ? "\"0,2-5,9\"" : "auto", polling[below(3)], below(2000), 1 + below(256));
 	fprintf(out, "limits: {macs: %u, memory: %uM, frames: %u}\n", 1 + below(1 << 24),
 		1 + below(4096), 1 + below(1 << 20));
+	fprintf(out, "interrupts: {placement: %s, shield: %s, irqbalance: %s}\n",
+		placement[below(3)], below(2) ? "\"1,4-9\"" : "\"\"",
+		below(2) ? "ban" : "ignore");
 	fprintf(out, "bridges:\n");
 	for (uint32_t b = 0; b < n_bridges; b++) {
 		write_bridge(out, b);
