@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "mgmt/describe.h"
 #include "mgmt/json.h"
+#include "mgmt/json_value.h"
 
 /*
  * One method: asks the daemon and makes the reply's parameters. With MGMT_OK '*ret' may be NULL:
