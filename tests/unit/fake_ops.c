@@ -331,8 +331,8 @@ static enum mgmt_error fake_queue_show(void *ctx, const char *port, struct mgmt_
 	if (port && !known(port, port_names)) {
 		return not_found(reterr, "port", port);
 	}
-	ret->n = 1;
-	ret->queue = calloc(1, sizeof(*ret->queue));
+	ret->n = 2;
+	ret->queue = calloc(2, sizeof(*ret->queue));
 	ret->queue[0] = (struct mgmt_queue){
 		.port = "enp2s0", .queue = 3, .mode = "copy", .n_tried = 2,
 		.tried = {{"zero-copy", "EOPNOTSUPP"}, {"copy", ""}}, .worker = 1, .cpu = 2,
@@ -341,21 +341,40 @@ static enum mgmt_error fake_queue_show(void *ctx, const char *port, struct mgmt_
 		.tx = {1024, 2}, .fill = {4096, 3}, .completion = {1024, 4}, .rx_dropped = 5,
 		.rx_ring_full = 6, .tx_ring_empty_descs = MGMT_NULL,
 	};
+	/* Its second socket, with rx-steering: each of the kernel's counters has a number. */
+	ret->queue[1] = ret->queue[0];
+	ret->queue[1].socket = 1;
+	ret->queue[1].worker = 2;
+	ret->queue[1].cpu = 3;
+	ret->queue[1].napi = 8193;
+	ret->queue[1].express = 99;
+	ret->queue[1].rx_dropped = 501;
+	ret->queue[1].rx_ring_full = 502;
+	ret->queue[1].rx_fill_ring_empty_descs = 503;
+	ret->queue[1].rx_invalid_descs = 504;
+	ret->queue[1].tx_invalid_descs = 505;
+	ret->queue[1].tx_ring_empty_descs = 506;
 	return MGMT_OK;
 }
 
+/* Worker 0 is busy all the time, and for 1000 s more with each call; worker 1 sleeps. */
 static enum mgmt_error fake_worker_show(void *ctx, struct mgmt_workers *ret, struct err *reterr)
 {
 	struct fake *fake = ctx;
 	static const char *const queue[] = {"enp2s0/0", "lan/0"};
 
 	(void)reterr;
-	ret->n = 1;
-	ret->worker = calloc(1, sizeof(*ret->worker));
+	ret->n = 2;
+	ret->worker = calloc(2, sizeof(*ret->worker));
 	ret->worker[0] = (struct mgmt_worker){
-		.worker = 0, .cpu = 1, .busy = 0.25, .busy_seconds = 12.5, .sleep_seconds = 100,
-		.rx_packets = 1000 + fake->busy_calls, .tx_packets = 900, .turns = 5000,
-		.sleeps = 40, .n_queues = 2, .queue = names(2, queue),
+		.worker = 0, .cpu = 1, .busy = 0.25, .busy_seconds = 12.5 + 1000 * fake->busy_calls,
+		.sleep_seconds = 100, .rx_packets = 1000 + fake->busy_calls, .tx_packets = 900,
+		.turns = 5000 + 1000000 * fake->busy_calls, .sleeps = 40, .n_queues = 2,
+		.queue = names(2, queue),
+	};
+	ret->worker[1] = (struct mgmt_worker){
+		.worker = 1, .cpu = 2, .busy = 0.5, .busy_seconds = 3,
+		.sleep_seconds = 50 + 1000 * fake->busy_calls,
 	};
 	fake->busy_calls++;
 	return MGMT_OK;

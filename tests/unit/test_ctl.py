@@ -7,6 +7,7 @@ Usage: test_ctl.py VIADUCTCTL FAKE_DAEMON
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import tempfile
@@ -120,6 +121,15 @@ def test_text(socket):
     same(["mac"], socket, 0, out="BRIDGE  VLAN  ADDRESS", err="")
     same(["mac", "show", "--count"], socket, 0, out=f"{N_LEARNED + 5}\n", err="")
     same(["queue"], socket, 0, out="enp2s0/3: zero-copy refused: EOPNOTSUPP", err="")
+    queues = ctl("queue", socket=socket).stdout.decode().splitlines()
+    ok(queues[1].split() == "enp2s0/3 0 copy 1 2 - 31/- 2 11 12 -".split() and
+       queues[2].split() == "enp2s0/3 1 copy 2 3 8193 31/- 2 11 12 99".split(),
+       "queue show: each socket, its worker, NAPI and interrupts")
+    ok(queues[5].split() == "enp2s0/3 0 1/2048 2/1024 3/4096 4/1024 5 6 0 0 0 -".split() and
+       queues[6].split()[6:] == "501 502 503 504 505 506".split(),
+       "queue show: rings, and all six of the kernel's counters")
+    ok(queues[7:] == ["enp2s0/3: zero-copy refused: EOPNOTSUPP"],
+       "queue show: what was tried, once for all sockets of a queue")
     same(["worker"], socket, 0, out="25.0 %", err="")
     same(["vlan"], socket, 0, out="home", err="")
     same(["config", "show"], socket, 0, out="version: 1\n", err="")
@@ -165,33 +175,40 @@ def test_config(socket, folder):
     same(["config", "check", folder + "/none"], socket, 2, out="", err="No such file")
 
 
-def test_repeat(socket):
-    def lines(args, n):
-        process = subprocess.Popen([CTL, "--socket", socket, *args], stdout=subprocess.PIPE)
-        got = [process.stdout.readline().decode() for _ in range(n)]
-        process.stdout.close()
-        return got, process
+def lines(args, n, socket):
+    """The first lines of a command that goes on, and how it ends when nobody reads any more."""
+    process = subprocess.Popen([CTL, "--socket", socket, *args], stdout=subprocess.PIPE)
+    got = [process.stdout.readline().decode() for _ in range(n)]
+    process.stdout.close()
+    return got, process.wait(10)
 
+
+def test_repeat(socket):
     begin = time.monotonic()
-    got, process = lines(["worker", "-w", "0.1", "-j"], 3)
+    got, status = lines(["worker", "-w", "0.1", "-j"], 3, socket)
     took = time.monotonic() - begin
-    documents = [json.loads(line)["workers"][0] for line in got]
+    documents = [json.loads(line)["workers"] for line in got]
+    packets = [workers[0]["rx_packets"] for workers in documents]
     ok(took >= 0.2, "worker show -w repeats at its interval")
-    ok([w["rx_packets"] for w in documents] == sorted({w["rx_packets"] for w in documents}),
-       "each time it asks anew")
-    ok(documents[0]["busy"] == 0.25 and documents[1]["busy"] == 0.0,
-       "busy is the share of the interval")
-    ok(process.wait(10) == 0, "and ends quietly when nobody reads any more")
-    got, process = lines(["port", "show", "-w0.05"], 8)
+    ok(packets == sorted(set(packets)), "each time it asks anew")
+    ok([[w["busy"] for w in workers] for workers in documents] == [[0.25, 0.5]] + 2 * [[1.0, 0.0]],
+       "busy is the share of the last second, then of the interval")
+    ok(status == 0, "and ends quietly when nobody reads any more")
+    got, _ = lines(["worker", "show", "-w", "0.1"], 6, socket)
+    ok(got[1].split()[2] == "25.0" and got[3].split() ==
+       "WORKER CPU BUSY ASLEEP RX TX TURNS SLEEPS QUEUES".split(), "worker show -w shows rates")
+    ok(got[4].split()[:6] == "0 1 100.0 % 0.0 %".split() and
+       got[5].split()[:6] == "1 2 0.0 % 100.0 %".split(), "what of the interval it was busy")
+    ok(re.search(r" pps +0 pps +[0-9.]+ [kM]/s +0 /s  enp2s0/0, lan/0$", got[4].rstrip()),
+       "a million turns in it")
+    got, _ = lines(["port", "show", "-w0.05"], 8, socket)
     ok("RX BITS" in got[5], "port show -w shows rates")
-    process.wait(10)
-    got, process = lines(["mac", "watch", "-j"], 2)
+    got, status = lines(["mac", "watch", "-j"], 2, socket)
     ok(all(list(json.loads(line)) == ["time", "event", "bridge", "vlan", "macaddress", "port",
                                       "from_port"] for line in got), "mac watch --json")
-    ok(process.wait(10) == 0, "mac watch ends quietly")
-    got, process = lines(["mac", "watch"], 1)
+    ok(status == 0, "mac watch ends quietly")
+    got, _ = lines(["mac", "watch"], 1, socket)
     ok("enp3s0 -> enp2s0" in got[0], "mac watch")
-    process.wait(10)
 
 
 def test_output(socket):

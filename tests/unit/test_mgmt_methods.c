@@ -46,6 +46,15 @@
 	"{\"bridge\":\"dmz\",\"vlan\":0,\"macaddress\":\"02:00:00:00:00:77\","                     \
 	"\"port\":\"enp5s0\",\"type\":\"sticky\",\"age_seconds\":12.5,\"drop\":false}"
 
+#define QUEUE_MODE                                                                                 \
+	"\"mode\":\"copy\",\"tried\":[{\"mode\":\"zero-copy\",\"error\":\"EOPNOTSUPP\"},"          \
+	"{\"mode\":\"copy\",\"error\":null}],"
+#define QUEUE_IRQ                                                                                  \
+	"\"irq_rx\":31,\"irq_tx\":null,\"irq_cpu\":2,\"rx_packets\":11,\"tx_packets\":12,"
+#define QUEUE_RINGS                                                                                \
+	"\"rings\":{\"rx\":{\"size\":2048,\"used\":1},\"tx\":{\"size\":1024,\"used\":2},"          \
+	"\"fill\":{\"size\":4096,\"used\":3},\"completion\":{\"size\":1024,\"used\":4}},"
+
 static const struct {
 	const char *request, *reply;
 } exchange[] = {
@@ -157,18 +166,21 @@ static const struct {
 	 "\"vlan\":20,\"name\":null,\"untagged\":[],\"tagged\":[\"enp3s0\"]}]}}"},
 	{CALL("VlanShow", "{\"bridge\":\"dmz\"}"), "{\"parameters\":{\"vlans\":[]}}"},
 	{CALL("QueueShow", "{\"port\":\"enp2s0\"}"),
-	 "{\"parameters\":{\"queues\":[{\"port\":\"enp2s0\",\"queue\":3,\"socket\":0,"
-	 "\"mode\":\"copy\",\"tried\":[{\"mode\":\"zero-copy\",\"error\":\"EOPNOTSUPP\"},"
-	 "{\"mode\":\"copy\",\"error\":null}],\"worker\":1,\"cpu\":2,\"napi\":null,"
-	 "\"irq_rx\":31,\"irq_tx\":null,\"irq_cpu\":2,\"rx_packets\":11,\"tx_packets\":12,"
-	 "\"express\":null,\"rings\":{\"rx\":{\"size\":2048,\"used\":1},\"tx\":{\"size\":1024,"
-	 "\"used\":2},\"fill\":{\"size\":4096,\"used\":3},\"completion\":{\"size\":1024,"
-	 "\"used\":4}},\"rx_dropped\":5,\"rx_invalid_descs\":0,\"tx_invalid_descs\":0,"
-	 "\"rx_ring_full\":6,\"rx_fill_ring_empty_descs\":0,\"tx_ring_empty_descs\":null}]}}"},
+	 "{\"parameters\":{\"queues\":[{\"port\":\"enp2s0\",\"queue\":3,\"socket\":0," QUEUE_MODE
+	 "\"worker\":1,\"cpu\":2,\"napi\":null," QUEUE_IRQ "\"express\":null," QUEUE_RINGS
+	 "\"rx_dropped\":5,\"rx_invalid_descs\":0,\"tx_invalid_descs\":0,\"rx_ring_full\":6,"
+	 "\"rx_fill_ring_empty_descs\":0,\"tx_ring_empty_descs\":null},"
+	 "{\"port\":\"enp2s0\",\"queue\":3,\"socket\":1," QUEUE_MODE
+	 "\"worker\":2,\"cpu\":3,\"napi\":8193," QUEUE_IRQ "\"express\":99," QUEUE_RINGS
+	 "\"rx_dropped\":501,\"rx_invalid_descs\":504,\"tx_invalid_descs\":505,"
+	 "\"rx_ring_full\":502,\"rx_fill_ring_empty_descs\":503,"
+	 "\"tx_ring_empty_descs\":506}]}}"},
 	{ASK("WorkerShow"),
 	 "{\"parameters\":{\"workers\":[{\"worker\":0,\"cpu\":1,\"busy\":0.25,"
 	 "\"busy_seconds\":12.5,\"sleep_seconds\":100.0,\"rx_packets\":1000,\"tx_packets\":900,"
-	 "\"turns\":5000,\"sleeps\":40,\"queues\":[\"enp2s0/0\",\"lan/0\"]}]}}"},
+	 "\"turns\":5000,\"sleeps\":40,\"queues\":[\"enp2s0/0\",\"lan/0\"]},"
+	 "{\"worker\":1,\"cpu\":2,\"busy\":0.5,\"busy_seconds\":3.0,\"sleep_seconds\":50.0,"
+	 "\"rx_packets\":0,\"tx_packets\":0,\"turns\":0,\"sleeps\":0,\"queues\":[]}]}}"},
 	{CALL("ConfigCheck", "{\"text\":\"version: 1\\n\"}"),
 	 "{\"parameters\":{\"valid\":true,\"errors\":[]}}"},
 	{CALL("ConfigCheck", "{\"text\":\"ageing-tme: 1\"}"),
