@@ -103,6 +103,8 @@ static void print_document(struct ctl *ctl, json_t *document, bool continues)
 		.parameters = ctl->request.parameters,
 		.document = document,
 		.before = ctl->before,
+		.compact = ctl->request.compact,
+		.skip_zero = ctl->request.skip_zero,
 		.file = ctl->file,
 		.macs = &ctl->macs,
 	};
@@ -313,10 +315,9 @@ static int prepare_config_check(struct ctl *ctl)
 
 static int refuse_later(const struct command *command)
 {
-	char text[64];
+	char words[COMMAND_WORDS_BYTES], text[96];
 
-	snprintf(text, sizeof(text), "%s%s%s: not supported yet", command->noun,
-		 *command->verb ? " " : "", command->verb);
+	snprintf(text, sizeof(text), "%s: not supported yet", command_words(command, words));
 	return complain(STATUS_REFUSED, text);
 }
 

@@ -379,6 +379,79 @@ json_t *json_workers(const struct mgmt_workers *workers)
 					      sizeof(workers->worker[0]), write_worker));
 }
 
+/* ---- interrupts ---- */
+
+static json_t *write_interrupt_queues(const void *value)
+{
+	const struct mgmt_interrupt *interrupt = value;
+
+	return json_list(interrupt->queue, interrupt->n_queues, sizeof(interrupt->queue[0]),
+			 json_write_u32);
+}
+
+static json_t *write_interrupt_workers(const void *value)
+{
+	const struct mgmt_interrupt *interrupt = value;
+
+	return json_list(interrupt->worker, interrupt->n_workers, sizeof(interrupt->worker[0]),
+			 json_write_u32);
+}
+
+static json_t *write_place(const void *value)
+{
+	(void)value;
+	return json_null();
+}
+
+static json_t *json_interrupt(const struct mgmt_interrupt *interrupt, uint32_t n_cpus)
+{
+	static const struct json_field field[] = {
+		FIELD(mgmt_interrupt, "irq", irq, json_write_u32),
+		FIELD(mgmt_interrupt, "name", name, json_write_text_or_null),
+		FIELD(mgmt_interrupt, "type", type, json_write_text_or_null),
+		{"counts", write_place, 0},     /* one for each CPU: set below */
+		FIELD(mgmt_interrupt, "affinity", affinity, json_write_text_or_null),
+		FIELD(mgmt_interrupt, "effective_affinity", effective_affinity,
+		      json_write_text_or_null),
+		FIELD(mgmt_interrupt, "managed", managed, json_write_bool),
+		FIELD(mgmt_interrupt, "overridden", overridden, json_write_bool),
+		FIELD(mgmt_interrupt, "port", port, json_write_text_or_null),
+		FIELD(mgmt_interrupt, "direction", direction, json_write_word),
+		{"queues", write_interrupt_queues, 0},
+		{"workers", write_interrupt_workers, 0},
+	};
+	json_t *object = OBJECT(field, interrupt);
+
+	if (json_object_set_new(object, "counts",
+				json_list(interrupt->count, n_cpus, sizeof(interrupt->count[0]),
+					  json_write_u64))) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+json_t *json_interrupts(const struct mgmt_interrupts *interrupts)
+{
+	json_t *cpus = json_list(interrupts->cpu, interrupts->n_cpus, sizeof(interrupts->cpu[0]),
+				 json_write_u32);
+	json_t *object = json_wrap("cpus", cpus), *rows = json_array();
+
+	for (uint32_t i = 0; i < interrupts->n; i++) {
+		if (json_array_append_new(rows, json_interrupt(&interrupts->interrupt[i],
+							       interrupts->n_cpus))) {
+			json_decref(rows);
+			rows = NULL;
+			break;
+		}
+	}
+	if (json_object_set_new(object, "interrupts", rows)) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
 /* ---- configuration ---- */
 
 static json_t *write_config_error(const void *value)
