@@ -107,6 +107,15 @@ static void veth_rule(const struct device_info *device, uint32_t n_cpus,
 	}
 }
 
+/* tun_get_channels() tells how many there can be; there is no tun_set_channels(). */
+static void tun_rule(const struct device_info *device, uint32_t n_cpus,
+		     struct channels_range *range)
+{
+	(void)n_cpus;
+	range->least = range->most = device->n_rx;
+	range->why_least = range->why_most = "it has one for each descriptor that its user opened";
+}
+
 /*
  * Drivers whose programs send on the queues that are there (igb, igc, i40e, mlx5, vmxnet3, bnxt,
  * stmmac, ...) have no rule.
@@ -121,6 +130,7 @@ static const struct {
 	{ "ixgbe", ixgbe_rule },
 	{ "ice", ice_rule },
 	{ "veth", veth_rule },
+	{ "tun", tun_rule },
 };
 
 static struct channels_range channels_range(const struct device_info *device, uint32_t n_cpus)

@@ -137,7 +137,7 @@ static int channels_refuse(const struct setting_job *job, uint32_t least, uint32
 {
 	const struct device_info *device = &job->device;
 
-	if (most == 0) {
+	if (most == 0 || least > most) {
 		return setting_refuse(job, SETTING_CHANNELS, reterr, EOPNOTSUPP, "%s: %s",
 				   device->driver, why);
 	}

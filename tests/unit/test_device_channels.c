@@ -45,6 +45,7 @@ static void test_legal(void)
 		{ "virtio_net", "1.0.0", 8, 2, 4, 0, 5, 8, "queue for each CPU" },
 		{ "virtio_net", "1.0.0", 16, 2, 4, 0, 13, 16, "queue for each CPU" },
 		{ "veth", "1.0", 4, 4, 8, 0, 1, 4, "no more" },
+		{ "tun", "1.6", 256, 2, 8, 0, 2, 2, "descriptor" },
 		{ "veth", "1.0", 4, 4, 8, 3, 3, 4, "other end" },
 	};
 
