@@ -107,6 +107,15 @@ static void veth_rule(const struct device_info *device, uint32_t n_cpus,
 	}
 }
 
+/* vmxnet3_get_channels() may tell a maximum (7.2 does); there is no vmxnet3_set_channels(). */
+static void vmxnet3_rule(const struct device_info *device, uint32_t n_cpus,
+			 struct channels_range *range)
+{
+	(void)n_cpus;
+	range->least = range->most = device->n_rx;
+	range->why_least = range->why_most = "its number is fixed as the driver starts";
+}
+
 /* tun_get_channels() tells how many there can be; there is no tun_set_channels(). */
 static void tun_rule(const struct device_info *device, uint32_t n_cpus,
 		     struct channels_range *range)
@@ -117,7 +126,7 @@ static void tun_rule(const struct device_info *device, uint32_t n_cpus,
 }
 
 /*
- * Drivers whose programs send on the queues that are there (igb, igc, i40e, mlx5, vmxnet3, bnxt,
+ * Drivers whose programs send on the queues that are there (igb, igc, i40e, mlx5, bnxt,
  * stmmac, ...) have no rule.
  */
 static const struct {
@@ -130,6 +139,7 @@ static const struct {
 	{ "ixgbe", ixgbe_rule },
 	{ "ice", ice_rule },
 	{ "veth", veth_rule },
+	{ "vmxnet3", vmxnet3_rule },
 	{ "tun", tun_rule },
 };
 

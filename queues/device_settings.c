@@ -200,7 +200,7 @@ static int change_failed(const struct change *change, enum setting_id id, int er
 	}
 	return err_set(change->reterr, -error, "interface '%s': %s: %s refuses: %s%s", job->ifname,
 		       asked, driver, strerror(-error),
-		       error == -EINVAL ? setting_hint(driver, id) : "");
+		       error == -EINVAL || error == -ENOMEM ? setting_hint(driver, id) : "");
 }
 
 /* Drivers round, clamp, or quietly do something else. */

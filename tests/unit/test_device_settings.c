@@ -264,9 +264,9 @@ static void test_refused_by_driver(void)
 		     "interface 'vt-eth1': device-ring: {rx: 4}: igb refuses: Invalid argument");
 	dev = ethdev_new(IFNAME, "mlx5_core");
 	dev->n_key = 0;
-	refused_late(symmetric(), EOPNOTSUPP,
-		     "interface 'vt-eth1': rss: {symmetric: true}: mlx5_core has neither a "
-		     "symmetric hash nor a key to set; leave it at keep");
+	refused(symmetric(), EOPNOTSUPP,
+		"interface 'vt-eth1': rss: {symmetric: true}: mlx5_core does not let its hash be "
+		"set; leave it at keep");
 	dev = ethdev_new(IFNAME, "igb");
 	dev->stays = true;
 	refused_late(channels(2), EIO,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * device_settings on what a test machine has, in a namespace of the test's own: veth, whose
- * channels can be set and nothing else, and tap, which has a coalescing of its own kind. Needs root.
+ * channels can be set and nothing else, and tap, which has a coalescing of its own kind. Needs
+ * root.
  */
 #include "queues/device_settings.h"
 
