@@ -107,7 +107,7 @@ static void veth_rule(const struct device_info *device, uint32_t n_cpus,
 	}
 }
 
-/* vmxnet3_get_channels() may tell a maximum (7.2 does); there is no vmxnet3_set_channels(). */
+/* vmxnet3_get_channels() tells a maximum; there is no vmxnet3_set_channels(). */
 static void vmxnet3_rule(const struct device_info *device, uint32_t n_cpus,
 			 struct channels_range *range)
 {

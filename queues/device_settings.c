@@ -93,14 +93,15 @@ static int settings_list(const char *ifname, const struct device_settings *setti
 	buf[0] = '\0';
 	for (uint32_t id = 0; id < SETTING_N && r == 0; id++) {
 		r = setting_read(ifname, id, now);
-		if (r < 0) {
-			return err_set(reterr, -r, "interface '%s': its %s cannot be read: %s",
-				       ifname, setting_key(id), strerror(-r));
-		}
-		r = setting_want(&job, id, 0, now, want, reterr);
+		r = r < 0 ? err_set(reterr, -r, "interface '%s': its %s cannot be read: %s",
+				    ifname, setting_key(id), strerror(-r))
+			  : setting_want(&job, id, 0, now, want, reterr);
 		if (r == 0) {
 			list_changes(&listing, id, now, want, is_drift);
 		}
+	}
+	if (r < 0) {
+		buf[0] = '\0';
 	}
 	return r;
 }

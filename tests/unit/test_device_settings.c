@@ -117,7 +117,7 @@ static void refused(struct device_settings settings, int error, const char *text
 	tap_ok(r == -error && strcmp(err.text, text) == 0 && dev->n_set == 0 &&
 		       device_is(&before) && journal_count(journal) == 0 &&
 		       device_settings_plan(IFNAME, &settings, plan, sizeof(plan), &check) == r &&
-		       strcmp(check.text, text) == 0,
+		       strcmp(check.text, text) == 0 && plan[0] == '\0',
 	       "%s", err.text);
 }
 
@@ -147,6 +147,12 @@ static void test_refused_channels(void)
 		"interface 'vt-eth1': count: 2: vmxnet3 takes 4 here and no other number: its "
 		"number is fixed ('ethtool -l vt-eth1')");
 	tap_ok(apply(&four, &err) == 0 && dev->n_set == 0, "which may be asked for");
+	dev = ethdev_new(IFNAME, "vmxnet3");
+	generic = channels(2);
+	generic.generic = true;
+	refused(generic, ERANGE,
+		"interface 'vt-eth1': count: 2: vmxnet3 takes 4 here and no other number: its "
+		"number is fixed as the driver starts ('ethtool -l vt-eth1')");
 	dev = ethdev_new(IFNAME, "virtio_net");
 	dev->max_combined = 8192;
 	snprintf(text, sizeof(text),
