@@ -107,8 +107,26 @@ static void veth_rule(const struct device_info *device, uint32_t n_cpus,
 	}
 }
 
+/* vmxnet3_get_channels() tells a maximum; there is no vmxnet3_set_channels(). */
+static void vmxnet3_rule(const struct device_info *device, uint32_t n_cpus,
+			 struct channels_range *range)
+{
+	(void)n_cpus;
+	range->least = range->most = device->n_rx;
+	range->why_least = range->why_most = "its number is fixed as the driver starts";
+}
+
+/* tun_get_channels() tells how many there can be; there is no tun_set_channels(). */
+static void tun_rule(const struct device_info *device, uint32_t n_cpus,
+		     struct channels_range *range)
+{
+	(void)n_cpus;
+	range->least = range->most = device->n_rx;
+	range->why_least = range->why_most = "it has one for each descriptor that its user opened";
+}
+
 /*
- * Drivers whose programs send on the queues that are there (igb, igc, i40e, mlx5, vmxnet3, bnxt,
+ * Drivers whose programs send on the queues that are there (igb, igc, i40e, mlx5, bnxt,
  * stmmac, ...) have no rule.
  */
 static const struct {
@@ -121,6 +139,8 @@ static const struct {
 	{ "ixgbe", ixgbe_rule },
 	{ "ice", ice_rule },
 	{ "veth", veth_rule },
+	{ "vmxnet3", vmxnet3_rule },
+	{ "tun", tun_rule },
 };
 
 static struct channels_range channels_range(const struct device_info *device, uint32_t n_cpus)

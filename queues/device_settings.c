@@ -82,6 +82,12 @@ static void list_changes(struct listing *listing, enum setting_id id, const char
 	}
 }
 
+static int unreadable(const char *ifname, const char *what, int error, struct err *reterr)
+{
+	return err_set(reterr, -error, "interface '%s': its %s cannot be read: %s", ifname, what,
+		       strerror(-error));
+}
+
 static int settings_list(const char *ifname, const struct device_settings *settings, char *buf,
 			 uint32_t buf_bytes, bool is_drift, struct err *reterr)
 {
@@ -93,14 +99,14 @@ static int settings_list(const char *ifname, const struct device_settings *setti
 	buf[0] = '\0';
 	for (uint32_t id = 0; id < SETTING_N && r == 0; id++) {
 		r = setting_read(ifname, id, now);
-		if (r < 0) {
-			return err_set(reterr, -r, "interface '%s': its %s cannot be read: %s",
-				       ifname, setting_key(id), strerror(-r));
-		}
-		r = setting_want(&job, id, 0, now, want, reterr);
+		r = r < 0 ? unreadable(ifname, setting_key(id), r, reterr)
+			  : setting_want(&job, id, 0, now, want, reterr);
 		if (r == 0) {
 			list_changes(&listing, id, now, want, is_drift);
 		}
+	}
+	if (r < 0) {
+		buf[0] = '\0';
 	}
 	return r;
 }
@@ -200,7 +206,22 @@ static int change_failed(const struct change *change, enum setting_id id, int er
 	}
 	return err_set(change->reterr, -error, "interface '%s': %s: %s refuses: %s%s", job->ifname,
 		       asked, driver, strerror(-error),
-		       error == -EINVAL ? setting_hint(driver, id) : "");
+		       error == -EINVAL || error == -ENOMEM ? setting_hint(driver, id) : "");
+}
+
+static int change_read(const struct change *change, enum setting_id id,
+		       char text[static SETTING_TEXT_BYTES])
+{
+	int r = setting_read(change->job.ifname, id, text);
+
+	return r == 0 ? 0 : unreadable(change->job.ifname, setting_key(id), r, change->reterr);
+}
+
+static int change_read_all(const struct change *change, struct setting_state *ret)
+{
+	int r = setting_read_all(change->job.ifname, ret);
+
+	return r == 0 ? 0 : unreadable(change->job.ifname, "settings", r, change->reterr);
 }
 
 /* Drivers round, clamp, or quietly do something else. */
@@ -208,10 +229,10 @@ static int change_verify(const struct change *change, enum setting_id id, const 
 {
 	char name[SETTING_NAME_BYTES], value[SETTING_WORD_BYTES], is[SETTING_WORD_BYTES];
 	char now[SETTING_TEXT_BYTES], asked[128];
-	int r = setting_read(change->job.ifname, id, now);
+	int r = change_read(change, id, now);
 
 	if (r < 0) {
-		return change_failed(change, id, r);
+		return r;
 	}
 	setting_asked(&change->job, id, asked, sizeof(asked));
 	for (const char *at = want; (at = setting_word_next(at, name, value));) {
@@ -225,15 +246,6 @@ static int change_verify(const struct change *change, enum setting_id id, const 
 		}
 	}
 	return 0;
-}
-
-static int change_read(const struct change *change, enum setting_id id,
-		       char text[static SETTING_TEXT_BYTES])
-{
-	int r = setting_read(change->job.ifname, id, text);
-
-	return r == 0 ? 0 : err_set(change->reterr, -r, "interface '%s': its %s cannot be read: %s",
-				    change->job.ifname, setting_key(id), strerror(-r));
 }
 
 /*
@@ -309,11 +321,8 @@ static int change_note_effects(struct change *change, enum setting_id id,
 			       const struct setting_state *before)
 {
 	struct setting_state after;
-	int r = setting_read_all(change->job.ifname, &after);
+	int r = change_read_all(change, &after);
 
-	if (r < 0) {
-		return change_failed(change, id, r);
-	}
 	for (uint32_t other = 0; other < SETTING_N && r == 0; other++) {
 		if (other == (uint32_t)id) {
 			continue;
@@ -333,10 +342,15 @@ static int change_setting(struct change *change, enum setting_id id)
 	uint32_t n_ways = setting_n_ways(id);
 	char want[SETTING_TEXT_BYTES];
 	struct setting_state before;
-	int r = setting_read_all(change->job.ifname, &before);
+	int r;
 
+	setting_asked(&change->job, id, want, sizeof(want));
+	if (!want[0]) {
+		return 0;
+	}
+	r = change_read_all(change, &before);
 	if (r < 0) {
-		return change_failed(change, id, r);
+		return r;
 	}
 	for (uint32_t way = 0; way < n_ways; way++) {
 		r = setting_want(&change->job, id, way, before.text[id], want, change->reterr);

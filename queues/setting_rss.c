@@ -122,21 +122,16 @@ int setting_rss_want_key(const struct setting_job *job, uint32_t way, char *want
 	if (!symmetry_is_asked(job) || is_symmetric(want)) {
 		return 0;
 	}
-	if (!want[0]) {
+	if (!want[0] || !setting_word_get(want, "key", key)) {
+		/* igb, vmxnet3, virtio without RSS; whoever can transform has a key as well */
 		return setting_refuse(job, SETTING_RSS_KEY, reterr, EOPNOTSUPP,
-				   "%s does not let its hash be set; leave it at keep",
-				   job->device.driver);
+				      "%s does not let its hash be set; leave it at keep",
+				      job->device.driver);
 	}
 	if (way != SETTING_RSS_WAY_KEY) {
 		setting_word_put(want, "xfrm", way == SETTING_RSS_WAY_XOR ? "symmetric-xor"
 								  : "symmetric-or-xor");
 		return 0;
-	}
-	if (!setting_word_get(want, "key", key)) {
-		return setting_refuse(job, SETTING_RSS_KEY, reterr, EOPNOTSUPP,
-				   "%s has neither a symmetric hash nor a key to set; leave it at "
-				   "keep",
-				   job->device.driver);
 	}
 	key_put_symmetric(want);
 	return 0;

@@ -137,7 +137,7 @@ static int channels_refuse(const struct setting_job *job, uint32_t least, uint32
 {
 	const struct device_info *device = &job->device;
 
-	if (most == 0) {
+	if (most == 0 || least > most) {
 		return setting_refuse(job, SETTING_CHANNELS, reterr, EOPNOTSUPP, "%s: %s",
 				   device->driver, why);
 	}
@@ -156,15 +156,17 @@ static int channels_refuse(const struct setting_job *job, uint32_t least, uint32
 static int channels_check(const struct setting_job *job, struct err *reterr)
 {
 	uint32_t n = job->settings->n_channels, n_cpus = device_n_cpus();
-	struct device_info device = job->device;
+	const struct device_info *device = &job->device;
 	const char *why_least, *why_most;
-	uint32_t least, most;
+	uint32_t least = device_channels_least(device, n_cpus, &why_least);
+	uint32_t most = device_channels_legal(device, n_cpus, &why_most);
 
-	if (job->settings->generic) {
-		device.driver[0] = '\0';
+	/* fixed is fixed, whatever the program */
+	if (job->settings->generic && !(least == most && most == device->n_rx)) {
+		least = 1;
+		most = device->max_rx;
+		why_least = why_most = "there are no others";
 	}
-	least = device_channels_least(&device, n_cpus, &why_least);
-	most = device_channels_legal(&device, n_cpus, &why_most);
 	if (n > most) {
 		return channels_refuse(job, least, most, why_most, reterr);
 	}
@@ -269,7 +271,7 @@ static int want_coalesce(const struct setting_job *job, char *want, struct err *
 
 /* ---- all ---- */
 
-/* What drivers that refuse with a bare EINVAL mean by it. */
+/* What drivers that refuse with a bare EINVAL mean by it (virtio with ENOMEM). */
 const char *setting_hint(const char *driver, enum setting_id id)
 {
 	static const struct {

@@ -26,6 +26,7 @@ static void test_legal(void)
 		{ "bnxt_en", "6.12.1", 8, 8, 8, 0, 1, 8, "no more" },
 		{ "r8169", "6.12.1", 0, 1, 8, 0, 1, 1, "fixed" },
 		{ "vmxnet3", "1.9.0.0-k", 0, 4, 8, 0, 4, 4, "fixed" },
+		{ "vmxnet3", "1.9.0.0-k", 8, 4, 8, 0, 4, 4, "fixed" },
 		{ "e1000e", "6.12.1", 0, 1, 64, 0, 1, 1, "fixed" },
 		{ "ena", "6.12.1", 8, 8, 4, 0, 1, 4, "half" },
 		{ "ena", "2.13.0g", 8, 8, 4, 0, 1, 4, "half" },
@@ -45,6 +46,7 @@ static void test_legal(void)
 		{ "virtio_net", "1.0.0", 8, 2, 4, 0, 5, 8, "queue for each CPU" },
 		{ "virtio_net", "1.0.0", 16, 2, 4, 0, 13, 16, "queue for each CPU" },
 		{ "veth", "1.0", 4, 4, 8, 0, 1, 4, "no more" },
+		{ "tun", "1.6", 256, 2, 8, 0, 2, 2, "descriptor" },
 		{ "veth", "1.0", 4, 4, 8, 3, 3, 4, "other end" },
 	};
 
