@@ -294,6 +294,7 @@ static int restore_entry(const struct journal_entry *e, const char *ifname, stru
 		return restore_host_port(e, note);
 	case JOURNAL_SETTING:
 	case JOURNAL_IRQ:
+	case JOURNAL_IRQBALANCE:
 	case JOURNAL_KIND_N:
 		break;
 	}
