@@ -178,33 +178,104 @@ static void check_queues_name(struct reader *r, const struct conf_queues *queues
 			suggest_text(&suggest, meant));
 }
 
-static bool is_inherited(const struct conf_pin *pin, const struct conf_queues *defaults)
+static bool same_place(struct conf_loc a, struct conf_loc b)
 {
-	for (uint32_t i = 0; i < defaults->n_pins; i++) {
-		const struct conf_loc *loc = &defaults->pin[i].loc;
+	return a.line == b.line && a.column == b.column;
+}
 
-		if (pin->loc.line == loc->line && pin->loc.column == loc->column) {
+/* `pin` or `irq-pin` of one entry. */
+struct pinned {
+	const char *what;               /* is pinned, before "queue N" */
+	const struct conf_pin *pin;
+	uint32_t n;
+};
+
+static struct pinned pins_of(const struct conf_queues *queues, bool irq)
+{
+	if (irq) {
+		return (struct pinned){"the interrupt of ", queues->irq_pin, queues->n_irq_pins};
+	}
+	return (struct pinned){"", queues->pin, queues->n_pins};
+}
+
+/* Whether an entry has this pin from the defaults. */
+static bool is_inherited(const struct conf_pin *pin, const struct pinned *defaults)
+{
+	for (uint32_t i = 0; i < defaults->n; i++) {
+		if (same_place(pin->loc, defaults->pin[i].loc)) {
 			return true;
 		}
 	}
 	return false;
 }
 
-static void check_pins(struct reader *r, const struct conf_queues *queues,
-		       const struct conf_queues *defaults)
+static void check_pin_cpus(struct reader *r, const struct conf_queues *queues,
+			   const struct conf_queues *defaults)
 {
 	const struct conf_workers *workers = &r->conf->workers;
+	const struct pinned theirs = pins_of(defaults, false);
 
 	for (uint32_t i = 0; i < queues->n_pins && !workers->cpus_auto; i++) {
 		const struct conf_pin *pin = &queues->pin[i];
 
 		if (!numset_has(&workers->cpus, pin->cpu) &&
-		    (queues == defaults || !is_inherited(pin, defaults))) {
+		    (queues == defaults || !is_inherited(pin, &theirs))) {
 			conf_errors_add(r->errors, pin->loc,
 					"queue %u of '%.64s' is pinned to CPU %u, which is not one "
 					"of workers.cpus", pin->queue, queues->name, pin->cpu);
 		}
 	}
+}
+
+/*
+ * A count that is a word is larger than any number. Of what an entry says and what it inherits, the
+ * mistake is at what it says itself; what it inherits whole is the defaults' mistake.
+ */
+static void check_pin_queues(struct reader *r, const struct conf_queues *queues,
+			     const struct conf_queues *defaults, bool irq)
+{
+	const struct pinned own = pins_of(queues, irq), theirs = pins_of(defaults, irq);
+	bool own_count = queues == defaults ||
+			 !same_place(queues->count_loc, defaults->count_loc);
+
+	for (uint32_t i = 0; i < own.n; i++) {
+		const struct conf_pin *pin = &own.pin[i];
+		bool own_pin;
+
+		if (pin->queue < queues->count) {
+			continue;
+		}
+		own_pin = queues == defaults || !is_inherited(pin, &theirs);
+		if (own_pin || own_count) {
+			conf_errors_add(r->errors, own_pin ? pin->loc : queues->count_loc,
+					"%squeue %u of '%.64s' is pinned, but its count is %u "
+					"(the first queue is 0)",
+					own.what, pin->queue, queues->name, queues->count);
+		}
+	}
+}
+
+static void check_weights(struct reader *r, const struct conf_queues *queues,
+			  const struct conf_queues *defaults)
+{
+	bool own_rss = queues == defaults || !same_place(queues->rss_loc, defaults->rss_loc);
+	bool own_count = !same_place(queues->count_loc, defaults->count_loc);
+
+	if (queues->n_rss_weights > queues->count && (own_rss || own_count)) {
+		conf_errors_add(r->errors, own_rss ? queues->rss_loc : queues->count_loc,
+				"rss of '%.64s' has %u weights, but its count is %u: one weight "
+				"per queue", queues->name, queues->n_rss_weights, queues->count);
+	}
+}
+
+static void check_queues(struct reader *r, const struct conf_queues *queues)
+{
+	const struct conf_queues *defaults = &r->conf->queues_defaults;
+
+	check_pin_cpus(r, queues, defaults);
+	check_pin_queues(r, queues, defaults, false);
+	check_pin_queues(r, queues, defaults, true);
+	check_weights(r, queues, defaults);
 }
 
 void check_conf(struct reader *r)
@@ -218,12 +289,12 @@ void check_conf(struct reader *r)
 	}
 	check_names(r);
 	check_totals(r);
-	check_pins(r, &conf->queues_defaults, &conf->queues_defaults);
+	check_queues(r, &conf->queues_defaults);
 	for (uint32_t i = 0; i < conf->n_queues; i++) {
 		/* Where a bridge's interfaces could not be read, any of them may be meant. */
 		if (sure) {
 			check_queues_name(r, &conf->queues[i]);
 		}
-		check_pins(r, &conf->queues[i], &conf->queues_defaults);
+		check_queues(r, &conf->queues[i]);
 	}
 }

@@ -129,7 +129,7 @@ static const struct schema_key top_keys[] = {
 	{.name = "bridges", .type = &model_bridges, .required = true},
 	{.name = "workers", .type = &schema_map, .keys = workers_keys},
 	{.name = "queues", .type = &model_queues},
-	SCHEMA_LATER("interrupts"),
+	{.name = "interrupts", .type = &schema_map, .keys = model_interrupts_keys},
 	{.name = "limits", .type = &schema_map, .keys = limits_keys},
 	SCHEMA_LATER("metrics"),
 	{.name = "log", .type = &schema_map, .keys = log_keys},
@@ -193,6 +193,13 @@ static void bridge_done(struct conf_bridge *bridge)
 	free(bridge->port);
 }
 
+static void queues_done(struct conf_queues *queues)
+{
+	free(queues->pin);
+	free(queues->irq_pin);
+	free(queues->rss_weight);
+}
+
 void conf_free(struct conf *conf)
 {
 	if (!conf) {
@@ -202,9 +209,9 @@ void conf_free(struct conf *conf)
 		bridge_done(&conf->bridge[i]);
 	}
 	for (uint32_t i = 0; i < conf->n_queues; i++) {
-		free(conf->queues[i].pin);
+		queues_done(&conf->queues[i]);
 	}
-	free(conf->queues_defaults.pin);
+	queues_done(&conf->queues_defaults);
 	free(conf->queues);
 	free(conf->bridge);
 	free(conf);

@@ -7,7 +7,7 @@
 #include "conf/schema.h"
 
 extern const struct schema_type model_bridges, model_ports, model_vlans, model_static_macs,
-	model_cpus, model_queues;
+	model_queues;
 
 /* ---- ports.c ---- */
 
@@ -55,7 +55,21 @@ uint16_t vlan_index_pvid(const struct vlan_index *index, const char *port);
 
 bool vlan_index_has(const struct vlan_index *index, const char *port, uint16_t vid);
 
+/* ---- pins.c, rss.c: of one interface's queues ---- */
+
+#define QUEUES_MAX 1024u
+#define CPUS_MAX   1024u
+
+extern const struct schema_type model_pin, model_irq_pin;
+
+/* Its field is n_rss_weights. */
+extern const struct schema_type model_rss_weights;
+
+/* ---- interrupts.c ---- */
+
+extern const struct schema_key model_interrupts_keys[];
+
 /* ---- check.c ---- */
 
-/* What only the whole file shows: names used twice, the limits of the box, pins and workers. */
+/* What only the whole file shows: names used twice, the limits of the box, pins and weights. */
 void check_conf(struct reader *r);

@@ -2,19 +2,42 @@
 /* queues - the keys of `queues`. */
 #include "conf/model.h"
 
-#include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "conf/value.h"
-
-#define QUEUES_MAX  1024u
-#define CPUS_MAX    1024u
 #define ENTRIES_MAX 255u               /* every port of the box, and the defaults */
 
-/* ---- ring: auto or {rx, tx} ---- */
+/* ---- the table ---- */
 
 static const struct schema_word word_auto[] = {{"auto", CONF_AUTO}, {NULL, 0}};
+static const struct schema_word word_keep[] = {{"keep", CONF_KEEP}, {NULL, 0}};
+static const struct schema_word word_count[] = {
+	{"keep", CONF_KEEP},
+	{"auto", CONF_AUTO},
+	{NULL, 0},
+};
+static const struct schema_word word_mode[] = {
+	{"auto", CONF_MODE_AUTO},
+	{"zero-copy", CONF_MODE_ZERO_COPY},
+	{"copy", CONF_MODE_COPY},
+	{"generic", CONF_MODE_GENERIC},
+	{NULL, 0},
+};
+static const struct schema_word word_steering[] = {
+	{"device", CONF_STEERING_DEVICE},
+	{"hash", CONF_STEERING_HASH},
+	{NULL, 0},
+};
+static const struct schema_word word_offloads[] = {
+	{"fix", CONF_OFFLOADS_FIX},
+	{"keep", CONF_OFFLOADS_KEEP},
+	{NULL, 0},
+};
+static const struct schema_word word_on_exit[] = {
+	{"restore", CONF_ON_EXIT_RESTORE},
+	{"keep", CONF_ON_EXIT_KEEP},
+	{NULL, 0},
+};
 
 #define RING(key, member) \
 	{.name = (key), .type = &schema_number, .words = word_auto, .power_of_two = true, \
@@ -26,154 +49,32 @@ static const struct schema_key ring_keys[] = {
 	SCHEMA_END,
 };
 
-static void read_ring(struct reader *r, const struct schema_key *key, const struct scope *scope,
-		      const struct tree_node *node, void *object)
-{
-	const struct scope inner = {.up = scope, .name = key->name};
+/* A number of the device's. These ranges hold for any; what it can do, the device is asked. */
+#define DEVICE(key, member, least, most) \
+	{.name = (key), .type = &schema_number, .words = word_keep, .min = (least), \
+	 .max = (most), .fallback = CONF_KEEP, SCHEMA_FIELD(struct conf_queues, member)}
 
-	if (node->kind == TREE_MAP) {
-		schema_read(r, ring_keys, &inner, node, object);
-	} else if (node->kind == TREE_SCALAR && strcmp(node->text, "auto") == 0) {
-		schema_reset(ring_keys, object);
-	} else if (node->kind != TREE_REFUSED) {
-		schema_refuse(r, key, scope, node, "expected auto or {rx: 2048, tx: 2048}");
-	}
-}
-
-static void print_ring(FILE *out, const struct schema_key *key, const void *object, int indent)
-{
-	const struct conf_queues *queues = object;
-
-	print_key(out, indent, key->name);
-	if (queues->rx_size == CONF_AUTO && queues->tx_size == CONF_AUTO) {
-		fputs(" auto\n", out);
-	} else {
-		fputc('\n', out);
-		schema_print(out, ring_keys, object, indent + 2);
-	}
-}
-
-static void reset_ring(const struct schema_key *key, void *object)
-{
-	(void)key;
-	schema_reset(ring_keys, object);
-}
-
-static const struct schema_type type_ring = {read_ring, print_ring, reset_ring};
-
-/* ---- pin: {queue: CPU} ---- */
-
-/* The pin of that queue; made where there is none, for which there is room. */
-static struct conf_pin *pin_of(struct conf_queues *queues, uint32_t queue)
-{
-	for (uint32_t i = 0; i < queues->n_pins; i++) {
-		if (queues->pin[i].queue == queue) {
-			return &queues->pin[i];
-		}
-	}
-	queues->pin[queues->n_pins].queue = queue;
-	return &queues->pin[queues->n_pins++];
-}
-
-static void read_one_pin(struct reader *r, const struct schema_key *key, const struct scope *scope,
-			 const struct tree_node *node, struct conf_queues *queues, uint64_t *seen)
-{
-	uint64_t queue, cpu;
-	struct conf_pin *pin;
-
-	if (!value_number(node->key, &queue) || queue >= QUEUES_MAX) {
-		conf_errors_add(r->errors, node->key_loc,
-				"'%s' in queues '%.64s': expected a queue from 0 to %u, got "
-				"'%.64s'",
-				key->name, scope->name, QUEUES_MAX - 1, node->key);
-		return;
-	}
-	if (seen[queue / 64] >> (queue % 64) & 1) {
-		conf_errors_add(r->errors, node->key_loc, "queue %u of '%.64s' is pinned twice",
-				(uint32_t)queue, scope->name);
-	}
-	seen[queue / 64] |= 1ull << (queue % 64);
-	if (!schema_expect(r, key, scope, node, TREE_SCALAR)) {
-		return;
-	}
-	if (!value_number(node->text, &cpu) || cpu >= CPUS_MAX) {
-		schema_refuse(r, key, scope, node, "expected a CPU from 0 to %u, got '%.64s'",
-			      CPUS_MAX - 1, node->text);
-		return;
-	}
-	pin = pin_of(queues, (uint32_t)queue);
-	pin->cpu = (uint32_t)cpu;
-	pin->loc = node->key_loc;
-}
-
-static int compare_pins(const void *a, const void *b)
-{
-	const struct conf_pin *x = a, *y = b;
-
-	return x->queue < y->queue ? -1 : x->queue > y->queue;
-}
-
-static void read_pin(struct reader *r, const struct schema_key *key, const struct scope *scope,
-		     const struct tree_node *node, void *object)
-{
-	struct conf_queues *queues = object;
-	uint64_t seen[QUEUES_MAX / 64] = {0};
-	struct conf_pin *pin;
-	uint32_t n;
-
-	if (!schema_expect(r, key, scope, node, TREE_MAP)) {
-		return;
-	}
-	n = schema_count(node);
-	if (n > QUEUES_MAX) {
-		schema_refuse(r, key, scope, node, "expected at most %u pins, got %u", QUEUES_MAX,
-			      n);
-		return;
-	}
-	n += queues->n_pins;
-	pin = n ? reallocarray(queues->pin, n, sizeof(*pin)) : NULL;
-	if (!pin) {
-		r->no_memory |= n != 0;
-		return;
-	}
-	queues->pin = pin;
-	for (const struct tree_node *child = node->first; child; child = child->next) {
-		if (!tree_is_null(child)) {
-			read_one_pin(r, key, scope, child, queues, seen);
-		}
-	}
-	qsort(queues->pin, queues->n_pins, sizeof(*pin), compare_pins);
-}
-
-static void print_pin(FILE *out, const struct schema_key *key, const void *object, int indent)
-{
-	const struct conf_queues *queues = object;
-
-	print_key(out, indent, key->name);
-	fputs(" {", out);
-	for (uint32_t i = 0; i < queues->n_pins; i++) {
-		fprintf(out, "%s%u: %u", i ? ", " : "", queues->pin[i].queue, queues->pin[i].cpu);
-	}
-	fputs("}\n", out);
-}
-
-static const struct schema_type type_pin = {read_pin, print_pin, NULL};
-
-/* ---- the table ---- */
-
-static const struct schema_word word_mode[] = {
-	{"auto", CONF_MODE_AUTO},
-	{"zero-copy", CONF_MODE_ZERO_COPY},
-	{"copy", CONF_MODE_COPY},
-	{"generic", CONF_MODE_GENERIC},
-	{NULL, 0},
+static const struct schema_key device_ring_keys[] = {
+	DEVICE("rx", device_rx, 1, 65536),
+	DEVICE("tx", device_tx, 1, 65536),
+	SCHEMA_END,
 };
-static const struct schema_word word_offloads[] = {
-	{"fix", CONF_OFFLOADS_FIX},
-	{"keep", CONF_OFFLOADS_KEEP},
-	{NULL, 0},
+
+static const struct schema_key coalesce_keys[] = {
+	DEVICE("rx-usecs", rx_usecs, 0, 1000000),
+	DEVICE("tx-usecs", tx_usecs, 0, 1000000),
+	{.name = "adaptive-rx", .type = &schema_bool, .words = word_keep, .fallback = CONF_KEEP,
+	 SCHEMA_FIELD(struct conf_queues, adaptive_rx)},
+	SCHEMA_END,
 };
-static const struct schema_word word_keep[] = {{"keep", CONF_KEEP}, {NULL, 0}};
+
+static const struct schema_key rss_keys[] = {
+	{.name = "symmetric", .type = &schema_bool,
+	 SCHEMA_FIELD(struct conf_queues, rss_symmetric)},
+	{.name = "weights", .type = &model_rss_weights,
+	 SCHEMA_FIELD(struct conf_queues, n_rss_weights)},
+	SCHEMA_END,
+};
 
 static const struct schema_key busy_poll_keys[] = {
 	{.name = "usecs", .type = &schema_number, .max = 1000000,
@@ -190,23 +91,35 @@ static const struct schema_key busy_poll_keys[] = {
 static const struct schema_key queues_keys[] = {
 	{.name = "mode", .type = &schema_word, .words = word_mode, .fallback = CONF_MODE_AUTO,
 	 SCHEMA_FIELD(struct conf_queues, mode)},
-	{.name = "count", .type = &schema_number, .words = word_keep, .later_word = "auto",
-	 .min = 1, .max = QUEUES_MAX, .fallback = CONF_KEEP,
-	 SCHEMA_FIELD(struct conf_queues, count), SCHEMA_LOC(struct conf_queues, count_loc)},
-	{.name = "ring", .type = &type_ring},
-	SCHEMA_LATER("device-ring"),
-	SCHEMA_LATER("coalesce"),
-	SCHEMA_LATER("rss"),
-	SCHEMA_LATER("rx-steering"),
+	{.name = "count", .type = &schema_number, .words = word_count, .min = 1, .max = QUEUES_MAX,
+	 .fallback = CONF_KEEP, SCHEMA_FIELD(struct conf_queues, count),
+	 SCHEMA_LOC(struct conf_queues, count_loc)},
+	{.name = "ring", .type = &schema_map_or_word, .words = word_auto, .keys = ring_keys,
+	 .example = "{rx: 2048, tx: 2048}"},
+	{.name = "device-ring", .type = &schema_map_or_word, .words = word_keep,
+	 .keys = device_ring_keys, .example = "{rx: 4096, tx: 4096}",
+	 SCHEMA_LOC(struct conf_queues, device_ring_loc)},
+	{.name = "coalesce", .type = &schema_map_or_word, .words = word_keep,
+	 .keys = coalesce_keys, .example = "{rx-usecs: 8, tx-usecs: 8, adaptive-rx: false}",
+	 SCHEMA_LOC(struct conf_queues, coalesce_loc)},
+	{.name = "rss", .type = &schema_map_or_word, .words = word_keep, .keys = rss_keys,
+	 .example = "{symmetric: true} or {weights: [1, 1, 0, 0]}",
+	 SCHEMA_LOC(struct conf_queues, rss_loc)},
+	{.name = "rx-steering", .type = &schema_word, .words = word_steering,
+	 .fallback = CONF_STEERING_DEVICE, SCHEMA_FIELD(struct conf_queues, rx_steering),
+	 SCHEMA_LOC(struct conf_queues, rx_steering_loc)},
 	SCHEMA_LATER("express"),
 	{.name = "busy-poll", .type = &schema_map, .keys = busy_poll_keys},
 	{.name = "offloads", .type = &schema_word, .words = word_offloads,
 	 .fallback = CONF_OFFLOADS_FIX, SCHEMA_FIELD(struct conf_queues, offloads)},
-	SCHEMA_LATER("on-exit"),
-	{.name = "pin", .type = &type_pin},
-	SCHEMA_LATER("irq-pin"),
+	{.name = "on-exit", .type = &schema_word, .words = word_on_exit,
+	 .fallback = CONF_ON_EXIT_RESTORE, SCHEMA_FIELD(struct conf_queues, on_exit)},
+	{.name = "pin", .type = &model_pin},
+	{.name = "irq-pin", .type = &model_irq_pin},
 	SCHEMA_END,
 };
+
+/* ---- entries ---- */
 
 static void reset_queues(const struct schema_key *key, void *object)
 {
@@ -231,17 +144,29 @@ static void read_one(struct reader *r, const struct schema_key *key, const struc
 	}
 }
 
-/* A copy of the defaults with pins of its own. */
+/* A copy of '*n' elements; of none where there is no memory, which is then noted in 'r'. */
+static void *copy_array(struct reader *r, const void *array, uint32_t *n, size_t element_bytes)
+{
+	void *own = schema_alloc(r, *n, element_bytes);
+
+	if (own) {
+		memcpy(own, array, *n * element_bytes);
+	} else {
+		*n = 0;
+	}
+	return own;
+}
+
+/* A copy of the defaults that shares nothing with them. */
 static void inherit(struct reader *r, const struct conf_queues *defaults,
 		    struct conf_queues *queues)
 {
 	*queues = *defaults;
-	queues->pin = schema_alloc(r, defaults->n_pins, sizeof(*queues->pin));
-	if (queues->pin) {
-		memcpy(queues->pin, defaults->pin, defaults->n_pins * sizeof(*queues->pin));
-	} else {
-		queues->n_pins = 0;
-	}
+	queues->pin = copy_array(r, defaults->pin, &queues->n_pins, sizeof(*queues->pin));
+	queues->irq_pin = copy_array(r, defaults->irq_pin, &queues->n_irq_pins,
+				     sizeof(*queues->irq_pin));
+	queues->rss_weight = copy_array(r, defaults->rss_weight, &queues->n_rss_weights,
+					sizeof(*queues->rss_weight));
 }
 
 static void read_queues(struct reader *r, const struct schema_key *key, const struct scope *scope,

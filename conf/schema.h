@@ -3,9 +3,10 @@
 /*
  * schema - the keys of the file as tables: name, type, range, default, place in the model.
  *
- * Fits:    bridge.c, ports.c, vlans.c, static_macs.c, workers.c and queues.c hold the tables of
- *          manual 1; schema.c walks them; types.c has what scalars need. The printer walks the same
- *          tables, so a key that can be read is printed, and with the default it has when absent.
+ * Fits:    conf.c, bridge.c, ports.c, vlans.c, static_macs.c, queues.c and interrupts.c hold the
+ *          tables of manual 1; schema.c walks them; types.c has what scalars need. The printer
+ *          walks the same tables, so a key that can be read is printed, and with the default it has
+ *          when absent.
  * Order:   keys are read in the order of their table, whatever their order in the file: a key may
  *          rely on those above it (`vlans` needs to know the ports).
  * Later:   a key without a type is one that the manual has and the program has not yet.
@@ -46,8 +47,8 @@ struct schema_type {
 };
 
 /*
- * A word in place of a number, or of an enum. Tables end with a NULL name; where two words have one
- * value, the first is printed.
+ * A word in place of a number or a boolean, of a map's defaults, or of an enum. Tables end with a
+ * NULL name; where two words have one value, the first is printed.
  */
 struct schema_word {
 	const char *name;
@@ -65,9 +66,9 @@ struct schema_key {
 	bool or_zero;                   /* 0 too, below 'min' */
 	bool power_of_two;
 	bool required;
-	const char *later_word;         /* a value of the manual that is `not supported yet` */
 	const struct schema_word *words;
 	const struct schema_key *keys;  /* of a map with a table of its own, in the same object */
+	const char *example;            /* of a map that may be a word, for messages */
 	bool (*applies)(const void *object);    /* NULL: always. Where not: refused, not printed */
 	const char *needs;              /* what 'applies' asks for, in words */
 };
@@ -82,6 +83,12 @@ struct schema_key {
 
 extern const struct schema_type schema_bool, schema_word, schema_number, schema_duration,
 	schema_size, schema_macaddress, schema_map;
+
+/*
+ * A map, or the one of 'words' that stands for all its defaults. Its keys have fields, each with
+ * 'fallback' in it where it holds its default.
+ */
+extern const struct schema_type schema_map_or_word;
 
 /* ---- reading ---- */
 

@@ -108,10 +108,6 @@ static void refuse_value(struct reader *r, const struct schema_key *key, const s
 	struct suggest suggest = SUGGEST(node->text);
 	bool unused;
 
-	if (key->later_word && strcmp(node->text, key->later_word) == 0) {
-		schema_refuse(r, key, scope, node, "%s: not supported yet", node->text);
-		return;
-	}
 	if (key->type != &schema_bool && node->plain && value_bool(node->text, &unused)) {
 		schema_refuse(r, key, scope, node, "expected %s, got the boolean %s", expected,
 			      node->text);
@@ -129,22 +125,33 @@ static void refuse_value(struct reader *r, const struct schema_key *key, const s
 static void read_bool(struct reader *r, const struct schema_key *key, const struct scope *scope,
 		      const struct tree_node *node, void *object)
 {
-	bool value;
+	char expected[EXPECTED_BYTES] = "true or false";
+	uint64_t value;
+	bool truth;
 
 	if (!schema_expect(r, key, scope, node, TREE_SCALAR)) {
 		return;
 	}
-	if (!value_bool(node->text, &value)) {
-		refuse_value(r, key, scope, node, "true or false");
-		return;
+	if (value_bool(node->text, &truth)) {
+		field_set(key, object, truth);
+	} else if (word_value(key, node->text, &value)) {
+		field_set(key, object, value);
+	} else {
+		if (key->words) {
+			snprintf(expected, sizeof(expected), "true, false");
+			append_words(key, expected);
+		}
+		refuse_value(r, key, scope, node, expected);
 	}
-	field_set(key, object, value);
 }
 
 static void print_bool(FILE *out, const struct schema_key *key, const void *object, int indent)
 {
+	uint64_t value = field_get(key, object);
+	const char *word = word_name(key, value);
+
 	print_key(out, indent, key->name);
-	fprintf(out, " %s\n", field_get(key, object) ? "true" : "false");
+	fprintf(out, " %s\n", word ? word : value ? "true" : "false");
 }
 
 const struct schema_type schema_bool = {read_bool, print_bool, reset_field};
@@ -367,3 +374,42 @@ static void reset_map(const struct schema_key *key, void *object)
 }
 
 const struct schema_type schema_map = {read_map, print_map, reset_map};
+
+/* ---- the same, or a word for all its defaults ---- */
+
+static void read_map_or_word(struct reader *r, const struct schema_key *key,
+			     const struct scope *scope, const struct tree_node *node, void *object)
+{
+	const char *word = key->words[0].name;
+
+	if (node->kind == TREE_MAP) {
+		read_map(r, key, scope, node, object);
+	} else if (node->kind == TREE_SCALAR && strcmp(node->text, word) == 0) {
+		schema_reset(key->keys, object);
+	} else if (node->kind != TREE_REFUSED) {
+		schema_refuse(r, key, scope, node, "expected %s or %s", word, key->example);
+	}
+}
+
+static bool holds_defaults(const struct schema_key *keys, const void *object)
+{
+	for (const struct schema_key *key = keys; key->name; key++) {
+		if (field_get(key, object) != key->fallback) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void print_map_or_word(FILE *out, const struct schema_key *key, const void *object,
+			      int indent)
+{
+	if (!holds_defaults(key->keys, object)) {
+		print_map(out, key, object, indent);
+		return;
+	}
+	print_key(out, indent, key->name);
+	fprintf(out, " %s\n", key->words[0].name);
+}
+
+const struct schema_type schema_map_or_word = {read_map_or_word, print_map_or_word, reset_map};

@@ -74,6 +74,11 @@ int machine_worker_on(const struct machine_plan *plan, uint32_t cpu)
 
 /* ---- queues ---- */
 
+static bool count_is_number(const struct conf_queues *queues)
+{
+	return queues->count != CONF_KEEP && queues->count != CONF_AUTO;
+}
+
 void machine_check_queues(const struct conf *conf, const struct machine_plan *plan,
 			  const char *name, uint32_t n_queues, struct conf_errors *errors)
 {
@@ -101,7 +106,7 @@ void machine_check_queues(const struct conf *conf, const struct machine_plan *pl
 					numset_format(&cpus, workers, sizeof(workers)));
 		}
 	}
-	if (n_queues && queues->count != CONF_KEEP && queues->count != n_queues) {
+	if (n_queues && count_is_number(queues) && queues->count != n_queues) {
 		conf_errors_add(errors, queues->count_loc,
 				"count: %u for '%s', which has %u queue%s: changing it is not "
 				"supported yet (set it with 'ethtool -L %s combined %u', or say "
@@ -324,7 +329,7 @@ static int check_member(const struct conf *conf, const struct member *member,
 		return 0;
 	}
 	if (!member->present) {
-		n_queues = queues->count == CONF_KEEP ? plan->n_workers : queues->count;
+		n_queues = count_is_number(queues) ? queues->count : plan->n_workers;
 		size_add(sizing, plan, queues, n_queues, false);
 		machine_check_queues(conf, plan, member->name, 0, errors);
 		return 0;

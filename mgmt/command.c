@@ -2,9 +2,11 @@
 #include "mgmt/command.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/macaddr.h"
+#include "mgmt/intrid.h"
 #include "mgmt/snapshot.h"
 
 #define WORD     COMMAND_PARAM_WORD
@@ -18,6 +20,7 @@
 #define WORD_PORT      {"port", 0, WORD, COMMAND_TYPE_NAME, "PORT"}
 #define WORD_PORT_REQ  {"port", 0, WORD | REQUIRED, COMMAND_TYPE_NAME, "PORT"}
 #define WORD_MAC_REQ   {"macaddress", 0, WORD | REQUIRED, COMMAND_TYPE_MACADDRESS, "MAC"}
+#define OPTION_CPU_REQ {"cpu", 'c', REQUIRED, COMMAND_TYPE_CPU, "CPU"}
 #define OPTION_SECONDS {"watch", 'w', LOCAL, COMMAND_TYPE_SECONDS, "SECONDS"}
 
 const struct command command_table[COMMAND_N] = {
@@ -62,20 +65,26 @@ const struct command command_table[COMMAND_N] = {
 		"(queues: []Queue)", "the AF_XDP socket of every queue, its interrupt and worker"},
 	[COMMAND_WORKER_SHOW] = {"worker", "show", "WorkerShow", 0, {OPTION_SECONDS},
 		"(workers: []Worker)", "the forwarding loops and how busy they are"},
+	[COMMAND_INTR_LIST] = {"intr", "list", "IntrList", 0,
+		{{"compact", 'c', LOCAL, COMMAND_TYPE_FLAG, NULL},
+		 {"skip_zero", 'z', LOCAL, COMMAND_TYPE_FLAG, NULL}, OPTION_SECONDS},
+		"(cpus: []int, interrupts: []Interrupt)",
+		"interrupt counts by CPU; -c: totals; -z: hides zeros; -w: rates, repeated; "
+		"--json: always whole"},
+	[COMMAND_INTR_AFFINITY] = {"intr", "affinity", "IntrAffinity", COMMAND_CHANGES,
+		{{"intrid", 'i', REQUIRED, COMMAND_TYPE_INTRID, "INTRID"}, OPTION_CPU_REQ}, "()",
+		"moves an interrupt (its number, PORT/rx/QUEUE or PORT/tx/QUEUE) to a CPU, until "
+		"reload or restart"},
+	[COMMAND_INTR_NOINTR] = {"intr", "nointr", "IntrNointr", COMMAND_CHANGES, {OPTION_CPU_REQ},
+		"()", "moves every movable interrupt off a CPU, until reload or restart"},
+	[COMMAND_INTR] = {"intr", "", "Intr", COMMAND_CHANGES, {OPTION_CPU_REQ}, "()",
+		"allows interrupts on a CPU again"},
 	[COMMAND_CONFIG_CHECK] = {"config", "check", "ConfigCheck", 0,
 		{{"text", 0, WORD | REQUIRED, COMMAND_TYPE_TEXT, "FILE"}},
 		"(valid: bool, errors: []ConfigError)", "checks FILE, by default the daemon's"},
 	[COMMAND_CONFIG_SHOW] = {"config", "show", "ConfigShow", 0, {{0}}, "(text: string)",
 		"the running configuration, in full"},
 
-	[COMMAND_INTR] = {"intr", "", "Intr", COMMAND_CHANGES, {{0}}, NULL,
-		"allow device interrupts on a CPU again"},
-	[COMMAND_INTR_LIST] = {"intr", "list", "IntrList", 0, {{0}}, NULL,
-		"per-CPU interrupt counts"},
-	[COMMAND_INTR_AFFINITY] = {"intr", "affinity", "IntrAffinity", COMMAND_CHANGES, {{0}}, NULL,
-		"move an interrupt to a CPU"},
-	[COMMAND_INTR_NOINTR] = {"intr", "nointr", "IntrNointr", COMMAND_CHANGES, {{0}}, NULL,
-		"move every movable interrupt off a CPU"},
 	[COMMAND_STP_SHOW] = {"stp", "show", "StpShow", 0, {{0}}, NULL, "the spanning tree"},
 	[COMMAND_MDB_SHOW] = {"mdb", "show", "MdbShow", 0, {{0}}, NULL, "multicast groups"},
 	[COMMAND_MONITOR] = {"monitor", "", "Monitor", 0, {{0}}, NULL, "events as they come"},
@@ -93,6 +102,13 @@ const struct command command_table[COMMAND_N] = {
 	[COMMAND_METRICS] = {"metrics", "", "Metrics", 0, {{0}}, NULL, "OpenMetrics text"},
 	[COMMAND_TOP] = {"top", "", "Top", 0, {{0}}, NULL, "a live view"},
 };
+
+char *command_words(const struct command *command, char buf[static COMMAND_WORDS_BYTES])
+{
+	snprintf(buf, COMMAND_WORDS_BYTES, "%s%s%s", command->noun, *command->verb ? " " : "",
+		 command->verb);
+	return buf;
+}
 
 const struct command *command_find_method(const char *method)
 {
@@ -165,6 +181,29 @@ static int parse_vlan(json_int_t vlan, struct command_args *args, struct err *re
 	return 0;
 }
 
+static int parse_intrid(const char *text, struct command_args *args, struct err *reterr)
+{
+	struct intrid id;
+
+	if (!intrid_parse(text, &id)) {
+		return err_set(reterr, EINVAL,
+			       "intrid: '%.64s' is neither an IRQ number nor PORT/rx/QUEUE or "
+			       "PORT/tx/QUEUE (see 'viaductctl intr list')", text);
+	}
+	args->intrid = text;
+	return 0;
+}
+
+static int parse_cpu(json_int_t cpu, struct command_args *args, struct err *reterr)
+{
+	if (cpu < 0 || cpu > COMMAND_CPU_MAX) {
+		return err_set(reterr, EINVAL, "cpu: %lld is not the number of a CPU (0 to %u)",
+			       (long long)cpu, COMMAND_CPU_MAX);
+	}
+	args->cpu = (int32_t)cpu;
+	return 0;
+}
+
 static int parse_flag(const struct command_param *param, bool value, struct command_args *args)
 {
 	if (!strcmp(param->name, "count")) {
@@ -192,6 +231,11 @@ static int parse_value(const struct command_param *param, json_t *value, struct 
 		return json_is_integer(value)
 			       ? parse_vlan(json_integer_value(value), args, reterr)
 			       : -EBADMSG;
+	case COMMAND_TYPE_INTRID:
+		return text ? parse_intrid(text, args, reterr) : -EBADMSG;
+	case COMMAND_TYPE_CPU:
+		return json_is_integer(value) ? parse_cpu(json_integer_value(value), args, reterr)
+					      : -EBADMSG;
 	case COMMAND_TYPE_FLAG:
 		return json_is_boolean(value) ? parse_flag(param, json_is_true(value), args)
 					      : -EBADMSG;
@@ -237,7 +281,7 @@ static int check_together(const struct command *command, const struct command_ar
 int command_args_parse(const struct command *command, json_t *parameters, struct command_args *ret,
 		       const char **ret_param, struct err *reterr)
 {
-	struct command_args args = {.vlan = -1, .type = -1};
+	struct command_args args = {.vlan = -1, .type = -1, .cpu = -1};
 	const struct command_param *param;
 	const char *name;
 	json_t *value;

@@ -31,15 +31,15 @@ enum command_id {
 	COMMAND_VLAN_SHOW,
 	COMMAND_QUEUE_SHOW,
 	COMMAND_WORKER_SHOW,
+	COMMAND_INTR_LIST,
+	COMMAND_INTR_AFFINITY,
+	COMMAND_INTR_NOINTR,
+	COMMAND_INTR,
 	COMMAND_CONFIG_CHECK,
 	COMMAND_CONFIG_SHOW,
 	COMMAND_SUPPORTED_N,
 	/* Known by name and refused with `not supported yet`. */
-	COMMAND_INTR = COMMAND_SUPPORTED_N,
-	COMMAND_INTR_LIST,
-	COMMAND_INTR_AFFINITY,
-	COMMAND_INTR_NOINTR,
-	COMMAND_STP_SHOW,
+	COMMAND_STP_SHOW = COMMAND_SUPPORTED_N,
 	COMMAND_MDB_SHOW,
 	COMMAND_MONITOR,
 	COMMAND_CAPTURE,
@@ -58,6 +58,8 @@ enum command_type {
 	COMMAND_TYPE_MACADDRESS,
 	COMMAND_TYPE_VLAN,              /* 0 to 4094; 0: a bridge without VLAN filtering */
 	COMMAND_TYPE_MAC_TYPE,
+	COMMAND_TYPE_INTRID,            /* an IRQ number, PORT/rx/QUEUE, PORT/tx/QUEUE: a string */
+	COMMAND_TYPE_CPU,
 	COMMAND_TYPE_FLAG,
 	COMMAND_TYPE_TEXT,              /* of a file, which the client reads */
 	COMMAND_TYPE_SECONDS,           /* the client's own: repeat */
@@ -66,7 +68,7 @@ enum command_type {
 enum {
 	COMMAND_PARAM_WORD = 1u << 0,           /* stands after the verb, not behind an option */
 	COMMAND_PARAM_REQUIRED = 1u << 1,
-	COMMAND_PARAM_LOCAL = 1u << 2,          /* not sent */
+	COMMAND_PARAM_LOCAL = 1u << 2,          /* how the client shows it: not sent */
 };
 
 struct command_param {
@@ -83,7 +85,9 @@ enum {
 	COMMAND_NEEDS_MORE = 1u << 2,   /* ... and there is no answer without */
 };
 
-#define COMMAND_PARAMS_MAX 6u
+#define COMMAND_PARAMS_MAX  6u
+#define COMMAND_CPU_MAX     1023u
+#define COMMAND_WORDS_BYTES 64u
 
 struct command {
 	const char *noun, *verb;        /* verb "": none */
@@ -105,15 +109,18 @@ static inline bool command_supported(const struct command *command)
 	return command_id(command) < COMMAND_SUPPORTED_N;
 }
 
+/* "intr list": noun and verb, as the user types them. Returns 'buf'. */
+char *command_words(const struct command *command, char buf[static COMMAND_WORDS_BYTES]);
+
 /* By method, without the interface's name. NULL: there is none. */
 const struct command *command_find_method(const char *method);
 
 /* What a call asked for. Text points into the JSON it was parsed from. */
 struct command_args {
-	const char *bridge, *port, *text;       /* NULL: not given */
+	const char *bridge, *port, *intrid, *text;      /* NULL: not given */
 	bool has_macaddress, count, drop;
 	uint64_t macaddress;
-	int32_t vlan, type;                     /* -1: not given */
+	int32_t vlan, type, cpu;                /* -1: not given */
 };
 
 /*

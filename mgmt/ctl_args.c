@@ -25,6 +25,7 @@ struct scan {
 	bool json, help, version;
 	const char *socket;
 	const char *wrong, *wrong_why;          /* the first argument that does not fit */
+	bool lacks_value;                       /* an option of the command has none */
 };
 
 /* ---- options ---- */
@@ -101,6 +102,12 @@ static void wrong(struct scan *scan, const char *what, const char *why)
 	}
 }
 
+static void value_missing(struct scan *scan, const char *what)
+{
+	scan->lacks_value = true;
+	wrong(scan, what, "its value is missing");
+}
+
 static void take_option(struct scan *scan, struct option option, const char *value)
 {
 	switch (option.kind) {
@@ -143,7 +150,7 @@ static int scan_long(struct scan *scan, int n_left, char **arg)
 		return 1;
 	}
 	if (!equals && n_left < 2) {
-		wrong(scan, arg[0], "its value is missing");
+		value_missing(scan, arg[0]);
 		return 1;
 	}
 	take_option(scan, option, equals ? equals + 1 : arg[1]);
@@ -166,7 +173,7 @@ static int scan_short(struct scan *scan, int n_left, char **arg)
 			take_option(scan, option, letter + 1);
 			return 1;
 		} else if (n_left < 2) {
-			wrong(scan, arg[0], "its value is missing");
+			value_missing(scan, arg[0]);
 			return 1;
 		} else {
 			take_option(scan, option, arg[1]);
@@ -209,6 +216,12 @@ static bool is_verb(const char *noun, const char *word)
 	return false;
 }
 
+/* What an omitted verb means. */
+static bool is_default(const struct command *command)
+{
+	return !strcmp(command->verb, "show") || command_id(command) == COMMAND_INTR_LIST;
+}
+
 /* How many of the words are the command's own: 0, it is another command. */
 static uint32_t n_own_words(const struct scan *scan)
 {
@@ -220,7 +233,15 @@ static uint32_t n_own_words(const struct scan *scan)
 	if (scan->n_words > 1 && is_verb(command->noun, scan->word[1])) {
 		return *command->verb && !strcmp(scan->word[1], command->verb) ? 2 : 0;
 	}
-	return !*command->verb || !strcmp(command->verb, "show") ? 1 : 0;
+	return !*command->verb || is_default(command) ? 1 : 0;
+}
+
+/* `intr` alone is `intr list`; with its -c, even if the value is missing, it is a command. */
+static bool is_better(const struct scan *scan, uint32_t n_own, uint32_t n_best)
+{
+	return n_own > n_best ||
+	       (n_own == n_best && command_id(scan->command) == COMMAND_INTR &&
+		(scan->value[0] || scan->lacks_value));
 }
 
 /* Reads the arguments as the command that they name; else '*ret' has no command. */
@@ -237,7 +258,7 @@ static uint32_t scan_best(int argc, char **argv, struct scan *ret)
 
 		scan_all(&scan, argc, argv);
 		n_own = n_own_words(&scan);
-		if (n_own > n_best) {
+		if (is_better(&scan, n_own, n_best)) {
 			n_best = n_own;
 			best = scan;
 		}
@@ -275,6 +296,15 @@ static json_t *number(const char *text)
 	return errno || end == text || *end ? json_string(text) : json_integer(n);
 }
 
+static void take_local_flag(struct ctl_request *request, const struct command_param *param)
+{
+	if (!strcmp(param->name, "compact")) {
+		request->compact = true;
+	} else {
+		request->skip_zero = true;
+	}
+}
+
 static int take_value(struct ctl_request *request, const struct command_param *param,
 		      const char *text, struct err *reterr)
 {
@@ -284,12 +314,18 @@ static int take_value(struct ctl_request *request, const struct command_param *p
 	case COMMAND_TYPE_NAME:
 	case COMMAND_TYPE_MACADDRESS:
 	case COMMAND_TYPE_MAC_TYPE:
+	case COMMAND_TYPE_INTRID:
 		value = json_string(text);
 		break;
 	case COMMAND_TYPE_VLAN:
+	case COMMAND_TYPE_CPU:
 		value = number(text);
 		break;
 	case COMMAND_TYPE_FLAG:
+		if (param->flags & COMMAND_PARAM_LOCAL) {
+			take_local_flag(request, param);
+			return 0;
+		}
 		value = json_true();
 		break;
 	case COMMAND_TYPE_TEXT:
@@ -302,6 +338,28 @@ static int take_value(struct ctl_request *request, const struct command_param *p
 		return err_set(reterr, EINVAL, "%s: not UTF-8", param->shown);
 	}
 	return 0;
+}
+
+static bool takes_words(const struct command *command)
+{
+	for (uint32_t i = 0; i < COMMAND_PARAMS_MAX && command->param[i].name; i++) {
+		if (command->param[i].flags & COMMAND_PARAM_WORD) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int refuse_missing(const struct command *command, const struct command_param *param,
+			  struct err *reterr)
+{
+	char words[COMMAND_WORDS_BYTES], option[4] = "";
+
+	if (param->letter) {
+		snprintf(option, sizeof(option), "-%c ", param->letter);
+	}
+	return err_set(reterr, EINVAL, "%s: %s%s is missing", command_words(command, words), option,
+		       param->shown);
 }
 
 /* Hands words and option values to their parameters, in the table's order. */
@@ -323,11 +381,10 @@ static int take_values(struct ctl_request *request, const struct scan *scan, uin
 			}
 		} else if (param->flags & COMMAND_PARAM_REQUIRED &&
 			   param->type != COMMAND_TYPE_TEXT) {
-			return err_set(reterr, EINVAL, "%s %s: %s is missing",
-				       scan->command->noun, scan->command->verb, param->shown);
+			return refuse_missing(scan->command, param, reterr);
 		}
 	}
-	if (n_own == 1 && scan->n_words > 1 && scan->command->param[0].name == NULL) {
+	if (n_own == 1 && scan->n_words > 1 && !takes_words(scan->command)) {
 		return err_set(reterr, EINVAL, "unknown command '%s %s'", scan->word[0],
 			       scan->word[1]);
 	}
@@ -414,25 +471,35 @@ void ctl_request_done(struct ctl_request *request)
 
 /* ---- help ---- */
 
+/* "PORT", "-w SECONDS", "--vlan VLAN", "--count". */
+static void print_param_form(const struct command_param *param)
+{
+	const char *shown = param->shown ? param->shown : "";
+	const char *blank = param->shown ? " " : "";
+
+	if (param->flags & COMMAND_PARAM_WORD) {
+		printf("%s", shown);
+	} else if (param->letter) {
+		printf("-%c%s%s", param->letter, blank, shown);
+	} else {
+		printf("--%s%s%s", param->name, blank, shown);
+	}
+}
+
 static void print_param(const struct command_param *param)
 {
 	bool required = param->flags & COMMAND_PARAM_REQUIRED && param->type != COMMAND_TYPE_TEXT;
 
 	printf(required ? " " : " [");
-	if (param->flags & COMMAND_PARAM_WORD) {
-		printf("%s", param->shown);
-	} else if (param->letter) {
-		printf("-%c %s", param->letter, param->shown);
-	} else {
-		printf("--%s%s%s", param->name, param->shown ? " " : "",
-		       param->shown ? param->shown : "");
-	}
+	print_param_form(param);
 	printf(required ? "" : "]");
 }
 
 static void print_command(const struct command *command)
 {
-	printf("  %s%s%s", command->noun, *command->verb ? " " : "", command->verb);
+	char words[COMMAND_WORDS_BYTES];
+
+	printf("  %s", command_words(command, words));
 	for (uint32_t i = 0; i < COMMAND_PARAMS_MAX && command->param[i].name; i++) {
 		print_param(&command->param[i]);
 	}
@@ -448,7 +515,7 @@ void ctl_args_help(const struct ctl_request *request)
 	       ")\n"
 	       "  -h, --help       this, or the help of a command\n"
 	       "  -V, --version    the version\n\n"
-	       "Commands; an omitted verb means `show`:\n");
+	       "Commands; an omitted verb means `show`, and `intr` alone `intr list`:\n");
 	for (uint32_t i = 0; i < COMMAND_N; i++) {
 		const struct command *command = &command_table[i];
 

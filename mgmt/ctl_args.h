@@ -2,7 +2,7 @@
 #pragma once
 /*
  * ctl_args - viaductctl's command line, read by means of the command table. Options may stand
- * anywhere; an omitted verb means `show`.
+ * anywhere; an omitted verb means `show`, or `intr list`.
  */
 #include "mgmt/command.h"
 
@@ -13,6 +13,7 @@ struct ctl_request {
 	json_t *parameters;             /* to be sent */
 	const char *file;               /* `config check`: NULL: the daemon's own */
 	double repeat_seconds;          /* 0: once */
+	bool compact, skip_zero;        /* `intr list` */
 };
 
 /* 0, or -EINVAL: bad usage. What 'argv' holds must live on. */

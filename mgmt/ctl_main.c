@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "mgmt/ctl_args.h"
+#include "mgmt/ctl_doc.h"
 #include "mgmt/ctl_link.h"
 #include "mgmt/ctl_text.h"
 #include "mgmt/json.h"
@@ -76,15 +77,18 @@ static void join_macs(struct ctl *ctl, const json_t *document, bool continues)
 /* With -w, `busy` is the share of the interval and not of the last second. */
 static void set_busy(json_t *document, const json_t *before, double elapsed_seconds)
 {
+	const json_t *workers = json_object_get(before, "workers");
 	json_t *worker;
 	size_t i;
 
 	json_array_foreach(json_object_get(document, "workers"), i, worker) {
-		json_t *was = json_array_get(json_object_get(before, "workers"), i);
-		double busy = json_number_value(json_object_get(worker, "busy_seconds")) -
-			      json_number_value(json_object_get(was, "busy_seconds"));
+		const json_t *was = doc_find(workers, "worker", worker);
 
-		if (json_equal(json_object_get(worker, "worker"), json_object_get(was, "worker"))) {
+		if (was && !doc_is_null(worker, "busy_seconds") &&
+		    !doc_is_null(was, "busy_seconds")) {
+			double busy = doc_real(worker, "busy_seconds") -
+				      doc_real(was, "busy_seconds");
+
 			busy /= elapsed_seconds;
 			busy = busy < 0 ? 0 : busy > 1 ? 1 : busy;
 			json_object_set_new(worker, "busy", json_real(busy));
@@ -99,6 +103,8 @@ static void print_document(struct ctl *ctl, json_t *document, bool continues)
 		.parameters = ctl->request.parameters,
 		.document = document,
 		.before = ctl->before,
+		.compact = ctl->request.compact,
+		.skip_zero = ctl->request.skip_zero,
 		.file = ctl->file,
 		.macs = &ctl->macs,
 	};
@@ -309,10 +315,9 @@ static int prepare_config_check(struct ctl *ctl)
 
 static int refuse_later(const struct command *command)
 {
-	char text[64];
+	char words[COMMAND_WORDS_BYTES], text[96];
 
-	snprintf(text, sizeof(text), "%s%s%s: not supported yet", command->noun,
-		 *command->verb ? " " : "", command->verb);
+	snprintf(text, sizeof(text), "%s: not supported yet", command_words(command, words));
 	return complain(STATUS_REFUSED, text);
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* ---- colour ---- */
@@ -34,11 +35,22 @@ const char *table_colour_off(enum table_colour colour)
 	return colour != TABLE_PLAIN && table_colour_wanted() ? "\033[0m" : "";
 }
 
+uint32_t table_terminal_width(void)
+{
+	struct winsize size;
+
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 /* ---- columns ---- */
 
 void table_init(struct table *table, const struct table_column *column, uint32_t n_columns)
 {
 	*table = (struct table){.column = column, .n_columns = n_columns};
+	table->width = calloc(n_columns, sizeof(*table->width));
+	if (!table->width) {
+		abort();
+	}
 	for (uint32_t i = 0; i < n_columns; i++) {
 		table->width[i] = (uint32_t)strlen(column[i].header);
 	}
@@ -126,6 +138,7 @@ void table_done(struct table *table)
 		free(table->cell[i].text);
 	}
 	free(table->cell);
+	free(table->width);
 	*table = (struct table){0};
 }
 

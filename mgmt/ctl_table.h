@@ -7,8 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TABLE_COLUMNS_MAX 20u
-#define UNITS_BYTES       32u
+#define UNITS_BYTES 32u
 
 enum table_colour { TABLE_PLAIN, TABLE_GOOD, TABLE_WARN, TABLE_BAD, TABLE_COLOUR_N };
 
@@ -25,7 +24,7 @@ struct table_cell {
 struct table {
 	const struct table_column *column;
 	uint32_t n_columns;
-	uint32_t width[TABLE_COLUMNS_MAX];
+	uint32_t *width;                        /* by column */
 	struct table_cell *cell;                /* row after row */
 	uint32_t n_cells, n_allocated;
 	bool begun;                             /* the header is out */
@@ -37,6 +36,10 @@ bool table_colour_wanted(void);
 const char *table_colour_on(enum table_colour colour);
 const char *table_colour_off(enum table_colour colour);
 
+/* How many characters a line of the terminal has; 0: standard output is none. */
+uint32_t table_terminal_width(void);
+
+/* 'column' must live as long as the table. */
 void table_init(struct table *table, const struct table_column *column, uint32_t n_columns);
 void table_cell(struct table *table, enum table_colour colour, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -232,6 +232,7 @@ static void (*const print[COMMAND_SUPPORTED_N])(const struct ctl_text *text) = {
 	[COMMAND_VLAN_SHOW] = print_vlan_show,
 	[COMMAND_QUEUE_SHOW] = ctl_text_queue_show,
 	[COMMAND_WORKER_SHOW] = ctl_text_worker_show,
+	[COMMAND_INTR_LIST] = ctl_text_intr_list,
 	[COMMAND_CONFIG_CHECK] = print_config_check,
 	[COMMAND_CONFIG_SHOW] = print_config_show,
 };

@@ -15,6 +15,7 @@ struct ctl_text {
 	json_t *document;               /* what came */
 	json_t *before;                 /* with -w: what came the last time; NULL: the first time */
 	double elapsed_seconds;         /* since then */
+	bool compact, skip_zero;        /* `intr list` */
 	const char *file;               /* `config check`: as the user named it */
 	struct table *macs;             /* `mac show`: the table that its replies continue */
 };
@@ -26,6 +27,9 @@ void ctl_text_config_errors(const char *file, const json_t *document);
 
 /* Begins the table of `mac show`. */
 void ctl_text_macs_init(struct table *table);
+
+/* In ctl_text_intr.c. */
+void ctl_text_intr_list(const struct ctl_text *text);
 
 /* In ctl_text_ports.c. */
 void ctl_text_port_show(const struct ctl_text *text);

@@ -158,7 +158,7 @@ void ctl_text_port_show(const struct ctl_text *text)
 	}
 }
 
-/* ---- queues and workers ---- */
+/* ---- queues ---- */
 
 static void cell_ring(struct table *table, const json_t *queue, const char *key)
 {
@@ -168,32 +168,87 @@ static void cell_ring(struct table *table, const json_t *queue, const char *key)
 		   (long long)doc_int(ring, "size"));
 }
 
-static void row_queue(struct table *table, const json_t *queue)
+static void cell_queue(struct table *table, const json_t *queue)
 {
-	char rx[DOC_NUMBER_BYTES], tx[DOC_NUMBER_BYTES];
-
 	table_cell(table, TABLE_PLAIN, "%s/%lld", doc_text(queue, "port"),
 		   (long long)doc_int(queue, "queue"));
 	doc_cell_number(table, queue, "socket");
-	doc_cell_text(table, queue, "mode");
-	doc_cell_number(table, queue, "worker");
-	doc_cell_number(table, queue, "cpu");
-	doc_cell_number(table, queue, "napi");
-	table_cell(table, TABLE_PLAIN, "%s/%s", doc_number(queue, "irq_rx", rx),
-		   doc_number(queue, "irq_tx", tx));
-	doc_cell_number(table, queue, "irq_cpu");
-	doc_cell_number(table, queue, "rx_packets");
-	doc_cell_number(table, queue, "tx_packets");
-	cell_ring(table, queue, "rx");
-	cell_ring(table, queue, "tx");
-	cell_ring(table, queue, "fill");
-	cell_ring(table, queue, "completion");
-	table_cell(table, TABLE_PLAIN, "%lld",
-		   (long long)(doc_int(queue, "rx_dropped") + doc_int(queue, "rx_ring_full") +
-			       doc_int(queue, "rx_fill_ring_empty_descs")));
 }
 
-/* Why a queue does not run in a better mode. */
+/* Who serves the queues, and what passed. */
+static void print_queues(const json_t *queues)
+{
+	static const struct table_column column[] = {
+		{"QUEUE", false},     {"SOCKET", true},	    {"MODE", false},  {"WORKER", true},
+		{"CPU", true},	      {"NAPI", true},	    {"IRQ RX/TX", true}, {"IRQ CPU", true},
+		{"RX PACKETS", true}, {"TX PACKETS", true}, {"EXPRESS", true},
+	};
+	char rx[DOC_NUMBER_BYTES], tx[DOC_NUMBER_BYTES];
+	struct table table;
+	json_t *queue;
+	size_t i;
+
+	table_init(&table, column, DOC_N_COLUMNS(column));
+	json_array_foreach(queues, i, queue) {
+		cell_queue(&table, queue);
+		doc_cell_text(&table, queue, "mode");
+		doc_cell_number(&table, queue, "worker");
+		doc_cell_number(&table, queue, "cpu");
+		doc_cell_number(&table, queue, "napi");
+		table_cell(&table, TABLE_PLAIN, "%s/%s", doc_number(queue, "irq_rx", rx),
+			   doc_number(queue, "irq_tx", tx));
+		doc_cell_number(&table, queue, "irq_cpu");
+		doc_cell_number(&table, queue, "rx_packets");
+		doc_cell_number(&table, queue, "tx_packets");
+		doc_cell_number(&table, queue, "express");
+	}
+	doc_print_table(&table);
+}
+
+/* One of the kernel's counters, in 'colour' where it is not 0. */
+static void cell_kernel(struct table *table, enum table_colour colour, const json_t *queue,
+			const char *key)
+{
+	char buf[DOC_NUMBER_BYTES];
+
+	table_cell(table, doc_int(queue, key) ? colour : TABLE_PLAIN, "%s",
+		   doc_number(queue, key, buf));
+}
+
+/*
+ * How full the rings are, and what the kernel counts: frames that it dropped, descriptors of ours
+ * that it refused, and how often it found no descriptor to send.
+ */
+static void print_rings(const json_t *queues)
+{
+	static const struct table_column column[] = {
+		{"QUEUE", false},     {"SOCKET", true},	    {"RX RING", true},
+		{"TX RING", true},    {"FILL", true},	    {"COMPLETION", true},
+		{"RX DROPPED", true}, {"RX RING FULL", true}, {"FILL EMPTY", true},
+		{"RX INVALID", true}, {"TX INVALID", true}, {"TX EMPTY", true},
+	};
+	struct table table;
+	json_t *queue;
+	size_t i;
+
+	table_init(&table, column, DOC_N_COLUMNS(column));
+	json_array_foreach(queues, i, queue) {
+		cell_queue(&table, queue);
+		cell_ring(&table, queue, "rx");
+		cell_ring(&table, queue, "tx");
+		cell_ring(&table, queue, "fill");
+		cell_ring(&table, queue, "completion");
+		cell_kernel(&table, TABLE_WARN, queue, "rx_dropped");
+		cell_kernel(&table, TABLE_WARN, queue, "rx_ring_full");
+		cell_kernel(&table, TABLE_WARN, queue, "rx_fill_ring_empty_descs");
+		cell_kernel(&table, TABLE_BAD, queue, "rx_invalid_descs");
+		cell_kernel(&table, TABLE_BAD, queue, "tx_invalid_descs");
+		cell_kernel(&table, TABLE_PLAIN, queue, "tx_ring_empty_descs");
+	}
+	doc_print_table(&table);
+}
+
+/* Why a queue does not run in a better mode: the same for each of its sockets. */
 static void print_tried(const json_t *queues)
 {
 	json_t *queue, *tried;
@@ -201,7 +256,7 @@ static void print_tried(const json_t *queues)
 
 	json_array_foreach(queues, i, queue) {
 		json_array_foreach(json_object_get(queue, "tried"), j, tried) {
-			if (!doc_is_null(tried, "error")) {
+			if (doc_int(queue, "socket") == 0 && !doc_is_null(tried, "error")) {
 				printf("%s/%lld: %s refused: %s\n", doc_text(queue, "port"),
 				       (long long)doc_int(queue, "queue"), doc_text(tried, "mode"),
 				       doc_text(tried, "error"));
@@ -212,24 +267,15 @@ static void print_tried(const json_t *queues)
 
 void ctl_text_queue_show(const struct ctl_text *text)
 {
-	static const struct table_column column[] = {
-		{"QUEUE", false},    {"SOCKET", true},	{"MODE", false},    {"WORKER", true},
-		{"CPU", true},	     {"NAPI", true},	{"IRQ RX/TX", true}, {"IRQ CPU", true},
-		{"RX PACKETS", true}, {"TX PACKETS", true}, {"RX RING", true}, {"TX RING", true},
-		{"FILL", true},	     {"COMPLETION", true}, {"LOST", true},
-	};
 	const json_t *queues = json_object_get(text->document, "queues");
-	struct table table;
-	json_t *queue;
-	size_t i;
 
-	table_init(&table, column, DOC_N_COLUMNS(column));
-	json_array_foreach(queues, i, queue) {
-		row_queue(&table, queue);
-	}
-	doc_print_table(&table);
+	print_queues(queues);
+	printf("\n");
+	print_rings(queues);
 	print_tried(queues);
 }
+
+/* ---- workers ---- */
 
 static void cell_busy(struct table *table, const json_t *worker)
 {
@@ -240,37 +286,58 @@ static void cell_busy(struct table *table, const json_t *worker)
 	}
 }
 
-static void row_worker(struct table *table, const struct ctl_text *text, const json_t *worker)
-{
-	const json_t *was = doc_find(json_object_get(text->before, "workers"), "worker", worker);
-	char busy[UNITS_BYTES], sleep[UNITS_BYTES];
-
-	doc_cell_number(table, worker, "worker");
-	doc_cell_number(table, worker, "cpu");
-	cell_busy(table, worker);
-	table_cell(table, TABLE_PLAIN, "%s", units_seconds(doc_real(worker, "busy_seconds"), busy));
-	table_cell(table, TABLE_PLAIN, "%s",
-		   units_seconds(doc_real(worker, "sleep_seconds"), sleep));
-	if (was) {
-		cell_rate(table, text, doc_real(worker, "rx_packets"), doc_real(was, "rx_packets"),
-			  "pps");
-		cell_rate(table, text, doc_real(worker, "tx_packets"), doc_real(was, "tx_packets"),
-			  "pps");
-	} else {
-		doc_cell_number(table, worker, "rx_packets");
-		doc_cell_number(table, worker, "tx_packets");
-	}
-	doc_cell_number(table, worker, "turns");
-	doc_cell_number(table, worker, "sleeps");
-	doc_cell_names(table, json_object_get(worker, "queues"));
-}
-
-void ctl_text_worker_show(const struct ctl_text *text)
+static void print_workers(const json_t *workers)
 {
 	static const struct table_column column[] = {
 		{"WORKER", true}, {"CPU", true}, {"BUSY", true},  {"BUSY FOR", true},
 		{"SLEPT", true},  {"RX", true},	 {"TX", true},	  {"TURNS", true},
 		{"SLEEPS", true}, {"QUEUES", false},
+	};
+	char busy[UNITS_BYTES], sleep[UNITS_BYTES];
+	struct table table;
+	json_t *worker;
+	size_t i;
+
+	table_init(&table, column, DOC_N_COLUMNS(column));
+	json_array_foreach(workers, i, worker) {
+		doc_cell_number(&table, worker, "worker");
+		doc_cell_number(&table, worker, "cpu");
+		cell_busy(&table, worker);
+		table_cell(&table, TABLE_PLAIN, "%s",
+			   units_seconds(doc_real(worker, "busy_seconds"), busy));
+		table_cell(&table, TABLE_PLAIN, "%s",
+			   units_seconds(doc_real(worker, "sleep_seconds"), sleep));
+		doc_cell_number(&table, worker, "rx_packets");
+		doc_cell_number(&table, worker, "tx_packets");
+		doc_cell_number(&table, worker, "turns");
+		doc_cell_number(&table, worker, "sleeps");
+		doc_cell_names(&table, json_object_get(worker, "queues"));
+	}
+	doc_print_table(&table);
+}
+
+/* The share of the interval that a worker slept. */
+static void cell_asleep(struct table *table, const struct ctl_text *text, const json_t *worker,
+			const json_t *was)
+{
+	double seconds = doc_real(worker, "sleep_seconds") - doc_real(was, "sleep_seconds");
+	double share = seconds / text->elapsed_seconds;
+
+	table_cell(table, TABLE_PLAIN, "%.1f %%", 100 * (share < 0 ? 0 : share > 1 ? 1 : share));
+}
+
+/* `busy` is that of the interval: ctl_main.c has seen to it. */
+static void print_worker_rates(const struct ctl_text *text)
+{
+	static const struct table_column column[] = {
+		{"WORKER", true}, {"CPU", true}, {"BUSY", true},  {"ASLEEP", true},
+		{"RX", true},	  {"TX", true},	 {"TURNS", true}, {"SLEEPS", true},
+		{"QUEUES", false},
+	};
+	static const struct {
+		const char *key, *unit;
+	} rate[] = {
+		{"rx_packets", "pps"}, {"tx_packets", "pps"}, {"turns", "/s"}, {"sleeps", "/s"},
 	};
 	struct table table;
 	json_t *worker;
@@ -278,7 +345,28 @@ void ctl_text_worker_show(const struct ctl_text *text)
 
 	table_init(&table, column, DOC_N_COLUMNS(column));
 	json_array_foreach(json_object_get(text->document, "workers"), i, worker) {
-		row_worker(&table, text, worker);
+		const json_t *was = json_object_get(text->before, "workers");
+
+		was = doc_find(was, "worker", worker);
+		was = was ? was : worker;
+		doc_cell_number(&table, worker, "worker");
+		doc_cell_number(&table, worker, "cpu");
+		cell_busy(&table, worker);
+		cell_asleep(&table, text, worker, was);
+		for (size_t j = 0; j < DOC_N_COLUMNS(rate); j++) {
+			cell_rate(&table, text, doc_real(worker, rate[j].key),
+				  doc_real(was, rate[j].key), rate[j].unit);
+		}
+		doc_cell_names(&table, json_object_get(worker, "queues"));
 	}
 	doc_print_table(&table);
+}
+
+void ctl_text_worker_show(const struct ctl_text *text)
+{
+	if (text->before) {
+		print_worker_rates(text);
+	} else {
+		print_workers(json_object_get(text->document, "workers"));
+	}
 }

@@ -57,6 +57,10 @@ static const char type_text[] =
 	"type Worker (worker: int, cpu: int, busy: ?float, busy_seconds: ?float, "
 	"sleep_seconds: ?float, rx_packets: int, tx_packets: int, turns: int, sleeps: int, "
 	"queues: []string)\n"
+	"type InterruptDirection (rx, tx, combined)\n"
+	"type Interrupt (irq: int, name: ?string, type: ?string, counts: []int, "
+	"affinity: ?string, effective_affinity: ?string, managed: bool, overridden: bool, "
+	"port: ?string, direction: ?InterruptDirection, queues: []int, workers: []int)\n"
 	"type ConfigError (line: int, column: int, text: string)\n";
 
 json_t *describe_info(void)
@@ -71,9 +75,11 @@ static const char *idl_type(enum command_type type)
 	switch (type) {
 	case COMMAND_TYPE_NAME:
 	case COMMAND_TYPE_MACADDRESS:
+	case COMMAND_TYPE_INTRID:
 	case COMMAND_TYPE_TEXT:
 		return "string";
 	case COMMAND_TYPE_VLAN:
+	case COMMAND_TYPE_CPU:
 		return "int";
 	case COMMAND_TYPE_MAC_TYPE:
 		return "MacType";

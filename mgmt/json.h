@@ -5,10 +5,8 @@
  * order.
  *
  * Fits:    method.c and walk.c make replies of them. The fields of each object are a table in
- *          json.c.
+ *          json.c, of json_value.h's kinds.
  * Memory:  each function returns a new reference, or NULL where there was no memory.
- * Text:    what is not UTF-8 (an interface name may be anything) is shown with '?' for each such
- *          byte.
  */
 #include <jansson.h>
 
@@ -23,11 +21,7 @@ json_t *json_ports(const struct mgmt_ports *ports);
 json_t *json_vlans(const struct mgmt_vlans *vlans);
 json_t *json_queues(const struct mgmt_queues *queues);
 json_t *json_workers(const struct mgmt_workers *workers);
+json_t *json_interrupts(const struct mgmt_interrupts *interrupts);
 json_t *json_config_check(const struct mgmt_config_check *check);
 json_t *json_mac(const struct mgmt_mac *mac);                   /* one row */
 json_t *json_mac_event(const struct mgmt_mac_event *event);
-
-/* A text as JSON, "" for "". */
-json_t *json_text(const char *text);
-/* {"key": value}; takes 'value' over. */
-json_t *json_wrap(const char *key, json_t *value);

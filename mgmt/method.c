@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "mgmt/describe.h"
 #include "mgmt/json.h"
+#include "mgmt/json_value.h"
 
 /*
  * One method: asks the daemon and makes the reply's parameters. With MGMT_OK '*ret' may be NULL:
@@ -196,7 +197,7 @@ static enum mgmt_error handle_mac_flush(const struct method_env *env,
 	return error;
 }
 
-/* ---- VLANs, queues, workers, configuration ---- */
+/* ---- VLANs, queues, workers ---- */
 
 static enum mgmt_error handle_vlan_show(const struct method_env *env,
 					const struct command_args *args, json_t **ret,
@@ -240,6 +241,48 @@ static enum mgmt_error handle_worker_show(const struct method_env *env,
 	}
 	return error;
 }
+
+/* ---- interrupts ---- */
+
+static enum mgmt_error handle_intr_list(const struct method_env *env,
+					const struct command_args *args, json_t **ret,
+					struct err *reterr)
+{
+	struct mgmt_interrupts interrupts = {0};
+	enum mgmt_error error = env->ops->intr_list(env->ctx, &interrupts, reterr);
+
+	(void)args;
+	if (!error) {
+		*ret = json_interrupts(&interrupts);
+		mgmt_interrupts_done(&interrupts);
+	}
+	return error;
+}
+
+static enum mgmt_error handle_intr_affinity(const struct method_env *env,
+					    const struct command_args *args, json_t **ret,
+					    struct err *reterr)
+{
+	*ret = json_object();
+	return env->ops->intr_affinity(env->ctx, args->intrid, (uint32_t)args->cpu, reterr);
+}
+
+static enum mgmt_error handle_intr_nointr(const struct method_env *env,
+					  const struct command_args *args, json_t **ret,
+					  struct err *reterr)
+{
+	*ret = json_object();
+	return env->ops->intr_allow(env->ctx, (uint32_t)args->cpu, false, reterr);
+}
+
+static enum mgmt_error handle_intr(const struct method_env *env, const struct command_args *args,
+				   json_t **ret, struct err *reterr)
+{
+	*ret = json_object();
+	return env->ops->intr_allow(env->ctx, (uint32_t)args->cpu, true, reterr);
+}
+
+/* ---- configuration ---- */
 
 static enum mgmt_error handle_config_check(const struct method_env *env,
 					   const struct command_args *args, json_t **ret,
@@ -285,6 +328,10 @@ static handler_fn *const handler[COMMAND_SUPPORTED_N] = {
 	[COMMAND_VLAN_SHOW] = handle_vlan_show,
 	[COMMAND_QUEUE_SHOW] = handle_queue_show,
 	[COMMAND_WORKER_SHOW] = handle_worker_show,
+	[COMMAND_INTR_LIST] = handle_intr_list,
+	[COMMAND_INTR_AFFINITY] = handle_intr_affinity,
+	[COMMAND_INTR_NOINTR] = handle_intr_nointr,
+	[COMMAND_INTR] = handle_intr,
 	[COMMAND_CONFIG_CHECK] = handle_config_check,
 	[COMMAND_CONFIG_SHOW] = handle_config_show,
 };
@@ -322,19 +369,19 @@ static json_t *refuse_parameters(int error, const char *param, const struct err 
 static json_t *refuse(const struct method_env *env, const struct command *command,
 		      const struct varlink_call *call, struct command_args *ret_args)
 {
+	char words[COMMAND_WORDS_BYTES];
 	struct err err = {""};
 	const char *param = "";
 	int error;
 
+	command_words(command, words);
 	if (!command_supported(command)) {
-		err_set(&err, EOPNOTSUPP, "%s%s%s: not supported yet", command->noun,
-			*command->verb ? " " : "", command->verb);
+		err_set(&err, EOPNOTSUPP, "%s: not supported yet", words);
 		return method_error(MGMT_NOT_SUPPORTED, err.text);
 	}
 	if (command->flags & COMMAND_CHANGES && !env->may_change) {
-		err_set(&err, EPERM,
-			"%s %s: needs uid 0 or membership in group '" VIADUCT_GROUP "'",
-			command->noun, command->verb);
+		err_set(&err, EPERM, "%s: needs uid 0 or membership in group '" VIADUCT_GROUP "'",
+			words);
 		return method_error(MGMT_PERMISSION_DENIED, err.text);
 	}
 	error = command_args_parse(command, call->parameters, ret_args, &param, &err);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mgmt/json.h"
+#include "mgmt/json_value.h"
 
 /* Where a string that begins at text[i] ends: the index of its closing quote, or 'n'. */
 static size_t skip_string(const char *text, size_t n, size_t i)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mgmt/json.h"
+#include "mgmt/json_value.h"
 #include "mgmt/method.h"
 #include "mgmt/varlink.h"
 

@@ -39,6 +39,8 @@ static void channels_read(const char *ifname, struct device_info *info)
 		info->max_combined = channels.max_rx < channels.max_tx ? channels.max_rx
 								       : channels.max_tx;
 	}
+	info->max_rx = channels.max_combined ? channels.max_combined : channels.max_rx;
+	info->max_tx = channels.max_combined ? channels.max_combined : channels.max_tx;
 }
 
 /*
@@ -77,6 +79,20 @@ static void driver_read(const char *ifname, const struct netlink_link *link,
 	const char *name = ethtool_ioctl(ifname, &drvinfo) == 0 ? drvinfo.driver : link->kind;
 
 	snprintf(info->driver, sizeof(info->driver), "%.*s", (int)sizeof(info->driver) - 1, name);
+	snprintf(info->driver_version, sizeof(info->driver_version), "%.*s",
+		 (int)sizeof(info->driver_version) - 1, drvinfo.version);
+}
+
+static void peer_read(const struct netlink_link *link, struct device_info *info)
+{
+	struct netlink_link peer = { 0 };
+	struct device_info peer_info = { 0 };
+
+	if (strcmp(info->driver, "veth") == 0 && link->peer_ifindex &&
+	    netlink_link_get(link->peer_ifindex, NULL, &peer) == 0) {
+		channels_read(peer.ifname, &peer_info);
+		info->peer_n_tx = peer_info.n_tx;
+	}
 }
 
 int device_read(const char *ifname, struct device_info *ret, struct err *reterr)
@@ -92,6 +108,7 @@ int device_read(const char *ifname, struct device_info *ret, struct err *reterr)
 	info.ifindex = link.ifindex;
 	driver_read(ifname, &link, &info);
 	queues_read(ifname, &link, &info);
+	peer_read(&link, &info);
 	info.speed_mbps = ethtool_speed_mbps(ifname);
 	if (sysfs_net_is_ours(ifname, link.ifindex) &&
 	    sysfs_net_read(ifname, "device/numa_node", text, sizeof(text)) == 0) {

@@ -18,10 +18,13 @@ struct opener;
 
 struct device_info {
 	char driver[32];
+	char driver_version[32];        /* the kernel's, but for drivers from elsewhere */
 	uint32_t ifindex;
 	uint32_t n_rx, n_tx;            /* receive and transmit queues in use now */
 	/* the smaller direction's where they count apart; 0: it does not tell (no `ethtool -L`) */
 	uint32_t max_combined;
+	uint32_t max_rx, max_tx;        /* of each direction; 0: likewise */
+	uint32_t peer_n_tx;             /* veth: transmit queues of the other end; 0: unknown */
 	int32_t numa_node;              /* -1: none or unknown */
 	uint32_t speed_mbps;            /* 0: unknown */
 };
@@ -85,3 +88,10 @@ int device_napi_apply(const char *ifname, uint32_t ifindex, const struct device_
 #define DEVICE_ALL UINT32_MAX
 uint32_t device_restore(uint32_t ifindex, struct opener *opener, struct journal *journal,
 			void (*note)(const char *line));
+
+/*
+ * Forgets, without putting them back, the settings of this device that belong to its queues:
+ * features, NAPI files, channels and the like (queues.*.on-exit: keep). Its link state and MTU stay
+ * listed. 0; -errno: the journal cannot be written.
+ */
+int device_forget(uint32_t ifindex, struct journal *journal, struct err *reterr);

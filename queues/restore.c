@@ -23,6 +23,7 @@
 #include "queues/irq.h"
 #include "queues/irqbalance.h"
 #include "queues/netlink.h"
+#include "queues/setting_put.h"
 #include "queues/sysfs.h"
 
 #define RESTORE_ALIAS "viaduct"                 /* what marks an interface that we made */
@@ -278,6 +279,26 @@ static uint32_t features_first(const struct journal *journal, uint32_t last)
 	return first;
 }
 
+/* ---- settings ---- */
+
+/*
+ * The oldest of a device's settings stands for them all: they depend on one another and are put
+ * back together, whatever lies between them. (Those that go are at 'i' or behind it.)
+ */
+static bool setting_is_first(const struct journal *journal, uint32_t i)
+{
+	const struct journal_entry *e = journal_get(journal, i);
+
+	while (i-- > 0) {
+		const struct journal_entry *before = journal_get(journal, i);
+
+		if (before->kind == JOURNAL_SETTING && before->ifindex == e->ifindex) {
+			return false;
+		}
+	}
+	return true;
+}
+
 /* ---- all ---- */
 
 static int restore_entry(const struct journal_entry *e, const char *ifname, struct opener *opener,
@@ -295,6 +316,7 @@ static int restore_entry(const struct journal_entry *e, const char *ifname, stru
 	case JOURNAL_HOST_PORT:
 		return restore_host_port(e, note);
 	case JOURNAL_SETTING:
+		break;          /* setting_restore() */
 	case JOURNAL_IRQ:       /* these two: restore_interrupts() */
 	case JOURNAL_IRQBALANCE:
 	case JOURNAL_KIND_N:
@@ -343,6 +365,12 @@ uint32_t device_restore(uint32_t ifindex, struct opener *opener, struct journal 
 			i = first;
 			continue;
 		}
+		if (r == 0 && e.kind == JOURNAL_SETTING) {
+			n_failed += setting_is_first(journal, i)
+					    ? setting_restore(journal, e.ifindex, now.ifname, note)
+					    : 0;
+			continue;
+		}
 		if (r == 0) {
 			r = restore_entry(&e, now.ifname, opener, note);
 		}
@@ -352,4 +380,36 @@ uint32_t device_restore(uint32_t ifindex, struct opener *opener, struct journal 
 		n_failed += r < 0;
 	}
 	return n_failed;
+}
+
+static bool entry_is_of_queues(const struct journal_entry *e)
+{
+	switch (e->kind) {
+	case JOURNAL_FEATURE:
+	case JOURNAL_SYSFS:
+	case JOURNAL_SETTING:
+		return true;
+	case JOURNAL_LINK:
+	case JOURNAL_MTU:
+	case JOURNAL_HOST_PORT:
+	case JOURNAL_IRQ:
+	case JOURNAL_IRQBALANCE:
+	case JOURNAL_KIND_N:
+		break;
+	}
+	return false;
+}
+
+int device_forget(uint32_t ifindex, struct journal *journal, struct err *reterr)
+{
+	int r = 0;
+
+	for (uint32_t i = journal_count(journal); i-- > 0 && r == 0;) {
+		struct journal_entry e = *journal_get(journal, i);
+
+		if (e.ifindex == ifindex && entry_is_of_queues(&e)) {
+			r = journal_forget(journal, e.kind, e.ifindex, e.key, reterr);
+		}
+	}
+	return r;
 }

@@ -83,8 +83,7 @@ def check_wrong(env):
 
 @case("a key of later work is refused: not supported yet, status 3")
 def later_keys(env):
-    later = ("queues: {defaults: {rss: {symmetric: true}}}",
-             "metrics: {listen: \"127.0.0.1:9753\"}", "interrupts: {shield: \"1\"}",
+    later = ("queues: {p1: {express: never}}", "metrics: {listen: \"127.0.0.1:9753\"}",
              "queues: {defaults: {express: always}}")
     with Lab(env, PORTS) as lab:
         for text in later:

@@ -86,18 +86,38 @@ static bool bridge_equal(const struct conf_bridge *a, const struct conf_bridge *
 	       port_equal(&a->port_defaults, &b->port_defaults) && bridge_lists_equal(a, b);
 }
 
+static bool pins_equal(const struct conf_pin *a, uint32_t n_a, const struct conf_pin *b,
+		       uint32_t n_b)
+{
+	if (n_a != n_b) {
+		return false;
+	}
+	for (uint32_t i = 0; i < n_a; i++) {
+		if (a[i].queue != b[i].queue || a[i].cpu != b[i].cpu) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool queues_equal(const struct conf_queues *a, const struct conf_queues *b)
 {
 	bool equal = strcmp(a->name, b->name) == 0 && a->mode == b->mode && a->count == b->count &&
 		     a->rx_size == b->rx_size && a->tx_size == b->tx_size &&
+		     a->device_rx == b->device_rx && a->device_tx == b->device_tx &&
+		     a->rx_usecs == b->rx_usecs && a->tx_usecs == b->tx_usecs &&
+		     a->adaptive_rx == b->adaptive_rx && a->rss_symmetric == b->rss_symmetric &&
+		     a->n_rss_weights == b->n_rss_weights && a->rx_steering == b->rx_steering &&
 		     a->busy_poll_usecs == b->busy_poll_usecs &&
 		     a->busy_poll_budget == b->busy_poll_budget &&
 		     a->defer_hard_irqs == b->defer_hard_irqs &&
 		     a->gro_flush_timeout_ns == b->gro_flush_timeout_ns &&
-		     a->offloads == b->offloads && a->n_pins == b->n_pins;
+		     a->offloads == b->offloads && a->on_exit == b->on_exit &&
+		     pins_equal(a->pin, a->n_pins, b->pin, b->n_pins) &&
+		     pins_equal(a->irq_pin, a->n_irq_pins, b->irq_pin, b->n_irq_pins);
 
-	for (uint32_t i = 0; equal && i < a->n_pins; i++) {
-		equal = a->pin[i].queue == b->pin[i].queue && a->pin[i].cpu == b->pin[i].cpu;
+	for (uint32_t i = 0; equal && i < a->n_rss_weights; i++) {
+		equal = a->rss_weight[i] == b->rss_weight[i];
 	}
 	return equal;
 }
@@ -109,10 +129,17 @@ static bool workers_equal(const struct conf_workers *a, const struct conf_worker
 	       a->batch == b->batch;
 }
 
+static bool interrupts_equal(const struct conf_interrupts *a, const struct conf_interrupts *b)
+{
+	return a->placement == b->placement && a->irqbalance == b->irqbalance &&
+	       memcmp(&a->shield, &b->shield, sizeof(a->shield)) == 0;
+}
+
 __attribute__((unused)) static bool conf_equal(const struct conf *a, const struct conf *b)
 {
 	bool equal = a->n_bridges == b->n_bridges && a->n_queues == b->n_queues &&
 		     workers_equal(&a->workers, &b->workers) &&
+		     interrupts_equal(&a->interrupts, &b->interrupts) &&
 		     queues_equal(&a->queues_defaults, &b->queues_defaults) &&
 		     a->limits.frames == b->limits.frames && a->limits.macs == b->limits.macs &&
 		     a->limits.memory_bytes == b->limits.memory_bytes &&

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fake_daemon SOCKET [N] - the real control server around the fake daemon, with N learned
- * addresses, for tests of the client. While somebody watches, an event comes every 20 ms. Ends with
- * its standard input.
+ * fake_daemon SOCKET [N [CPUS]] - the real control server around the fake daemon, with N learned
+ * addresses and CPUS CPUs, for tests of the client. While somebody watches, an event comes every
+ * 20 ms. Ends with its standard input.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +54,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	fake.n_learned = argc > 2 ? (uint32_t)atoi(argv[2]) : 0;
+	fake.n_cpus = argc > 3 ? (uint32_t)atoi(argv[3]) : 0;
 	if (mgmt_server_open(event, argv[1], &fake_ops, &fake, &server, &err)) {
 		fprintf(stderr, "%s\n", err.text);
 		return 1;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mgmt/intrid.h"
+
 typedef char name_text[MGMT_NAME_BYTES];
 
 static name_text *names(uint32_t n, const char *const *name)
@@ -331,8 +333,8 @@ static enum mgmt_error fake_queue_show(void *ctx, const char *port, struct mgmt_
 	if (port && !known(port, port_names)) {
 		return not_found(reterr, "port", port);
 	}
-	ret->n = 1;
-	ret->queue = calloc(1, sizeof(*ret->queue));
+	ret->n = 2;
+	ret->queue = calloc(2, sizeof(*ret->queue));
 	ret->queue[0] = (struct mgmt_queue){
 		.port = "enp2s0", .queue = 3, .mode = "copy", .n_tried = 2,
 		.tried = {{"zero-copy", "EOPNOTSUPP"}, {"copy", ""}}, .worker = 1, .cpu = 2,
@@ -341,25 +343,205 @@ static enum mgmt_error fake_queue_show(void *ctx, const char *port, struct mgmt_
 		.tx = {1024, 2}, .fill = {4096, 3}, .completion = {1024, 4}, .rx_dropped = 5,
 		.rx_ring_full = 6, .tx_ring_empty_descs = MGMT_NULL,
 	};
+	/* Its second socket, with rx-steering: each of the kernel's counters has a number. */
+	ret->queue[1] = ret->queue[0];
+	ret->queue[1].socket = 1;
+	ret->queue[1].worker = 2;
+	ret->queue[1].cpu = 3;
+	ret->queue[1].napi = 8193;
+	ret->queue[1].express = 99;
+	ret->queue[1].rx_dropped = 501;
+	ret->queue[1].rx_ring_full = 502;
+	ret->queue[1].rx_fill_ring_empty_descs = 503;
+	ret->queue[1].rx_invalid_descs = 504;
+	ret->queue[1].tx_invalid_descs = 505;
+	ret->queue[1].tx_ring_empty_descs = 506;
 	return MGMT_OK;
 }
 
+/* Worker 0 is busy all the time, and for 1000 s more with each call; worker 1 sleeps. */
 static enum mgmt_error fake_worker_show(void *ctx, struct mgmt_workers *ret, struct err *reterr)
 {
 	struct fake *fake = ctx;
 	static const char *const queue[] = {"enp2s0/0", "lan/0"};
 
 	(void)reterr;
-	ret->n = 1;
-	ret->worker = calloc(1, sizeof(*ret->worker));
+	ret->n = 2;
+	ret->worker = calloc(2, sizeof(*ret->worker));
 	ret->worker[0] = (struct mgmt_worker){
-		.worker = 0, .cpu = 1, .busy = 0.25, .busy_seconds = 12.5, .sleep_seconds = 100,
-		.rx_packets = 1000 + fake->busy_calls, .tx_packets = 900, .turns = 5000,
-		.sleeps = 40, .n_queues = 2, .queue = names(2, queue),
+		.worker = 0, .cpu = 1, .busy = 0.25, .busy_seconds = 12.5 + 1000 * fake->busy_calls,
+		.sleep_seconds = 100, .rx_packets = 1000 + fake->busy_calls, .tx_packets = 900,
+		.turns = 5000 + 1000000 * fake->busy_calls, .sleeps = 40, .n_queues = 2,
+		.queue = names(2, queue),
+	};
+	ret->worker[1] = (struct mgmt_worker){
+		.worker = 1, .cpu = 2, .busy = 0.5, .busy_seconds = 3,
+		.sleep_seconds = 50 + 1000 * fake->busy_calls,
 	};
 	fake->busy_calls++;
 	return MGMT_OK;
 }
+
+/* ---- interrupts ---- */
+
+/* As mgmt_interrupt, with the counts of CPU 0 and 1. */
+static const struct {
+	uint32_t irq, count[2], n_queues, queue[3], n_workers, worker[2];
+	const char *name, *type, *affinity, *effective, *port, *direction;
+	bool managed, overridden;
+} interrupts[] = {
+	{.irq = 9, .name = "acpi", .type = "IO-APIC", .count = {4294967290, 0}, .affinity = "0-1",
+	 .effective = "0", .port = ""},
+	{.irq = 18, .name = "ehci_hcd:usb1, eth1", .type = "IO-APIC", .count = {40, 2},
+	 .affinity = "0-1", .effective = "1", .port = "enp3s0", .direction = "combined",
+	 .n_queues = 1, .queue = {0}, .n_workers = 1, .worker = {1}},
+	{.irq = 24, .name = "nvme0q1", .type = "PCI-MSIX-0000:01:00.0", .count = {500, 0},
+	 .affinity = "0", .effective = "0", .port = "", .managed = true},
+	{.irq = 30, .name = "enp2s0", .type = "PCI-MSIX-0000:02:00.0", .affinity = "0-1",
+	 .effective = "0", .port = "enp2s0"},
+	{.irq = 31, .name = "enp2s0-rx-0", .type = "PCI-MSIX-0000:02:00.0", .count = {0, 812},
+	 .affinity = "1", .effective = "1", .port = "enp2s0", .direction = "rx", .n_queues = 1,
+	 .queue = {0}, .n_workers = 1, .worker = {0}},
+	{.irq = 32, .name = "enp2s0-tx-0", .type = "PCI-MSIX-0000:02:00.0", .count = {100, 7},
+	 .affinity = "0", .effective = "0", .port = "enp2s0", .direction = "tx", .n_queues = 1,
+	 .queue = {0}, .n_workers = 1, .worker = {0}, .overridden = true},
+	{.irq = 33, .name = "", .type = "", .count = {5, 6}, .affinity = "", .effective = "",
+	 .port = "enp2s0", .direction = "combined", .n_queues = 3, .queue = {1, 2, 3},
+	 .n_workers = 2, .worker = {0, 1}},
+	{.irq = 40, .name = "xhci_hcd", .type = "PCI-MSI-0000:03:00.0", .count = {1, 1},
+	 .affinity = "0-1", .effective = "0", .port = ""},
+};
+#define N_INTERRUPTS ((uint32_t)(sizeof(interrupts) / sizeof(interrupts[0])))
+
+static uint32_t *numbers(uint32_t n, const uint32_t *number)
+{
+	uint32_t *list = calloc(n ? n : 1, sizeof(*list));
+
+	memcpy(list, number, n * sizeof(*list));
+	return list;
+}
+
+/* The counters' state at the call, as said in fake_ops.h. */
+static void fill_counts(const struct fake *fake, uint32_t i, uint64_t *count)
+{
+	count[0] = interrupts[i].count[0];
+	count[1] = interrupts[i].count[1];
+	if (interrupts[i].irq == 9) {
+		count[0] = (uint32_t)(count[0] + 10 * fake->intr_calls);
+	} else if (interrupts[i].irq == 31) {
+		count[1] += 1000000 * fake->intr_calls;
+	} else if (interrupts[i].irq == 33 && fake->intr_calls) {
+		count[0] = 1;
+	}
+}
+
+static void fill_interrupt(const struct fake *fake, uint32_t i, uint32_t n_cpus,
+			   struct mgmt_interrupt *ret)
+{
+	*ret = (struct mgmt_interrupt){
+		.irq = interrupts[i].irq,
+		.count = calloc(n_cpus, sizeof(*ret->count)),
+		.managed = interrupts[i].managed,
+		.overridden = interrupts[i].overridden,
+		.direction = interrupts[i].direction,
+		.queue = numbers(interrupts[i].n_queues, interrupts[i].queue),
+		.n_queues = interrupts[i].n_queues,
+		.worker = numbers(interrupts[i].n_workers, interrupts[i].worker),
+		.n_workers = interrupts[i].n_workers,
+	};
+	snprintf(ret->name, sizeof(ret->name), "%s", interrupts[i].name);
+	snprintf(ret->type, sizeof(ret->type), "%s", interrupts[i].type);
+	snprintf(ret->affinity, sizeof(ret->affinity), "%s", interrupts[i].affinity);
+	snprintf(ret->effective_affinity, sizeof(ret->effective_affinity), "%s",
+		 interrupts[i].effective);
+	snprintf(ret->port, sizeof(ret->port), "%s", interrupts[i].port);
+	fill_counts(fake, i, ret->count);
+}
+
+static enum mgmt_error fake_intr_list(void *ctx, struct mgmt_interrupts *ret, struct err *reterr)
+{
+	struct fake *fake = ctx;
+
+	(void)reterr;
+	ret->n_cpus = fake->n_cpus ? fake->n_cpus : 2;
+	ret->cpu = calloc(ret->n_cpus, sizeof(*ret->cpu));
+	for (uint32_t i = 0; i < ret->n_cpus; i++) {
+		ret->cpu[i] = i;
+	}
+	ret->n = N_INTERRUPTS - (fake->intr_calls == 0);
+	ret->interrupt = calloc(ret->n, sizeof(*ret->interrupt));
+	for (uint32_t i = 0; i < ret->n; i++) {
+		fill_interrupt(fake, i, ret->n_cpus, &ret->interrupt[i]);
+	}
+	fake->intr_calls++;
+	return MGMT_OK;
+}
+
+static enum mgmt_error check_cpu(const struct fake *fake, uint32_t cpu, struct err *reterr)
+{
+	if (cpu >= (fake->n_cpus ? fake->n_cpus : 2)) {
+		err_set(reterr, EINVAL, "CPU %u is not online", cpu);
+		return MGMT_INVALID;
+	}
+	return MGMT_OK;
+}
+
+/* The row that 'intrid' names, or N_INTERRUPTS. */
+static uint32_t find_interrupt(const char *intrid)
+{
+	struct intrid id = {0};
+	uint32_t i = 0;
+
+	if (!intrid_parse(intrid, &id)) {
+		return N_INTERRUPTS;
+	}
+	for (; i < N_INTERRUPTS; i++) {
+		const char *direction = interrupts[i].direction;
+
+		if (*id.port ? !strcmp(id.port, interrupts[i].port) && direction &&
+				       strcmp(direction, id.tx ? "rx" : "tx") != 0 &&
+				       id.queue == interrupts[i].queue[0]
+			     : id.irq == interrupts[i].irq) {
+			break;
+		}
+	}
+	return i;
+}
+
+static enum mgmt_error fake_intr_affinity(void *ctx, const char *intrid, uint32_t cpu,
+					  struct err *reterr)
+{
+	struct fake *fake = ctx;
+	uint32_t i = find_interrupt(intrid);
+
+	if (i == N_INTERRUPTS) {
+		return not_found(reterr, "interrupt", intrid);
+	}
+	if (interrupts[i].managed) {
+		err_set(reterr, EBUSY, "IRQ %u is placed by the kernel", interrupts[i].irq);
+		return MGMT_BUSY;
+	}
+	if (check_cpu(fake, cpu, reterr)) {
+		return MGMT_INVALID;
+	}
+	snprintf(fake->intrid, sizeof(fake->intrid), "%s", intrid);
+	fake->intr_cpu = cpu;
+	return MGMT_OK;
+}
+
+static enum mgmt_error fake_intr_allow(void *ctx, uint32_t cpu, bool allowed, struct err *reterr)
+{
+	struct fake *fake = ctx;
+	enum mgmt_error error = check_cpu(fake, cpu, reterr);
+
+	if (!error) {
+		fake->intr_cpu = cpu;
+		fake->intr_allowed = allowed;
+	}
+	return error;
+}
+
+/* ---- configuration ---- */
 
 static enum mgmt_error fake_config_check(void *ctx, const char *text, size_t text_bytes,
 					 struct mgmt_config_check *ret, struct err *reterr)
@@ -401,6 +583,9 @@ const struct mgmt_ops fake_ops = {
 	.vlan_show = fake_vlan_show,
 	.queue_show = fake_queue_show,
 	.worker_show = fake_worker_show,
+	.intr_list = fake_intr_list,
+	.intr_affinity = fake_intr_affinity,
+	.intr_allow = fake_intr_allow,
 	.config_check = fake_config_check,
 	.config_show = fake_config_show,
 };

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * conf: what the golden files cannot show: values and locations in the model, limits, and random
- * configurations that must survive print and parse. Argument or SEED: the seed of the random ones.
- */
+/* conf: what the golden files cannot show: values and locations in the model, and limits. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +8,7 @@
 
 #include "base/err.h"
 #include "conf/conf.h"
-#include "tests/unit/conf_equal.h"
+#include "tests/unit/conf_right.h"
 #include "tests/unit/tap.h"
 
 #define HEAD "version: 1\nbridges:\n  lan:\n    interfaces: [a, b, 'e*']\n"
@@ -21,28 +18,23 @@ static struct conf *parse(const char *text, struct conf_errors *errors)
 	return conf_parse(text, strlen(text), errors);
 }
 
-/* Parses what must be right; the caller frees. */
-static struct conf *parse_right(const char *text)
-{
-	struct conf_errors errors = {0};
-	struct conf *conf = parse(text, &errors);
-
-	for (uint32_t i = 0; i < errors.n; i++) {
-		fprintf(stderr, "%u:%u: %s\n", errors.error[i].loc.line,
-			errors.error[i].loc.column, errors.error[i].text);
-	}
-	conf_errors_done(&errors);
-	return conf;
-}
-
 static bool is_at(struct conf_loc loc, uint32_t line, uint32_t column)
 {
 	return loc.line == line && loc.column == column;
 }
 
+static void check_device_kept(const struct conf_queues *queues, const char *what)
+{
+	tap_ok(queues->count == CONF_KEEP && queues->device_rx == CONF_KEEP &&
+	       queues->device_tx == CONF_KEEP && queues->rx_usecs == CONF_KEEP &&
+	       queues->tx_usecs == CONF_KEEP && queues->adaptive_rx == CONF_KEEP &&
+	       !queues->rss_symmetric && queues->n_rss_weights == 0 && !queues->rss_weight &&
+	       queues->rx_steering == CONF_STEERING_DEVICE, "%s", what);
+}
+
 static void test_defaults(void)
 {
-	struct conf *conf = parse_right(HEAD);
+	struct conf *conf = conf_parse_right(HEAD);
 	const struct conf_bridge *bridge;
 
 	if (!tap_ok(conf != NULL, "the smallest file is right")) {
@@ -68,7 +60,12 @@ static void test_defaults(void)
 	       conf->queues_defaults.count == CONF_KEEP &&
 	       conf->queues_defaults.rx_size == CONF_AUTO &&
 	       conf->queues_defaults.busy_poll_budget == 64 &&
-	       conf->queues_defaults.offloads == CONF_OFFLOADS_FIX, "the queues' defaults");
+	       conf->queues_defaults.offloads == CONF_OFFLOADS_FIX &&
+	       conf->queues_defaults.on_exit == CONF_ON_EXIT_RESTORE, "the queues' defaults");
+	check_device_kept(&conf->queues_defaults, "of the device all is kept");
+	tap_ok(conf->interrupts.placement == CONF_PLACEMENT_FOLLOW &&
+	       numset_count(&conf->interrupts.shield) == 0 &&
+	       conf->interrupts.irqbalance == CONF_IRQBALANCE_BAN, "the interrupts' defaults");
 	tap_ok(conf->limits.frames == CONF_AUTO && conf->limits.macs == 65536 &&
 	       conf->limits.memory_bytes == 0 && conf->log_level == LOG_LEVEL_INFO,
 	       "limits and log");
@@ -78,7 +75,7 @@ static void test_defaults(void)
 
 static void test_locations(void)
 {
-	struct conf *conf = parse_right(HEAD
+	struct conf *conf = conf_parse_right(HEAD
 		"    ports:\n"                                          /* 5 */
 		"      b: {locked: true}\n"
 		"queues:\n"
@@ -87,7 +84,8 @@ static void test_locations(void)
 		"    count: 4\n"                                        /* 10 */
 		"    pin: {2: 1, 0: 3}\n"
 		"limits: {macs: 10, memory: 1G, frames: 64}\n"
-		"workers: {cpus: 1-3}\n");
+		"workers: {cpus: 1-3}\n"
+		"interrupts: {shield: \"5\"}\n");
 
 	if (!tap_ok(conf != NULL, "a file with places is right")) {
 		return;
@@ -104,12 +102,39 @@ static void test_locations(void)
 	tap_ok(is_at(conf->limits.macs_loc, 12, 16) && is_at(conf->limits.memory_loc, 12, 28) &&
 	       is_at(conf->limits.frames_loc, 12, 40), "limits");
 	tap_ok(is_at(conf->workers.cpus_loc, 13, 17), "workers.cpus");
+	tap_ok(is_at(conf->interrupts.shield_loc, 14, 22), "interrupts.shield");
+	conf_free(conf);
+}
+
+static void test_device_locations(void)
+{
+	struct conf *conf = conf_parse_right(HEAD
+		"queues:\n"                                                    /* 5 */
+		"  b:\n"
+		"    device-ring: {rx: 512}\n"
+		"    coalesce: {rx-usecs: 8}\n"
+		"    rss: {symmetric: true}\n"
+		"    rx-steering: hash\n"                                     /* 10 */
+		"    irq-pin: {2: 1, 0: 3}\n");
+	const struct conf_queues *queues;
+
+	if (!tap_ok(conf != NULL, "a file with settings of a device is right")) {
+		return;
+	}
+	queues = &conf->queues[0];
+	tap_ok(is_at(queues->device_ring_loc, 7, 18) && is_at(queues->coalesce_loc, 8, 15) &&
+	       is_at(queues->rss_loc, 9, 10) && is_at(queues->rx_steering_loc, 10, 18),
+	       "their places");
+	tap_ok(queues->n_irq_pins == 2 && queues->irq_pin[0].queue == 0 &&
+	       queues->irq_pin[0].cpu == 3 && is_at(queues->irq_pin[0].loc, 11, 21) &&
+	       queues->n_pins == 0, "irq-pins, in the order of the queues, and no pins");
+	tap_ok(is_at(conf->queues_defaults.rss_loc, 0, 0), "the defaults' stand nowhere");
 	conf_free(conf);
 }
 
 static void test_merging(void)
 {
-	struct conf *conf = parse_right(HEAD
+	struct conf *conf = conf_parse_right(HEAD
 		"    ports:\n"
 		"      a: {flood: false}\n"
 		"      defaults: {learning: false, sticky: true}\n"
@@ -142,9 +167,70 @@ static void test_merging(void)
 	conf_free(conf);
 }
 
+#define DEVICE_DEFAULTS \
+	"  defaults:\n" \
+	"    count: auto\n" \
+	"    device-ring: {rx: 512, tx: 1024}\n" \
+	"    coalesce: {rx-usecs: 8, adaptive-rx: off}\n" \
+	"    rss: {symmetric: true, weights: [3, 0, 1]}\n" \
+	"    rx-steering: hash\n" \
+	"    irq-pin: {0: 3, 1: 4}\n" \
+	"    on-exit: keep\n"
+
+static void test_merging_devices(void)
+{
+	struct conf *conf = conf_parse_right(HEAD "queues:\n" DEVICE_DEFAULTS
+		"  a: {device-ring: {tx: 64}, coalesce: {tx-usecs: 0, adaptive-rx: keep},\n"
+		"      rss: {weights: [1, 1]}, irq-pin: {1: 5, 9: 6}}\n");
+	const struct conf_queues *queues, *defaults;
+
+	if (!tap_ok(conf != NULL, "a file with settings for all devices is right")) {
+		return;
+	}
+	defaults = &conf->queues_defaults;
+	queues = conf_queues_get(conf, "a");
+	tap_ok(queues->count == CONF_AUTO && queues->device_rx == 512 && queues->device_tx == 64,
+	       "device-ring is merged");
+	tap_ok(queues->rx_usecs == 8 && queues->tx_usecs == 0 &&
+	       queues->adaptive_rx == CONF_KEEP && defaults->adaptive_rx == 0 &&
+	       defaults->tx_usecs == CONF_KEEP, "coalesce too, and one member can be kept");
+	tap_ok(queues->rss_symmetric && queues->n_rss_weights == 2 &&
+	       queues->rss_weight[0] == 1 && queues->rss_weight[1] == 1 &&
+	       defaults->n_rss_weights == 3 && defaults->rss_weight[0] == 3,
+	       "rss too, a list of weights as a whole");
+	tap_ok(queues->n_irq_pins == 3 && queues->irq_pin[0].cpu == 3 &&
+	       queues->irq_pin[1].cpu == 5 && queues->irq_pin[2].queue == 9 &&
+	       defaults->n_irq_pins == 2 && defaults->irq_pin[1].cpu == 4, "irq-pin by queue");
+	tap_ok(queues->rx_steering == CONF_STEERING_HASH && queues->on_exit == CONF_ON_EXIT_KEEP,
+	       "words are inherited");
+	conf_free(conf);
+}
+
+static void test_keeping_devices(void)
+{
+	struct conf *conf = conf_parse_right(HEAD "queues:\n" DEVICE_DEFAULTS
+		"  a: {count: keep, device-ring: keep, coalesce: keep, rss: keep,\n"
+		"      rx-steering: device}\n"
+		"  b: {rss: {weights: keep}}\n"
+		"  lan: {rss: {symmetric: false}}\n");
+	const struct conf_queues *queues;
+
+	if (!tap_ok(conf != NULL, "a file that keeps one device as it is, is right")) {
+		return;
+	}
+	check_device_kept(conf_queues_get(conf, "a"), "keep takes back the defaults' whole map");
+	queues = conf_queues_get(conf, "b");
+	tap_ok(queues->rss_symmetric && queues->n_rss_weights == 0, "or the weights alone");
+	queues = conf_queues_get(conf, "lan");
+	tap_ok(!queues->rss_symmetric && queues->n_rss_weights == 3 && queues->rss_weight &&
+	       queues->rss_weight != conf->queues_defaults.rss_weight &&
+	       queues->rss_weight[2] == 1, "or all but the weights");
+	conf_free(conf);
+}
+
 static void test_vlans(void)
 {
-	struct conf *conf = parse_right(HEAD
+	struct conf *conf = conf_parse_right(HEAD
 		"    vlan-filtering: true\n"
 		"    vlan-default-pvid: 9\n"
 		"    vlans:\n"
@@ -291,213 +377,19 @@ static void test_partial_text(void)
 	conf_free(NULL);
 }
 
-/* ---- random configurations ---- */
-
-static uint64_t random_state;
-
-/* xorshift64*: the same sequence everywhere. */
-static uint32_t below(uint32_t n)
+int main(void)
 {
-	random_state ^= random_state >> 12;
-	random_state ^= random_state << 25;
-	random_state ^= random_state >> 27;
-	return (uint32_t)((random_state * 0x2545f4914f6cdd1dull) >> 33) % n;
-}
-
-static const char *pick_bool(void)
-{
-	static const char *const word[] = {"true", "yes", "on", "false", "no", "off", "Yes", "OFF"};
-
-	return word[below(8)];
-}
-
-/* Every other time. */
-__attribute__((format(printf, 2, 3))) static void maybe(FILE *out, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (below(2)) {
-		vfprintf(out, fmt, ap);
-	}
-	va_end(ap);
-}
-
-static void write_ports(FILE *out, uint32_t b, uint32_t n_members)
-{
-	static const char *const key[] = {"learning", "flood", "flood-multicast", "flood-broadcast",
-					  "isolated", "hairpin", "locked", "sticky",
-					  "allow-management"};
-	static const char *const types[] = {"all", "tagged", "untagged"};
-
-	fprintf(out, "    ports:\n");
-	for (uint32_t m = 0; m <= n_members; m++) {
-		if (m == n_members) {
-			fprintf(out, "      defaults: {");
-		} else if (below(2)) {
-			fprintf(out, "      p%u-%u: {", b, m);
-		} else {
-			continue;
-		}
-		for (uint32_t k = 0; k < sizeof(key) / sizeof(key[0]); k++) {
-			if (below(2)) {
-				fprintf(out, "%s: %s, ", key[k], pick_bool());
-			}
-		}
-		fprintf(out, "frame-types: %s, ", types[below(3)]);
-		fprintf(out, below(2) ? "max-learned: %u}\n" : "max-learned: auto}\n", below(1000));
-	}
-}
-
-/* Each port is untagged in its own VLAN 100 + m, tagged in some of 2..89. */
-static void write_vlans(FILE *out, uint32_t b, uint32_t n_members)
-{
-	fprintf(out, "    vlan-filtering: on\n    vlan-default-pvid: ");
-	fprintf(out, below(2) ? "none\n" : "%u\n", 90 + below(10));
-	fprintf(out, "    vlans:\n");
-	for (uint32_t m = 0; m < n_members; m++) {
-		uint32_t first = 2 + below(80);
-
-		fprintf(out, "    - {id: %u, name: \"n %u\", untagged: [p%u-%u]}\n", 100 + m, m, b,
-			m);
-		fprintf(out, "    - {id: %u-%u, tagged: [p%u-%u]}\n", first, first + below(8), b,
-			m);
-		fprintf(out, "    - {id: \"%u,%u\", tagged: [lan%u]}\n", first, first + 1, b);
-	}
-}
-
-static void write_static_macs(FILE *out, uint32_t b, uint32_t n_members, bool vlans)
-{
-	fprintf(out, "    static-macs:\n");
-	for (uint32_t m = 0; m < n_members; m++) {
-		fprintf(out, "    - {macaddress: 02-00-00-00-%02X-%02x, port: p%u-%u", b, m, b, m);
-		fprintf(out, vlans && below(2) ? ", vlan: %u}\n" : "}\n", 100 + m);
-		fprintf(out, "    - {macaddress: 02:00:00:01:%02X:%02x, drop: true%s}\n", b, m,
-			vlans ? ", vlan: 100" : "");
-	}
-}
-
-static void write_bridge(FILE *out, uint32_t b)
-{
-	static const char *const group[] = {"auto", "[]", "[stp, lldp]", "[\"05\", 0f, pause]"};
-	uint32_t n_members = 1 + below(6);
-	bool vlans = below(2);
-
-	fprintf(out, "  bridge%u:\n    interfaces: [", b);
-	for (uint32_t m = 0; m < n_members; m++) {
-		fprintf(out, "p%u-%u, ", b, m);
-	}
-	fprintf(out, "\"g%u*\"]\n    host-port: {name: lan%u", b, b);
-	maybe(out, ", mtu: %u", 68 + below(9000));
-	fprintf(out, below(2) ? ", macaddress: 02:10:00:00:00:%02x}\n" : "}\n", b);
-	maybe(out, "    ageing-time: %ums\n", 10000 + below(100000));
-	maybe(out, "    max-learned: %u\n", below(1 << 24));
-	fprintf(out, "    group-forward: %s\n", group[below(4)]);
-	if (vlans) {
-		write_vlans(out, b, n_members);
-	}
-	if (below(2)) {
-		write_static_macs(out, b, n_members, vlans);
-	}
-	if (below(2)) {
-		write_ports(out, b, n_members);
-	}
-}
-
-static void write_queues(FILE *out, const char *name)
-{
-	static const char *const mode[] = {"auto", "zero-copy", "copy", "generic"};
-	static const char *const ring[] = {"auto", "{rx: 64}", "{tx: 32768}",
-					   "{rx: auto, tx: 128}"};
-
-	fprintf(out, "  %s:\n    mode: %s\n    ring: %s\n", name, mode[below(4)], ring[below(4)]);
-	fprintf(out, below(2) ? "    count: %u\n" : "    count: keep\n", 1 + below(64));
-	maybe(out, "    pin: {%u: 2, 77: 3}\n", below(70));
-	fprintf(out, "    busy-poll: {usecs: %u, gro-flush-timeout: %uus", below(100), below(5000));
-	fprintf(out, below(2) ? ", budget: %u}\n" : ", defer-hard-irqs: %u}\n", 1 + below(100));
-	fprintf(out, "    offloads: %s\n", below(2) ? "fix" : "keep");
-}
-
-static char *random_file(void)
-{
-	static const char *const polling[] = {"busy", "interrupt", "adaptive"};
-	static const char *const level[] = {"error", "err", "warning", "warn", "info", "debug"};
-	uint32_t n_bridges = 1 + below(3);
-	char *text = NULL;
-	size_t bytes;
-	FILE *out = open_memstream(&text, &bytes);
-
-	fprintf(out, "log: {level: %s}\n", level[below(6)]);
-	fprintf(out, "queues:\n");
-	write_queues(out, "p0-0");
-	write_queues(out, "defaults");
-	fprintf(out, "workers: {cpus: %s, polling: %s, idle-spin: %uus, batch: %u}\n",
-		below(2) ? "\"0,2-5,9\"" : "auto", polling[below(3)], below(2000), 1 + below(256));
-	fprintf(out, "limits: {macs: %u, memory: %uM, frames: %u}\n", 1 + below(1 << 24),
-		1 + below(4096), 1 + below(1 << 20));
-	fprintf(out, "bridges:\n");
-	for (uint32_t b = 0; b < n_bridges; b++) {
-		write_bridge(out, b);
-	}
-	fprintf(out, "version: 1\n");
-	fclose(out);
-	return text;
-}
-
-static bool survives(const char *text)
-{
-	struct conf *conf = parse_right(text);
-	char *printed = conf ? conf_print(conf) : NULL;
-	struct conf *again = printed ? parse_right(printed) : NULL;
-	char *reprinted = again ? conf_print(again) : NULL;
-	bool ok = reprinted && conf_equal(conf, again) && strcmp(printed, reprinted) == 0;
-
-	if (!ok) {
-		fprintf(stderr, "file:\n%s\nprint:\n%s\n", text, printed ? printed : "none");
-	}
-	free(printed);
-	free(reprinted);
-	conf_free(conf);
-	conf_free(again);
-	return ok;
-}
-
-/* No two random files should be the same to conf_equal, else it compares nothing. */
-static void test_random(uint64_t seed)
-{
-	uint32_t n_survived = 0, n_unequal = 0, n = 300;
-	struct conf *before = NULL;
-
-	random_state = seed ? seed : 1;
-	for (uint32_t i = 0; i < n; i++) {
-		char *text = random_file();
-		struct conf *conf = parse_right(text);
-
-		n_survived += survives(text);
-		n_unequal += before && conf && !conf_equal(before, conf);
-		conf_free(before);
-		before = conf;
-		free(text);
-	}
-	conf_free(before);
-	tap_ok(n_survived == n, "%u of %u random files survive print and parse (seed %llu)",
-	       n_survived, n, (unsigned long long)seed);
-	tap_ok(n_unequal >= n - 2, "and differ from one another");
-}
-
-int main(int argc, char **argv)
-{
-	const char *seed = argc > 1 ? argv[1] : getenv("SEED");
-
 	test_defaults();
 	test_locations();
+	test_device_locations();
 	test_merging();
+	test_merging_devices();
+	test_keeping_devices();
 	test_vlans();
 	test_errors();
 	test_size();
 	test_hostile();
 	test_read_file();
 	test_partial_text();
-	test_random(seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL));
 	return tap_done();
 }

@@ -21,7 +21,11 @@ static const char right[] =
 	"    vlans: [{id: 5, untagged: [a], tagged: [b]}]\n"
 	"    static-macs: [{macaddress: 02:00:00:00:00:10, port: a}]\n"
 	"    ports: {a: {locked: true}}\n"
-	"queues: {defaults: {pin: {0: 1}}, a: {pin: {1: 2}}, b: {}}\n";
+	"queues:\n"
+	"  defaults: {pin: {0: 1}, irq-pin: {0: 3}, rss: {weights: [1, 0]}}\n"
+	"  a: {pin: {1: 2}, irq-pin: {1: 4}, rss: {weights: [2, 2, 1]}}\n"
+	"  b: {rss: keep}\n"
+	"interrupts: {shield: \"2-3\"}\n";
 static const char wrong[] =
 	"version: 2\n"
 	"bridges: {lan: {interfaces: [a, a], ports: {b: {}}, stp: {}}}\n"

@@ -297,6 +297,7 @@ static const struct {
 	{"the same, the device not there", "{pin: {0: 1000}}", 0, 3, "which has no worker"},
 	{"the count that it has", "{count: 4}", 4, 0, ""},
 	{"another count", "{count: 2}", 4, 3, "count: 2 for 'p0', which has 4 queues"},
+	{"a count without a number", "{count: auto}", 4, 0, ""},
 };
 
 static void test_pins(void)
@@ -339,6 +340,20 @@ static void test_pools(void)
 	       "the kernel's part of 160 queues is inside limits.memory: rings of %u",
 	       p.plan.ring_size);
 	plan_done(&p);
+}
+
+/* A device that is not there yet, which will get as many queues as there are workers. */
+static void test_auto_count(void)
+{
+	struct plan p;
+	uint32_t first;
+
+	use_cpus(1, &first);
+	plan_make(&p, BOX1 "queues: {p0: {count: auto}}\nlimits: {memory: 1G}\n", 1);
+	tap_ok(complains(&p.errors, 0, "") && p.plan.n_frames == 1024 + 3 * 2048,
+	       "count auto: %u frames for one worker's queue", p.plan.n_frames);
+	plan_done(&p);
+	sched_setaffinity(0, sizeof(allowed), &allowed);
 }
 
 static void test_port_limit(void)
@@ -434,6 +449,7 @@ int main(void)
 	test_table_memory();
 	test_pins();
 	test_pools();
+	test_auto_count();
 	test_port_limit();
 	test_live();
 	return tap_done();

@@ -63,7 +63,11 @@ static const char *const changing[] = {
 	mac_add,
 	"{\"method\":\"io.viaduct.MacDel\",\"parameters\":{\"macaddress\":\"02:00:00:00:00:30\"}}",
 	"{\"method\":\"io.viaduct.MacFlush\"}",
+	"{\"method\":\"io.viaduct.IntrAffinity\",\"parameters\":{\"intrid\":\"31\",\"cpu\":1}}",
+	"{\"method\":\"io.viaduct.IntrNointr\",\"parameters\":{\"cpu\":1}}",
+	"{\"method\":\"io.viaduct.Intr\",\"parameters\":{\"cpu\":1}}",
 };
+#define N_CHANGING (sizeof(changing) / sizeof(changing[0]))
 
 /*
  * A group file of our own, which has `viaduct`, in a mount namespace of our own: before the server
@@ -96,17 +100,19 @@ static void test_rights(struct harness *harness)
 	tap_ok(stat(harness->path, &st) == 0 && (st.st_mode & 07777) == 0666,
 	       "the socket's mode is 0666");
 	if (geteuid()) {
-		tap_skip(12, "needs root");
+		tap_skip(3 + 2 * N_CHANGING, "needs root");
 		return;
 	}
 	tap_ok(ask_as(harness, NOBODY, 0, CONFIG_SHOW) == 0, "nobody may read");
 	tap_ok(ask_as(harness, NOBODY, 0, "{\"method\":\"io.viaduct.MacShow\"}") == 0,
 	       "... the table too");
-	for (size_t i = 0; i < 5; i++) {
+	tap_ok(ask_as(harness, NOBODY, 0, "{\"method\":\"io.viaduct.IntrList\"}") == 0,
+	       "... and the interrupts");
+	for (size_t i = 0; i < N_CHANGING; i++) {
 		tap_ok(ask_as(harness, NOBODY, 0, changing[i]) == 1, "nobody may not: %s",
 		       changing[i]);
 	}
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < N_CHANGING; i++) {
 		if (group) {
 			tap_ok(ask_as(harness, NOBODY, group->gr_gid, changing[i]) == 0,
 			       "group viaduct may: %s", changing[i]);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "mgmt/command.h"
+#include "mgmt/intrid.h"
 #include "mgmt_harness.h"
 #include "tap.h"
 
@@ -45,6 +46,23 @@
 #define MAC_77                                                                                     \
 	"{\"bridge\":\"dmz\",\"vlan\":0,\"macaddress\":\"02:00:00:00:00:77\","                     \
 	"\"port\":\"enp5s0\",\"type\":\"sticky\",\"age_seconds\":12.5,\"drop\":false}"
+
+#define QUEUE_MODE                                                                                 \
+	"\"mode\":\"copy\",\"tried\":[{\"mode\":\"zero-copy\",\"error\":\"EOPNOTSUPP\"},"          \
+	"{\"mode\":\"copy\",\"error\":null}],"
+#define QUEUE_IRQ                                                                                  \
+	"\"irq_rx\":31,\"irq_tx\":null,\"irq_cpu\":2,\"rx_packets\":11,\"tx_packets\":12,"
+#define QUEUE_RINGS                                                                                \
+	"\"rings\":{\"rx\":{\"size\":2048,\"used\":1},\"tx\":{\"size\":1024,\"used\":2},"          \
+	"\"fill\":{\"size\":4096,\"used\":3},\"completion\":{\"size\":1024,\"used\":4}},"
+
+#define INTR_NOBODYS(managed)                                                                      \
+	"\"managed\":" #managed ",\"overridden\":false,\"port\":null,\"direction\":null,"          \
+	"\"queues\":[],\"workers\":[]"
+#define BAD_CPU(cpu) REFUSED("Invalid", "cpu: " cpu " is not the number of a CPU (0 to 1023)")
+#define BAD_INTRID(intrid)                                                                         \
+	REFUSED("Invalid", "intrid: '" intrid "' is neither an IRQ number nor PORT/rx/QUEUE or "   \
+			   "PORT/tx/QUEUE (see 'viaductctl intr list')")
 
 static const struct {
 	const char *request, *reply;
@@ -157,18 +175,80 @@ static const struct {
 	 "\"vlan\":20,\"name\":null,\"untagged\":[],\"tagged\":[\"enp3s0\"]}]}}"},
 	{CALL("VlanShow", "{\"bridge\":\"dmz\"}"), "{\"parameters\":{\"vlans\":[]}}"},
 	{CALL("QueueShow", "{\"port\":\"enp2s0\"}"),
-	 "{\"parameters\":{\"queues\":[{\"port\":\"enp2s0\",\"queue\":3,\"socket\":0,"
-	 "\"mode\":\"copy\",\"tried\":[{\"mode\":\"zero-copy\",\"error\":\"EOPNOTSUPP\"},"
-	 "{\"mode\":\"copy\",\"error\":null}],\"worker\":1,\"cpu\":2,\"napi\":null,"
-	 "\"irq_rx\":31,\"irq_tx\":null,\"irq_cpu\":2,\"rx_packets\":11,\"tx_packets\":12,"
-	 "\"express\":null,\"rings\":{\"rx\":{\"size\":2048,\"used\":1},\"tx\":{\"size\":1024,"
-	 "\"used\":2},\"fill\":{\"size\":4096,\"used\":3},\"completion\":{\"size\":1024,"
-	 "\"used\":4}},\"rx_dropped\":5,\"rx_invalid_descs\":0,\"tx_invalid_descs\":0,"
-	 "\"rx_ring_full\":6,\"rx_fill_ring_empty_descs\":0,\"tx_ring_empty_descs\":null}]}}"},
+	 "{\"parameters\":{\"queues\":[{\"port\":\"enp2s0\",\"queue\":3,\"socket\":0," QUEUE_MODE
+	 "\"worker\":1,\"cpu\":2,\"napi\":null," QUEUE_IRQ "\"express\":null," QUEUE_RINGS
+	 "\"rx_dropped\":5,\"rx_invalid_descs\":0,\"tx_invalid_descs\":0,\"rx_ring_full\":6,"
+	 "\"rx_fill_ring_empty_descs\":0,\"tx_ring_empty_descs\":null},"
+	 "{\"port\":\"enp2s0\",\"queue\":3,\"socket\":1," QUEUE_MODE
+	 "\"worker\":2,\"cpu\":3,\"napi\":8193," QUEUE_IRQ "\"express\":99," QUEUE_RINGS
+	 "\"rx_dropped\":501,\"rx_invalid_descs\":504,\"tx_invalid_descs\":505,"
+	 "\"rx_ring_full\":502,\"rx_fill_ring_empty_descs\":503,"
+	 "\"tx_ring_empty_descs\":506}]}}"},
 	{ASK("WorkerShow"),
 	 "{\"parameters\":{\"workers\":[{\"worker\":0,\"cpu\":1,\"busy\":0.25,"
 	 "\"busy_seconds\":12.5,\"sleep_seconds\":100.0,\"rx_packets\":1000,\"tx_packets\":900,"
-	 "\"turns\":5000,\"sleeps\":40,\"queues\":[\"enp2s0/0\",\"lan/0\"]}]}}"},
+	 "\"turns\":5000,\"sleeps\":40,\"queues\":[\"enp2s0/0\",\"lan/0\"]},"
+	 "{\"worker\":1,\"cpu\":2,\"busy\":0.5,\"busy_seconds\":3.0,\"sleep_seconds\":50.0,"
+	 "\"rx_packets\":0,\"tx_packets\":0,\"turns\":0,\"sleeps\":0,\"queues\":[]}]}}"},
+	{ASK("IntrList"),
+	 "{\"parameters\":{\"cpus\":[0,1],\"interrupts\":["
+	 "{\"irq\":9,\"name\":\"acpi\",\"type\":\"IO-APIC\",\"counts\":[4294967290,0],"
+	 "\"affinity\":\"0-1\",\"effective_affinity\":\"0\"," INTR_NOBODYS(false) "},"
+	 "{\"irq\":18,\"name\":\"ehci_hcd:usb1, eth1\",\"type\":\"IO-APIC\",\"counts\":[40,2],"
+	 "\"affinity\":\"0-1\",\"effective_affinity\":\"1\",\"managed\":false,"
+	 "\"overridden\":false,\"port\":\"enp3s0\",\"direction\":\"combined\",\"queues\":[0],"
+	 "\"workers\":[1]},"
+	 "{\"irq\":24,\"name\":\"nvme0q1\",\"type\":\"PCI-MSIX-0000:01:00.0\","
+	 "\"counts\":[500,0],\"affinity\":\"0\",\"effective_affinity\":\"0\"," INTR_NOBODYS(true)
+	 "},"
+	 "{\"irq\":30,\"name\":\"enp2s0\",\"type\":\"PCI-MSIX-0000:02:00.0\",\"counts\":[0,0],"
+	 "\"affinity\":\"0-1\",\"effective_affinity\":\"0\",\"managed\":false,"
+	 "\"overridden\":false,\"port\":\"enp2s0\",\"direction\":null,\"queues\":[],"
+	 "\"workers\":[]},"
+	 "{\"irq\":31,\"name\":\"enp2s0-rx-0\",\"type\":\"PCI-MSIX-0000:02:00.0\","
+	 "\"counts\":[0,812],\"affinity\":\"1\",\"effective_affinity\":\"1\",\"managed\":false,"
+	 "\"overridden\":false,\"port\":\"enp2s0\",\"direction\":\"rx\",\"queues\":[0],"
+	 "\"workers\":[0]},"
+	 "{\"irq\":32,\"name\":\"enp2s0-tx-0\",\"type\":\"PCI-MSIX-0000:02:00.0\","
+	 "\"counts\":[100,7],\"affinity\":\"0\",\"effective_affinity\":\"0\",\"managed\":false,"
+	 "\"overridden\":true,\"port\":\"enp2s0\",\"direction\":\"tx\",\"queues\":[0],"
+	 "\"workers\":[0]},"
+	 "{\"irq\":33,\"name\":null,\"type\":null,\"counts\":[5,6],\"affinity\":null,"
+	 "\"effective_affinity\":null,\"managed\":false,\"overridden\":false,"
+	 "\"port\":\"enp2s0\",\"direction\":\"combined\",\"queues\":[1,2,3],"
+	 "\"workers\":[0,1]}]}}"},
+	{CALL("IntrList", "{\"compact\":true}"), BAD_PARAMETER("compact")},
+	{CALL("IntrList", "{\"skip_zero\":true}"), BAD_PARAMETER("skip_zero")},
+	{CALL("IntrAffinity", "{\"intrid\":\"31\",\"cpu\":0}"), DONE},
+	{CALL("IntrAffinity", "{\"intrid\":\"enp3s0/tx/0\",\"cpu\":1}"), DONE},
+	{CALL("IntrAffinity", "{\"intrid\":\"99\",\"cpu\":0}"),
+	 REFUSED("NotFound", "no interrupt '99'")},
+	{CALL("IntrAffinity", "{\"intrid\":\"enp2s0/tx/9\",\"cpu\":0}"),
+	 REFUSED("NotFound", "no interrupt 'enp2s0/tx/9'")},
+	{CALL("IntrAffinity", "{\"intrid\":\"24\",\"cpu\":0}"),
+	 REFUSED("Busy", "IRQ 24 is placed by the kernel")},
+	{CALL("IntrAffinity", "{\"intrid\":\"31\",\"cpu\":2}"),
+	 REFUSED("Invalid", "CPU 2 is not online")},
+	{CALL("IntrAffinity", "{\"intrid\":\"31\",\"cpu\":-1}"), BAD_CPU("-1")},
+	{CALL("IntrAffinity", "{\"intrid\":\"31\",\"cpu\":1024}"), BAD_CPU("1024")},
+	{CALL("IntrAffinity", "{\"intrid\":\"31\",\"cpu\":4294967296}"), BAD_CPU("4294967296")},
+	{CALL("IntrAffinity", "{\"intrid\":\"enp2s0/combined/0\",\"cpu\":0}"),
+	 BAD_INTRID("enp2s0/combined/0")},
+	{CALL("IntrAffinity", "{\"intrid\":\"enp2s0/rx/\",\"cpu\":0}"), BAD_INTRID("enp2s0/rx/")},
+	{CALL("IntrAffinity", "{\"intrid\":\"\",\"cpu\":0}"), BAD_INTRID("")},
+	{CALL("IntrAffinity", "{\"intrid\":31,\"cpu\":0}"), BAD_PARAMETER("intrid")},
+	{CALL("IntrAffinity", "{\"intrid\":\"31\",\"cpu\":\"0\"}"), BAD_PARAMETER("cpu")},
+	{CALL("IntrAffinity", "{\"intrid\":\"31\",\"cpu\":1.0}"), BAD_PARAMETER("cpu")},
+	{CALL("IntrAffinity", "{\"cpu\":0}"), BAD_PARAMETER("intrid")},
+	{CALL("IntrAffinity", "{\"intrid\":\"31\"}"), BAD_PARAMETER("cpu")},
+	{CALL("IntrNointr", "{\"cpu\":1}"), DONE},
+	{CALL("IntrNointr", "{\"cpu\":2}"), REFUSED("Invalid", "CPU 2 is not online")},
+	{CALL("IntrNointr", "{\"cpu\":null}"), BAD_PARAMETER("cpu")},
+	{ASK("IntrNointr"), BAD_PARAMETER("cpu")},
+	{CALL("Intr", "{\"cpu\":1}"), DONE},
+	{CALL("Intr", "{\"cpu\":-1}"), BAD_CPU("-1")},
+	{CALL("Intr", "{\"cpu\":1,\"intrid\":\"31\"}"), BAD_PARAMETER("intrid")},
+	{ASK("Intr"), BAD_PARAMETER("cpu")},
 	{CALL("ConfigCheck", "{\"text\":\"version: 1\\n\"}"),
 	 "{\"parameters\":{\"valid\":true,\"errors\":[]}}"},
 	{CALL("ConfigCheck", "{\"text\":\"ageing-tme: 1\"}"),
@@ -176,7 +256,7 @@ static const struct {
 	 "\"unknown key 'ageing-tme' (did you mean 'ageing-time'?)\"}]}}"},
 	{ASK("ConfigCheck"), BAD_PARAMETER("text")},
 	{ASK("ConfigShow"), "{\"parameters\":{\"text\":\"version: 1\\n\"}}"},
-	{ASK("IntrList"), REFUSED("NotSupported", "intr list: not supported yet")},
+	{ASK("StpShow"), REFUSED("NotSupported", "stp show: not supported yet")},
 	{ASK("Doctor"), REFUSED("NotSupported", "doctor: not supported yet")},
 	{CALL("ConfigTry", "{\"text\":\"\"}"),
 	 REFUSED("NotSupported", "config try: not supported yet")},
@@ -224,6 +304,45 @@ static void test_arguments(struct harness *harness)
 	tap_ok(!*fake->flush_bridge && fake->filter.vlan == -1, "mac flush without a filter");
 }
 
+static void test_interrupt_arguments(struct harness *harness)
+{
+	const struct fake *fake = &harness->fake;
+
+	free(harness_ask(harness,
+			 CALL("IntrAffinity", "{\"intrid\":\"enp2s0/rx/0\",\"cpu\":1}")));
+	tap_ok(!strcmp(fake->intrid, "enp2s0/rx/0") && fake->intr_cpu == 1,
+	       "intr affinity hands interrupt and CPU over");
+	free(harness_ask(harness, CALL("Intr", "{\"cpu\":1}")));
+	tap_ok(fake->intr_allowed && fake->intr_cpu == 1, "intr -c allows");
+	free(harness_ask(harness, CALL("IntrNointr", "{\"cpu\":0}")));
+	tap_ok(!fake->intr_allowed && fake->intr_cpu == 0, "intr nointr forbids");
+}
+
+static void test_intrid(void)
+{
+	static const char *const wrong[] = {
+		"", "-1", "+1", "4294967296", "31 ", " 31", "0x1f", "enp2s0", "enp2s0/rx",
+		"enp2s0/0", "/rx/0", "enp2s0/rx/", "enp2s0/rx/x", "a/rx/-1", "a/RX/0", "a/rxx/0",
+		"a/combined/0", "rx/0", "//",
+	};
+	char longest[MGMT_NAME_BYTES + 8];
+	struct intrid id;
+
+	snprintf(longest, sizeof(longest), "%0*d/rx/0", MGMT_NAME_BYTES, 0);
+	tap_ok(!intrid_parse(longest, &id) && intrid_parse(longest + 1, &id) &&
+		       strlen(id.port) == MGMT_NAME_BYTES - 1,
+	       "a name of %d bytes and no more", MGMT_NAME_BYTES - 1);
+	tap_ok(intrid_parse("31", &id) && !*id.port && id.irq == 31, "an IRQ number");
+	tap_ok(intrid_parse("enp2s0/rx/12", &id) && !strcmp(id.port, "enp2s0") && !id.tx &&
+		       id.queue == 12,
+	       "a receive queue");
+	tap_ok(intrid_parse("a/b/tx/0", &id) && !strcmp(id.port, "a/b") && id.tx && id.queue == 0,
+	       "a send queue, of a port whose name has a slash");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		tap_ok(!intrid_parse(wrong[i], &id), "no interrupt: '%s'", wrong[i]);
+	}
+}
+
 /* The method is the words in CamelCase, for every command. */
 static void test_names(void)
 {
@@ -259,6 +378,10 @@ static void test_description(struct harness *harness)
 	}
 	tap_ok(strstr(text, "method MacDel(macaddress: string, bridge: ?string, vlan: ?int) -> ()"),
 	       "description: parameters");
+	tap_ok(strstr(text, "method IntrAffinity(intrid: string, cpu: int) -> ()") &&
+		       strstr(text, "method IntrList() -> (cpus: []int, interrupts: []Inter") &&
+		       strstr(text, "type Interrupt (irq: int, "),
+	       "description: interrupts");
 	tap_ok(strstr(text, "error TooMany (reason: string)") &&
 		       strstr(text, "error NotFound (reason: string)"),
 	       "description: errors");
@@ -273,6 +396,8 @@ int main(void)
 	test_names();
 	test_exchanges(&harness);
 	test_arguments(&harness);
+	test_interrupt_arguments(&harness);
+	test_intrid();
 	test_description(&harness);
 	harness_end(&harness);
 	return tap_done();
