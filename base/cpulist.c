@@ -49,6 +49,41 @@ bool numset_parse(const char *text, uint32_t min, uint32_t max, struct numset *r
 	return true;
 }
 
+bool numset_is_empty(const struct numset *set)
+{
+	return numset_next(set, 0) == NUMSET_MAX;
+}
+
+bool numset_meet(const struct numset *a, const struct numset *b)
+{
+	uint64_t both = 0;
+
+	for (uint32_t i = 0; i < NUMSET_MAX / 64; i++) {
+		both |= a->word[i] & b->word[i];
+	}
+	return both != 0;
+}
+
+struct numset numset_union(const struct numset *a, const struct numset *b)
+{
+	struct numset ret;
+
+	for (uint32_t i = 0; i < NUMSET_MAX / 64; i++) {
+		ret.word[i] = a->word[i] | b->word[i];
+	}
+	return ret;
+}
+
+struct numset numset_without(const struct numset *set, const struct numset *less)
+{
+	struct numset ret;
+
+	for (uint32_t i = 0; i < NUMSET_MAX / 64; i++) {
+		ret.word[i] = set->word[i] & ~less->word[i];
+	}
+	return ret;
+}
+
 uint32_t numset_count(const struct numset *set)
 {
 	uint32_t n = 0;

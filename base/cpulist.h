@@ -6,6 +6,7 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #define NUMSET_MAX 4096
 
@@ -22,6 +23,16 @@ static inline void numset_add(struct numset *set, uint32_t n)
 {
 	set->word[n / 64] |= 1ull << (n % 64);
 }
+
+static inline bool numset_equal(const struct numset *a, const struct numset *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+bool numset_is_empty(const struct numset *set);
+bool numset_meet(const struct numset *a, const struct numset *b);       /* share a member */
+struct numset numset_union(const struct numset *a, const struct numset *b);
+struct numset numset_without(const struct numset *set, const struct numset *less);
 
 /* Parses 'text' whole; every number lies in min..max. false: not such a list, '*ret' untouched. */
 bool numset_parse(const char *text, uint32_t min, uint32_t max, struct numset *ret);

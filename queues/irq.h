@@ -5,8 +5,9 @@
  * and where it is; and moving one.
  *
  * Fits:    daemon/interrupts.c. irq_plan.h says where they should be; irqmap.h which is whose.
+ *          irq_table.c reads, irq.c moves and puts back.
  * Threads: control only.
- * Root:    'root' is "" on the box, and a folder with recorded proc/ and sys/ in tests.
+ * Root:    'root' is "" on the box, and a folder with recorded proc/ in tests.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,16 +19,21 @@
 struct opener;
 
 #define IRQ_NAME_BYTES 96
-#define IRQ_CPUS_MAX   1024u
+#define IRQ_CPUS_MAX   NUMSET_MAX
 
 struct irq {
 	uint32_t irq;
 	char type[48];                  /* "PCI-MSIX-0000:02:00.0", "IO-APIC"; "": not told */
-	char name[IRQ_NAME_BYTES];      /* "eth0-rx-0"; shared ones as the kernel joins them */
-	struct numset affinity, effective;      /* empty: cannot be read */
+	/* "eth0-rx-0"; shared ones as the kernel joins them: "ahci, eth0"; "": nobody's now */
+	char name[IRQ_NAME_BYTES];
 	/*
-	 * The kernel places it (its affinity cannot be set): seen in /sys/kernel/irq or, where that
-	 * does not tell, by a refusal: see irq_set().
+	 * Where it may be served, and where it is; empty: cannot be read. What was moved goes with
+	 * its next interrupt on some machines: until then 'effective' is the old place.
+	 */
+	struct numset affinity, effective;
+	/*
+	 * The kernel places it, nobody else can. Linux 6.11 and later show that; on older ones
+	 * irq_probe_managed() finds out, and the caller keeps it.
 	 */
 	bool managed;
 };
@@ -36,33 +42,51 @@ struct irq_table {
 	uint32_t *cpu;                  /* the columns: CPUs that are online */
 	uint32_t n_cpus;
 	struct irq *irq;                /* ascending */
-	uint64_t *count;                /* irq i on column c: count[i * n_cpus + c] */
+	/* irq i on column c: count[i * n_cpus + c]; 32 bits in the kernel, they go round */
+	uint64_t *count;
 	uint32_t n;
 };
 
 /*
- * Numbered interrupts alone (no NMI, LOC and their like). 0; -errno where /proc/interrupts cannot
- * be read. Lines that make no sense are left out.
+ * Numbered interrupts alone (no NMI, LOC and their like), those that a driver has asked for. 0;
+ * -errno where /proc/interrupts cannot be read; -EBADMSG where it is none. Lines that make no sense
+ * are left out.
  */
 int irq_table_read(const char *root, struct irq_table *ret, struct err *reterr);
+/* The same without affinity, effective and managed: one file, for every second. */
+int irq_table_read_counts(const char *root, struct irq_table *ret, struct err *reterr);
 void irq_table_done(struct irq_table *table);
 const struct irq *irq_find(const struct irq_table *table, uint32_t irq);        /* may be NULL */
 
 /*
+ * Gives each interrupt that still is where the journal says we set it the affinity that it was
+ * found with. That is what irq_plan() wants: planned from where our last plan put things, nothing
+ * would ever come back to a CPU.
+ */
+void irq_table_as_found(struct irq_table *table, const struct journal *journal);
+
+/*
+ * Whether the kernel alone places it: 1, 0 or -errno. Asks by writing what is no list of CPUs:
+ * nothing changes.
+ */
+int irq_probe_managed(const char *root, uint32_t irq, struct opener *opener);
+
+/*
  * Moves an interrupt to 'cpus': read, journalled (where 'journal' is given), written through the
- * opener, read back from effective_affinity. One that is there already is not touched. 0; -EPERM,
- * -EIO: the kernel manages it; -ENOSPC: those CPUs have no vector left; -EACCES: no right (no
- * opener); -ENOENT: there is no such interrupt; -EINVAL: no such CPU is online. 'reterr' says what
- * that means.
+ * opener or by our own right, read back. One that is there already is not touched. 'name' as in a
+ * table just read: not checked again here. 0; -EPERM: the kernel manages it; -ENOSPC: those CPUs
+ * have no vector left; -EACCES, -EROFS: no right; -ENOENT: there is no such interrupt; -EINVAL: no
+ * such CPU is online; -EIO: it was taken and not kept. 'reterr' says what that means.
  */
 int irq_set(const char *root, uint32_t irq, const char *name, const struct numset *cpus,
 	    struct opener *opener, struct journal *journal, struct err *reterr);
 
 /*
- * Puts back what the journal lists for this interrupt, or for all (IRQ_ALL), under the rules of
- * restore.c: a setting that someone else changed meanwhile, or an interrupt that has another name
- * now, is left. Returns how many could not be put back and stay listed.
+ * Puts back what the journal lists for this interrupt, or for all (IRQ_ALL), newest first, under
+ * the rules of restore.c: an affinity that someone else changed meanwhile, or an interrupt that
+ * has another name now, is left and named; one that is gone is forgotten. Returns how many could
+ * not be put back and stay listed.
  */
 #define IRQ_ALL UINT32_MAX
-uint32_t irq_restore(uint32_t irq, struct opener *opener, struct journal *journal,
+uint32_t irq_restore(const char *root, uint32_t irq, struct opener *opener, struct journal *journal,
 		     void (*note)(const char *line));

@@ -93,3 +93,15 @@ int irqmap_read(const char *ifname, uint32_t ifindex, uint32_t n_queues, struct 
 	}
 	return 0;
 }
+
+int32_t irqmap_single(const struct irqmap_queue *queue, uint32_t n_queues)
+{
+	int32_t irq = n_queues > 0 ? queue[0].irq_rx : -1;
+
+	for (uint32_t q = 0; q < n_queues; q++) {
+		if (queue[q].irq_rx != irq || queue[q].irq_tx != irq) {
+			return -1;
+		}
+	}
+	return irq;
+}

@@ -3,7 +3,7 @@
 /*
  * irqmap - queue -> NAPI -> interrupt, asked of the kernel (netdev generic netlink: queue-get,
  * napi-get) and, for each field that it leaves empty, found in /proc/interrupts and msi_irqs.
- * Control only. Read-only here; placing interrupts is later work.
+ * Control only. Reads; irq.h moves.
  */
 #include <stdint.h>
 
@@ -20,3 +20,10 @@ struct irqmap_queue {
  */
 int irqmap_read(const char *ifname, uint32_t ifindex, uint32_t n_queues, struct irqmap_queue *ret,
 		struct err *reterr);
+
+/*
+ * The one interrupt that serves all these queues in both directions, as on a device with INTx or a
+ * single MSI vector; -1: there are several, or some are unknown. With it, no queue's work can be
+ * placed apart from the others'.
+ */
+int32_t irqmap_single(const struct irqmap_queue *queue, uint32_t n_queues);

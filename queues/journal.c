@@ -43,6 +43,7 @@ static const char *const kind_name[JOURNAL_KIND_N] = {
 	[JOURNAL_HOST_PORT] = "host-port",
 	[JOURNAL_SETTING] = "setting",
 	[JOURNAL_IRQ] = "irq",
+	[JOURNAL_IRQBALANCE] = "irqbalance",
 };
 
 /* ---- the document ---- */

@@ -35,6 +35,11 @@ enum journal_kind {
 	 * /proc/interrupts has it; was, set: CPU lists.
 	 */
 	JOURNAL_IRQ,
+	/*
+	 * What a running irqbalance(1) was told to leave alone. ifname "irqbalance", ifindex 0;
+	 * key: its pid; was: interrupts that it left alone before, set: those added, as lists.
+	 */
+	JOURNAL_IRQBALANCE,
 	JOURNAL_KIND_N,
 };
 
@@ -44,7 +49,7 @@ struct journal_entry {
 	enum journal_kind kind;
 	char ifname[16];
 	uint32_t ifindex;
-	char key[64];
+	char key[128];
 	char was[JOURNAL_VALUE_BYTES], set[JOURNAL_VALUE_BYTES];
 };
 

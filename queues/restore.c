@@ -20,6 +20,8 @@
 
 #include "queues/device_napi.h"
 #include "queues/ethtool.h"
+#include "queues/irq.h"
+#include "queues/irqbalance.h"
 #include "queues/netlink.h"
 #include "queues/setting_put.h"
 #include "queues/sysfs.h"
@@ -315,25 +317,45 @@ static int restore_entry(const struct journal_entry *e, const char *ifname, stru
 		return restore_host_port(e, note);
 	case JOURNAL_SETTING:
 		break;          /* setting_restore() */
-	case JOURNAL_IRQ:
+	case JOURNAL_IRQ:       /* these two: restore_interrupts() */
+	case JOURNAL_IRQBALANCE:
 	case JOURNAL_KIND_N:
 		break;
 	}
 	return -EINVAL;
 }
 
+/* They are no device's. irqbalance last: what it may move again should be in its place by then. */
+static uint32_t restore_interrupts(struct opener *opener, struct journal *journal,
+				   restore_note_fn *note)
+{
+	uint32_t n_failed = irq_restore("", IRQ_ALL, opener, journal, note);
+
+	return n_failed + irqbalance_restore("", journal, note);
+}
+
+static bool entry_is_of(const struct journal_entry *e, uint32_t ifindex)
+{
+	return e->kind != JOURNAL_IRQ && e->kind != JOURNAL_IRQBALANCE &&
+	       (ifindex == DEVICE_ALL || ifindex == e->ifindex);
+}
+
 uint32_t device_restore(uint32_t ifindex, struct opener *opener, struct journal *journal,
 			void (*note)(const char *line))
 {
-	uint32_t i = journal_count(journal), n_failed = 0;
+	uint32_t n_failed = 0, i;
 
+	if (ifindex == DEVICE_ALL || ifindex == 0) {
+		n_failed = restore_interrupts(opener, journal, note);
+	}
+	i = journal_count(journal);
 	while (i-- > 0) {
 		struct journal_entry e = *journal_get(journal, i);
 		/* by index: it may be called otherwise today, and another may have its name */
 		struct netlink_link now = { 0 };
 		int r = e.ifindex ? netlink_link_get(e.ifindex, NULL, &now) : 0;
 
-		if (ifindex != DEVICE_ALL && ifindex != e.ifindex) {
+		if (!entry_is_of(&e, ifindex)) {
 			continue;
 		}
 		if (r == 0 && e.kind == JOURNAL_FEATURE) {
@@ -371,6 +393,7 @@ static bool entry_is_of_queues(const struct journal_entry *e)
 	case JOURNAL_MTU:
 	case JOURNAL_HOST_PORT:
 	case JOURNAL_IRQ:
+	case JOURNAL_IRQBALANCE:
 	case JOURNAL_KIND_N:
 		break;
 	}

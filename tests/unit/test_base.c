@@ -83,6 +83,36 @@ static void test_numset_walk(void)
 	tap_ok(strcmp(tiny, "0,64") == 0, "cut after a whole number: '%s'", tiny);
 }
 
+static void test_numset_pairs(void)
+{
+	static const struct {
+		const char *a, *b, *both, *less;
+	} table[] = {
+		{ "", "", "", "" },
+		{ "1-3", "", "1-3", "1-3" },
+		{ "", "4095", "4095", "" },
+		{ "0-70", "64-80", "0-80", "0-63" },
+		{ "1,4095", "0-4095", "0-4095", "" },
+		{ "5", "4,6", "4-6", "5" },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct numset a, b, both, less;
+		char buf[64];
+
+		numset_parse(table[i].a, 0, 4095, &a);
+		numset_parse(table[i].b, 0, 4095, &b);
+		both = numset_union(&a, &b);
+		less = numset_without(&a, &b);
+		tap_ok(strcmp(numset_format(&both, buf, sizeof(buf)), table[i].both) == 0 &&
+			       strcmp(numset_format(&less, buf, sizeof(buf)), table[i].less) == 0,
+		       "'%s' with and without '%s'", table[i].a, table[i].b);
+		tap_ok(numset_meet(&a, &b) == !numset_equal(&a, &less) &&
+			       numset_is_empty(&a) == (table[i].a[0] == '\0'),
+		       "they %s", numset_meet(&a, &b) ? "meet" : "do not meet");
+	}
+}
+
 static void test_macaddr(void)
 {
 	static const struct {
@@ -170,6 +200,7 @@ int main(void)
 {
 	test_numset_parse();
 	test_numset_walk();
+	test_numset_pairs();
 	test_macaddr();
 	test_macaddr_octets();
 	test_err();

@@ -100,12 +100,15 @@ static void test_trees(void)
 		{ "virtio", "eth1", 2, { 34, 36 }, { 35, 37 } },
 		{ "virtio", "eth1", 5, { 34, 36, 38, 40, -1 }, { 35, 37, 39, 41, -1 } },
 		{ "virtio-shared", "eth0", 2, { 25, 25 }, { 25, 25 } },
+		{ "virtio-shared", "eth0", 4, { 25, 25, 25, 25 }, { 25, 25, 25, 25 } },
 		{ "igb", "eth1", 4, { 41, 42, 43, 44 }, { 45, 46, 47, 48 } },
 		{ "igb", "eth10", 4, { 50, 51, 52, 53 }, { 54, 55, 56, 57 } },
 		{ "vmxnet3", "eth2", 4, { 56, 57, 58, 59 }, { 56, 57, 58, 59 } },
 		{ "e1000e", "eth3", 1, { 30 }, { 31 } },
 		{ "r8169", "enp4s0", 1, { 129 }, { 129 } },
+		{ "r8169", "enp4s0", 4, { 129, 129, 129, 129 }, { 129, 129, 129, 129 } },
 		{ "legacy-shared", "enp9s0", 1, { 10 }, { 10 } },
+		{ "legacy-shared", "enp9s0", 2, { 10, 10 }, { 10, 10 } },
 		{ "mlx5", "enp1s0f0np0", 4, { 71, 72, 73, 74 }, { 71, 72, 73, 74 } },
 		{ "mlx5", "enp1s0f1np1", 4, { 76, 77, 78, 79 }, { 76, 77, 78, 79 } },
 		{ "i40e-renamed", "enp5s0f0", 2, { 90, 91 }, { 90, 91 } },
@@ -148,6 +151,37 @@ static void test_many_cpus(void)
 	}
 	tap_ok(good, "128 CPUs, 32 queues");
 	tap_ok(irqmap_proc_cpu(root_of("ena-128-cpus"), 201) == 127, "an interrupt on CPU 127");
+}
+
+static void test_single(void)
+{
+	static const struct {
+		const char *tree, *ifname;
+		uint32_t n_queues;
+		int32_t single;
+	} table[] = {
+		{ "r8169", "enp4s0", 1, 129 },
+		{ "r8169", "enp4s0", 4, 129 },
+		{ "legacy-shared", "enp9s0", 2, 10 },
+		{ "virtio-shared", "eth0", 4, 25 },
+		{ "virtio", "eth0", 1, -1 },
+		{ "igb", "eth1", 4, -1 },
+		{ "vmxnet3", "eth2", 4, -1 },
+		{ "vmxnet3", "eth2", 1, 56 },
+		{ "virtio", "eth7", 2, -1 },
+		{ "r8169", "enp4s0", 0, -1 },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct irqmap_queue queue[QUEUES_MAX];
+		int32_t single;
+
+		queues_clear(queue);
+		irqmap_proc_fill(root_of(table[i].tree), table[i].ifname, table[i].n_queues, queue);
+		single = irqmap_single(queue, table[i].n_queues);
+		tap_ok(single == table[i].single, "%s: %s with %u queues: one for all: %d",
+		       table[i].tree, table[i].ifname, table[i].n_queues, single);
+	}
 }
 
 static void test_only_gaps(void)
@@ -252,6 +286,7 @@ int main(int argc, char **argv)
 	test_names();
 	test_trees();
 	test_many_cpus();
+	test_single();
 	test_only_gaps();
 	test_cpu();
 	test_unreadable();

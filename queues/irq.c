@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "queues/irq.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "queues/irq_file.h"
+#include "queues/opener.h"
+
+#define IRQ_IFNAME  "irq"               /* what stands for an interface in the journal */
+#define IRQ_NO_LIST "x\n"               /* what the kernel takes for no list of CPUs */
+#define CPUS_BYTES  160                 /* a list in a message */
+
+typedef void irq_note_fn(const char *line);
+
+/* false: too long for the journal. */
+static bool cpus_format(const struct numset *cpus, char text[static JOURNAL_VALUE_BYTES])
+{
+	struct numset back;
+
+	numset_format(cpus, text, JOURNAL_VALUE_BYTES);
+	return numset_parse(text, 0, IRQ_CPUS_MAX - 1, &back) && numset_equal(cpus, &back);
+}
+
+/* ---- one file ---- */
+
+static int affinity_open(const char *root, uint32_t irq, struct opener *opener)
+{
+	char path[PATH_MAX];
+	int r = -EACCES;
+
+	/* the opener knows one /proc alone */
+	if (opener && *root == '\0') {
+		r = opener_open_irq_affinity(opener, irq);
+	}
+	if (r == -EACCES || r == -EPIPE) {
+		irq_file_path(root, irq, IRQ_FILE_AFFINITY, path);
+		r = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+		r = r < 0 ? -errno : r;
+	}
+	return r;
+}
+
+static int write_error(int errnum)
+{
+	switch (errnum) {
+	case EIO:               /* said by Linux before 6.11 for what EPERM says since */
+		return -EPERM;
+	case ERANGE:            /* a CPU that this kernel was not built for */
+	case EOVERFLOW:
+		return -EINVAL;
+	}
+	return -errnum;
+}
+
+/* -EIO: it was taken, and is not what is read afterwards. */
+static int affinity_write(int fd, const char *root, uint32_t irq, const struct numset *cpus)
+{
+	char text[JOURNAL_VALUE_BYTES + 1];
+	struct numset now;
+	size_t n;
+	int r;
+
+	if (!cpus_format(cpus, text)) {
+		return -E2BIG;
+	}
+	n = strlen(text);
+	text[n] = '\n';
+	if (write(fd, text, n + 1) < 0) {
+		return write_error(errno);
+	}
+	r = irq_file_read(root, irq, IRQ_FILE_AFFINITY, &now);
+	return r < 0 ? r : numset_equal(&now, cpus) ? 0 : -EIO;
+}
+
+int irq_probe_managed(const char *root, uint32_t irq, struct opener *opener)
+{
+	int fd, r = 0;
+
+	if (irq_file_is_fixed(root, irq)) {
+		return 1;
+	}
+	fd = affinity_open(root, irq, opener);
+	if (fd < 0) {
+		return fd;
+	}
+	/* the kernel asks whether it may be moved before it reads where to */
+	if (write(fd, IRQ_NO_LIST, strlen(IRQ_NO_LIST)) < 0) {
+		r = write_error(errno);
+		r = r == -EPERM ? 1 : r == -EINVAL ? 0 : r;
+	}
+	close(fd);
+	return r;
+}
+
+/* ---- moving ---- */
+
+struct move {
+	const char *root;
+	uint32_t irq;
+	const char *name;
+	const struct numset *cpus;
+	struct journal *journal;        /* NULL: not noted */
+};
+
+static const char *refusal_text(int error, bool many)
+{
+	switch (-error) {
+	case EPERM:
+		return "the kernel manages it, nobody else can move it";
+	case ENOSPC:
+		return many ? "these CPUs have no interrupt vector left; give it others"
+			    : "this CPU has no interrupt vector left; give it another one";
+	case EINVAL:
+		return many ? "none of these CPUs is online" : "no such CPU is online";
+	case EACCES:
+		return "permission denied; it needs CAP_DAC_OVERRIDE at the start";
+	case EROFS:
+		return "/proc/irq is read-only here (systemd: ProtectKernelTunables=no)";
+	case ENOENT:
+		return "there is no such interrupt";
+	case EIO:
+		return "the kernel took that and has it elsewhere now";
+	case E2BIG:
+		return "the list of CPUs is too long";
+	case EBADMSG:
+		return "its affinity is no list of CPUs";
+	}
+	return strerror(-error);
+}
+
+static int move_refused(const struct move *move, int error, struct err *reterr)
+{
+	char list[CPUS_BYTES];
+
+	return err_set(reterr, -error, "interrupt %u (%s): cannot be moved to CPU %s: %s",
+		       move->irq, *move->name ? move->name : "nobody's",
+		       numset_format(move->cpus, list, sizeof(list)),
+		       refusal_text(error, numset_count(move->cpus) > 1));
+}
+
+/*
+ * What was noted for a move that failed goes again, or says what it said before; what is back where
+ * it was found needs no entry.
+ */
+static void entry_settle(const struct journal_entry *entry, const struct journal_entry *before,
+			 bool moved, struct journal *journal)
+{
+	if (!moved && *before->key) {
+		journal_add(journal, before, NULL);
+	} else if (!moved || strcmp(entry->set, before->was) == 0) {
+		journal_forget(journal, JOURNAL_IRQ, 0, entry->key, NULL);
+	}
+}
+
+static int move_write_noted(const struct move *move, int fd, const struct journal_entry *entry,
+			    struct err *reterr)
+{
+	const struct journal_entry *found = journal_find(move->journal, JOURNAL_IRQ, 0, entry->key);
+	struct journal_entry before = { 0 };
+	int r;
+
+	if (found) {
+		before = *found;
+	}
+	r = journal_add(move->journal, entry, reterr);
+	if (r < 0) {
+		return r;
+	}
+	journal_fault_point();
+	r = affinity_write(fd, move->root, move->irq, move->cpus);
+	journal_fault_point();
+	entry_settle(entry, &before, r == 0, move->journal);
+	return r < 0 ? move_refused(move, r, reterr) : 0;
+}
+
+static int move_write(const struct move *move, int fd, const struct journal_entry *entry,
+		      struct err *reterr)
+{
+	int r;
+
+	if (move->journal) {
+		return move_write_noted(move, fd, entry, reterr);
+	}
+	r = affinity_write(fd, move->root, move->irq, move->cpus);
+	return r < 0 ? move_refused(move, r, reterr) : 0;
+}
+
+int irq_set(const char *root, uint32_t irq, const char *name, const struct numset *cpus,
+	    struct opener *opener, struct journal *journal, struct err *reterr)
+{
+	const struct move move = { .root = root, .irq = irq, .name = name, .cpus = cpus,
+				   .journal = journal };
+	struct journal_entry entry = { .kind = JOURNAL_IRQ, .ifname = IRQ_IFNAME };
+	struct numset now;
+	int fd, r;
+
+	r = irq_file_read(root, irq, IRQ_FILE_AFFINITY, &now);
+	if (r < 0) {
+		return move_refused(&move, r, reterr);
+	}
+	if (numset_equal(&now, cpus)) {
+		return 0;
+	}
+	if (numset_is_empty(cpus)) {
+		return move_refused(&move, -EINVAL, reterr);
+	}
+	snprintf(entry.key, sizeof(entry.key), "%u %s", irq, name);
+	if (!cpus_format(&now, entry.was) || !cpus_format(cpus, entry.set)) {
+		return move_refused(&move, -E2BIG, reterr);
+	}
+	fd = irq_file_is_fixed(root, irq) ? -EPERM : affinity_open(root, irq, opener);
+	if (fd < 0) {
+		return move_refused(&move, fd, reterr);
+	}
+	r = move_write(&move, fd, &entry, reterr);
+	close(fd);
+	return r;
+}
+
+/* ---- the journal's names ---- */
+
+/* One of the names of 'line', which the kernel joins by ", ", is 'name'. */
+static bool names_have(const char *line, const char *name, size_t n_name)
+{
+	while (*line) {
+		size_t n = strcspn(line, ",");
+
+		if (n == n_name && strncmp(line, name, n) == 0) {
+			return true;
+		}
+		line += n + strspn(line + n, ", ");
+	}
+	return false;
+}
+
+/*
+ * A shared line gains and loses drivers and is the same line still while one of them stays. Nobody
+ * has it while its interface is down: that is no other name either.
+ */
+static bool names_agree(const char *then, const char *now)
+{
+	if (!*now || strcmp(then, now) == 0) {
+		return true;
+	}
+	while (*then) {
+		size_t n = strcspn(then, ",");
+
+		if (n > 0 && names_have(now, then, n)) {
+			return true;
+		}
+		then += n + strspn(then + n, ", ");
+	}
+	return false;
+}
+
+/* The number and, as '*ret_name', the name; false: not an entry of ours. */
+static bool entry_parse(const struct journal_entry *e, uint32_t *ret, const char **ret_name)
+{
+	unsigned long irq;
+	char *end;
+
+	if (e->kind != JOURNAL_IRQ) {
+		return false;
+	}
+	errno = 0;
+	irq = strtoul(e->key, &end, 10);
+	if (end == e->key || *end != ' ' || errno || irq >= UINT32_MAX) {
+		return false;
+	}
+	*ret = (uint32_t)irq;
+	*ret_name = end + 1;
+	return true;
+}
+
+void irq_table_as_found(struct irq_table *table, const struct journal *journal)
+{
+	for (uint32_t i = 0; i < journal_count(journal); i++) {
+		const struct journal_entry *e = journal_get(journal, i);
+		struct numset was, set;
+		const struct irq *irq;
+		const char *name;
+		uint32_t number;
+
+		if (!entry_parse(e, &number, &name)) {
+			continue;
+		}
+		irq = irq_find(table, number);
+		if (irq && names_agree(name, irq->name) &&
+		    numset_parse(e->was, 0, IRQ_CPUS_MAX - 1, &was) &&
+		    numset_parse(e->set, 0, IRQ_CPUS_MAX - 1, &set) &&
+		    numset_equal(&set, &irq->affinity)) {
+			table->irq[irq - table->irq].affinity = was;
+		}
+	}
+}
+
+/* ---- putting back ---- */
+
+struct restore {
+	const char *root;
+	struct opener *opener;
+	struct irq_table table;
+	irq_note_fn *note;
+};
+
+static void note_line(irq_note_fn *note, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void note_line(irq_note_fn *note, const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+
+	if (note) {
+		va_start(ap, fmt);
+		vsnprintf(line, sizeof(line), fmt, ap);
+		va_end(ap);
+		note(line);
+	}
+}
+
+static int affinity_put_back(const struct restore *restore, uint32_t irq, const struct numset *was)
+{
+	int fd = affinity_open(restore->root, irq, restore->opener), r;
+
+	if (fd < 0) {
+		return fd;
+	}
+	journal_fault_point();
+	r = affinity_write(fd, restore->root, irq, was);
+	journal_fault_point();
+	close(fd);
+	return r;
+}
+
+/* 0: done, or not ours to do any more. */
+static int entry_put_back(const struct restore *restore, const struct journal_entry *e,
+			  uint32_t irq, const char *name)
+{
+	const struct irq *row = irq_find(&restore->table, irq);
+	struct numset was, set, now;
+	char list[CPUS_BYTES];
+	int r;
+
+	if (row && !names_agree(name, row->name)) {
+		note_line(restore->note, "interrupt %u: it was moved as '%s' and is '%s' now; left",
+			  irq, name, row->name);
+		return 0;
+	}
+	r = irq_file_read(restore->root, irq, IRQ_FILE_AFFINITY, &now);
+	if (r == 0 && (!numset_parse(e->was, 0, IRQ_CPUS_MAX - 1, &was) ||
+		       !numset_parse(e->set, 0, IRQ_CPUS_MAX - 1, &set))) {
+		r = -EBADMSG;
+	}
+	if (r == -ENOENT || (r == 0 && numset_equal(&now, &was))) {
+		return 0;
+	}
+	if (r == 0 && !numset_equal(&now, &set)) {
+		note_line(restore->note,
+			  "interrupt %u (%s): it is on CPU %s now, neither as found (%s) nor as "
+			  "set (%s); left",
+			  irq, name, numset_format(&now, list, sizeof(list)), e->was, e->set);
+		return 0;
+	}
+	if (r == 0) {
+		r = affinity_put_back(restore, irq, &was);
+	}
+	if (r < 0) {
+		note_line(restore->note, "interrupt %u (%s): cannot be put back to CPU %s: %s", irq,
+			  name, e->was, refusal_text(r, true));
+	}
+	return r;
+}
+
+uint32_t irq_restore(const char *root, uint32_t irq, struct opener *opener, struct journal *journal,
+		     void (*note)(const char *line))
+{
+	struct restore restore = { .root = root, .opener = opener, .note = note };
+	uint32_t i = journal_count(journal), n_failed = 0;
+	struct err err;
+	int read = 1;                   /* 1: not yet */
+
+	while (i-- > 0) {
+		struct journal_entry e = *journal_get(journal, i);
+		uint32_t number;
+		const char *name;
+		int r;
+
+		if (!entry_parse(&e, &number, &name) || (irq != IRQ_ALL && irq != number)) {
+			continue;
+		}
+		if (read == 1) {
+			read = irq_table_read_counts(root, &restore.table, &err);
+			if (read < 0) {
+				note_line(note, "interrupts cannot be put back: %s", err.text);
+			}
+		}
+		r = read < 0 ? read : entry_put_back(&restore, &e, number, name);
+		if (r == 0) {
+			r = journal_forget(journal, JOURNAL_IRQ, 0, e.key, NULL);
+		}
+		n_failed += r < 0;
+	}
+	irq_table_done(&restore.table);
+	return n_failed;
+}
