@@ -88,7 +88,7 @@ static void count_all(const struct census_input *input, struct census *ret)
 	for (uint32_t q = 0; q < input->n_queues; q++) {
 		const struct xq *xq = input->queue[q];
 
-		census.kernel += xq->fill_outstanding;
+		census.kernel += xq->fill_outstanding - xq_taken(xq);
 		census.kernel += xq->tx_outstanding - xq->tx_shared_outstanding;
 	}
 	census.lost = census.total - census.pool - census.kernel - census.workers -

@@ -18,8 +18,8 @@
  *   pool      slabs in the pool, counted as they move
  *   workers   the caches' own counts (control's too)
  *   handover  exclusive frames found in the hand-over rings
- *   kernel    per queue: given to the fill ring less received, given to the TX ring less completed;
- *             and the frames of floods still out, found by their mark
+ *   kernel    per queue: given to the fill ring less received on the queue's sockets, given to the
+ *             TX ring less completed; and the frames of floods still out, found by their mark
  */
 #include <stdint.h>
 
@@ -34,7 +34,8 @@ struct census {
 struct census_input {
 	struct worker_shared *shared;
 	const struct frame_cache *control_cache;
-	struct xq *const *queue;                /* every open queue on the box, published or not */
+	/* the owner of every open queue on the box, published or not */
+	struct xq *const *queue;
 	uint32_t n_queues;
 };
 

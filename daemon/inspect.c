@@ -134,9 +134,11 @@ static uint64_t memory_in_use(const struct vswitch *vswitch)
 		const struct xport *xport = vswitch->port[i].xport;
 
 		for (uint32_t q = 0; xport && q < xport->n_queues; q++) {
+			const struct xq *xq = xport->queue[q];
+
 			bytes += (uint64_t)vswitch->plan.n_frames * MACHINE_POOL_BYTES;
-			bytes += 16ull * (xport->queue[q]->rx_size + xport->queue[q]->tx_size) +
-				 8ull * (xport->queue[q]->fill_size + xport->queue[q]->tx_size);
+			bytes += 16ull * (xq->rx_size * xport->n_sockets + xq->tx_size) +
+				 8ull * (xq->fill_size + xq->tx_size);
 		}
 	}
 	return bytes;

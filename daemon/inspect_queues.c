@@ -80,20 +80,30 @@ static void queue_kernel_fill(const struct xq *xq, struct mgmt_queue *ret)
 		ret->rx_invalid_descs = (int64_t)kernel.rx_invalid_descs;
 		ret->tx_invalid_descs = (int64_t)kernel.tx_invalid_descs;
 		ret->rx_ring_full = (int64_t)kernel.rx_ring_full;
-		ret->rx_fill_ring_empty_descs = (int64_t)kernel.rx_fill_ring_empty_descs;
+		/* The kernel tells the fill ring's count to all sockets of the queue. */
+		ret->rx_fill_ring_empty_descs =
+			xq->socket_id == 0 ? (int64_t)kernel.rx_fill_ring_empty_descs : 0;
 		ret->tx_ring_empty_descs = (int64_t)kernel.tx_ring_empty_descs;
 	}
 }
 
-static void queue_fill(const struct vswitch *vswitch, const struct port *port, uint32_t queue_id,
-		       const struct irqmap_queue *irq, struct mgmt_queue *ret)
+static uint32_t worker_of(const struct vswitch *vswitch, const struct port *port,
+			  const struct xq *xq)
+{
+	return view_socket_worker(port->queue_worker[xq->queue_id], xq->socket_id,
+				  port->xport->n_queues, vswitch->plan.n_workers);
+}
+
+static void socket_fill(const struct vswitch *vswitch, const struct port *port,
+			const struct xq *xq, const struct irqmap_queue *irq,
+			struct mgmt_queue *ret)
 {
 	const struct xport *xport = port->xport;
-	const struct xq *xq = xport->queue[queue_id];
-	uint32_t worker = port->queue_worker[queue_id];
+	uint32_t worker = worker_of(vswitch, port, xq);
 
 	*ret = (struct mgmt_queue){
-		.queue = queue_id,
+		.queue = xq->queue_id,
+		.socket = xq->socket_id,
 		.mode = xq_mode_name[xport->mode],
 		.worker = worker,
 		.cpu = vswitch->plan.cpu[worker],
@@ -115,6 +125,18 @@ static void queue_fill(const struct vswitch *vswitch, const struct port *port, u
 	queue_kernel_fill(xq, ret);
 }
 
+static uint32_t count_sockets(const struct vswitch *vswitch)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		const struct xport *xport = vswitch->port[i].xport;
+
+		n += xport ? xport->n_queues * xport->n_sockets : 0;
+	}
+	return n;
+}
+
 static void port_queues_fill(const struct vswitch *vswitch, const struct port *port,
 			     struct mgmt_queues *queues)
 {
@@ -126,7 +148,10 @@ static void port_queues_fill(const struct vswitch *vswitch, const struct port *p
 	}
 	irqmap_read(port->link.ifname, port->link.ifindex, n, irq, NULL);
 	for (uint32_t q = 0; q < n; q++) {
-		queue_fill(vswitch, port, q, &irq[q], &queues->queue[queues->n++]);
+		for (uint32_t s = 0; s < port->xport->n_sockets; s++) {
+			socket_fill(vswitch, port, xport_socket(port->xport, q, s), &irq[q],
+				    &queues->queue[queues->n++]);
+		}
 	}
 }
 
@@ -135,14 +160,11 @@ enum mgmt_error inspect_queue_show(void *ctx, const char *name, struct mgmt_queu
 {
 	struct vswitch *vswitch = ctx;
 	struct mgmt_queues queues = {0};
+	uint32_t n = count_sockets(vswitch);
 	struct port *port;
-	uint32_t n = 0;
 
 	if (name && !port_find(vswitch, name)) {
 		return inspect_not_found(reterr, "port", name);
-	}
-	for (port = port_next(vswitch, NULL); port; port = port_next(vswitch, port)) {
-		n += port->xport ? port->xport->n_queues : 0;
 	}
 	queues.queue = calloc(n ? n : 1, sizeof(*queues.queue));
 	if (!queues.queue) {
@@ -159,21 +181,37 @@ enum mgmt_error inspect_queue_show(void *ctx, const char *name, struct mgmt_queu
 
 /* ---- workers ---- */
 
+/* A queue by its number, a further socket of it by that and the socket's. */
+static void worker_port_fill(const struct vswitch *vswitch, const struct port *port, uint32_t idx,
+			     struct mgmt_worker *ret)
+{
+	const struct xport *xport = port->xport;
+
+	for (uint32_t i = 0; i < xport->n_queues * xport->n_sockets; i++) {
+		const struct xq *xq =
+			xport_socket(xport, i / xport->n_sockets, i % xport->n_sockets);
+		char socket[12] = "";
+
+		if (worker_of(vswitch, port, xq) != idx) {
+			continue;
+		}
+		if (xq->socket_id) {
+			snprintf(socket, sizeof(socket), ".%u", xq->socket_id);
+		}
+		snprintf(ret->queue[ret->n_queues++], MGMT_NAME_BYTES, "%.100s/%u%s", port->name,
+			 xq->queue_id, socket);
+	}
+}
+
 static bool worker_queues_fill(struct vswitch *vswitch, uint32_t idx, struct mgmt_worker *ret)
 {
-	uint32_t n = 0;
+	uint32_t n = count_sockets(vswitch);
 
-	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
-		n += vswitch->port[i].xport ? vswitch->port[i].xport->n_queues : 0;
-	}
 	ret->queue = calloc(n ? n : 1, sizeof(*ret->queue));
 	for (struct port *p = port_next(vswitch, NULL); ret->queue && p;
 	     p = port_next(vswitch, p)) {
-		for (uint32_t q = 0; p->xport && q < p->xport->n_queues; q++) {
-			if (p->queue_worker[q] == idx) {
-				snprintf(ret->queue[ret->n_queues++], MGMT_NAME_BYTES, "%.100s/%u",
-					 p->name, q);
-			}
+		if (p->xport) {
+			worker_port_fill(vswitch, p, idx, ret);
 		}
 	}
 	return ret->queue != NULL;

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "daemon/bridge/fdb.h"
 #include "queues/device.h"
+#include "xdp/port.h"
 
 #define ETHERNET_HEADER 14u
 #define VLAN_TAG        4u
@@ -123,6 +124,13 @@ void machine_ring_sizes(const struct machine_plan *plan, const struct conf_queue
 	*ret_tx = queues->tx_size == CONF_AUTO ? plan->ring_size : queues->tx_size;
 }
 
+uint32_t machine_sockets(const struct machine_plan *plan, const struct conf_queues *queues,
+			 uint32_t n_queues)
+{
+	return queues->rx_steering == CONF_STEERING_HASH ? view_sockets(n_queues, plan->n_workers)
+							  : 1;
+}
+
 /* ---- memory ---- */
 
 /*
@@ -161,10 +169,12 @@ static uint64_t frames_needed(const struct sizing *sizing, const struct machine_
 
 	for (uint32_t i = 0; i < sizing->n_ports; i++) {
 		const struct port_size *port = &sizing->port[i];
+		uint32_t n_sockets = machine_sockets(plan, port->queues, port->n_queues);
 		uint32_t rx, tx;
 
 		machine_ring_sizes(plan, port->queues, &rx, &tx);
-		n += (uint64_t)port->n_queues * ((port->copies ? rx : 2 * rx) + tx);
+		n += port->n_queues *
+		     ((uint64_t)xport_fill_target(rx, n_sockets, port->copies) + tx);
 	}
 	if (sizing->handover) {
 		n += (uint64_t)plan->n_workers * (plan->n_workers - 1) * HANDOVER_SIZE;
@@ -177,12 +187,14 @@ static uint64_t rings_bytes(const struct sizing *sizing, const struct machine_pl
 	uint64_t bytes = 0;
 
 	for (uint32_t i = 0; i < sizing->n_ports; i++) {
+		const struct port_size *port = &sizing->port[i];
+		uint32_t n_sockets = machine_sockets(plan, port->queues, port->n_queues);
 		uint32_t rx, tx;
 
-		machine_ring_sizes(plan, sizing->port[i].queues, &rx, &tx);
-		/* 16-byte descriptors in RX and TX, 8-byte ones in fill (2 * rx) and completion. */
-		bytes += sizing->port[i].n_queues *
-			 (16ull * rx + 16ull * tx + 16ull * rx + 8ull * tx);
+		machine_ring_sizes(plan, port->queues, &rx, &tx);
+		/* 16-byte descriptors in RX and TX, 8-byte ones in fill and completion. */
+		bytes += port->n_queues * (16ull * rx * n_sockets + 16ull * tx +
+					   8ull * xport_fill_size(rx, n_sockets) + 8ull * tx);
 	}
 	return bytes;
 }

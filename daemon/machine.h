@@ -51,6 +51,10 @@ void machine_ring_sizes(const struct machine_plan *plan, const struct conf_queue
 /* The worker on this CPU, or -1. */
 int machine_worker_on(const struct machine_plan *plan, uint32_t cpu);
 
+/* Sockets of each queue of a device that has 'n_queues': several where its flows are spread. */
+uint32_t machine_sockets(const struct machine_plan *plan, const struct conf_queues *queues,
+			 uint32_t n_queues);
+
 /*
  * What the options of 'name' ask of a device that has 'n_queues' queues (0: not known): pins and
  * count. Adds to 'errors' what does not fit.

@@ -220,6 +220,7 @@ static int open_sockets(struct vswitch *vswitch, struct port *port, struct err *
 		.ifindex = port->link.ifindex,
 		.port_idx = port->idx,
 		.n_queues = port->device.n_rx,
+		.n_sockets = machine_sockets(&vswitch->plan, queues, port->device.n_rx),
 		.n_tx_queues = port->device.n_tx,
 		.any_mode = queues->mode == CONF_MODE_AUTO,
 		.mode = mode_of[queues->mode],

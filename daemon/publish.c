@@ -33,6 +33,8 @@ static void describe_port(const struct port *port, struct view_desc_port *desc)
 		.n_queues = open ? port->xport->n_queues : 0,
 		.n_tx_queues = port->device.n_tx,
 		.queue_worker = port->queue_worker,
+		.receiver = open ? port->xport->receiver : NULL,
+		.n_receivers = open ? port->xport->n_sockets - 1 : 0,
 	};
 	if (desc->n_tx_queues > desc->n_queues) {
 		desc->n_tx_queues = desc->n_queues;

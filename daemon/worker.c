@@ -186,14 +186,11 @@ static void send_lists(struct worker *worker, const struct view_worker *own) REQ
 
 /* ---- a turn ---- */
 
-static uint32_t receive_queue(struct worker *worker, const struct view *view, struct xq *xq)
+/* A burst of 'n' frames that came in through 'xq', 1 or more. */
+static uint32_t forward_received(struct worker *worker, const struct view *view,
+				 const struct xq *xq, uint32_t n)
 	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
 {
-	uint32_t n = xq_rx_burst(xq, worker->burst, worker->shared->batch);
-
-	if (n == 0) {
-		return 0;
-	}
 	if (--worker->sample == 0) {
 		worker->sample = CHECKSUM_SAMPLE_TURNS;
 		if (checksum_is_bad(worker->shared->frames->area + worker->burst[0].addr,
@@ -207,6 +204,28 @@ static uint32_t receive_queue(struct worker *worker, const struct view *view, st
 		worker_report(worker);
 	}
 	return n;
+}
+
+static uint32_t receive_queue(struct worker *worker, const struct view *view, struct xq *xq)
+	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
+{
+	uint32_t n = xq_rx_burst(xq, worker->burst, worker->shared->batch);
+
+	return n > 0 ? forward_received(worker, view, xq, n) : 0;
+}
+
+/* Its owner refills for us; it may be asleep, where none of the queue's flows is its own. */
+static uint32_t receive_beside(struct worker *worker, const struct view *view,
+			       const struct view_receiver *receiver)
+	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
+{
+	bool tell;
+	uint32_t n = xq_receiver_burst(receiver->xq, worker->burst, worker->shared->batch, &tell);
+
+	if (tell) {
+		worker_wake(worker->shared->worker[receiver->owner_worker]);
+	}
+	return n > 0 ? forward_received(worker, view, receiver->xq, n) : 0;
 }
 
 /*
@@ -255,6 +274,9 @@ static uint32_t worker_turn(struct worker *worker, const struct view *view)
 	for (uint32_t q = 0; q < own->n_rxq; q++) {
 		received += receive_queue(worker, view, own->rxq[q]);
 	}
+	for (uint32_t r = 0; r < own->n_receivers; r++) {
+		received += receive_beside(worker, view, &own->receiver[r]);
+	}
 	for (uint32_t w = 0; w < worker->shared->n_workers; w++) {
 		if (w != worker->idx) {
 			handed += receive_inbox(worker, view, w);
@@ -287,24 +309,30 @@ static bool wants_timer(const struct view_worker *own)
 static int pollfds_update(struct worker *worker, const struct view *view)
 {
 	const struct view_worker *own = &view->worker[worker->idx];
+	uint32_t n = 1 + own->n_rxq + own->n_receivers;
+	struct pollfd *pollfd;
 
 	if (worker->pollfd_generation == view->generation) {
 		return 0;
 	}
-	if (own->n_rxq + 1 > worker->n_pollfds_allocated) {
-		struct pollfd *more = realloc(worker->pollfd, (own->n_rxq + 1) * sizeof(*more));
+	if (n > worker->n_pollfds_allocated) {
+		struct pollfd *more = realloc(worker->pollfd, n * sizeof(*more));
 
 		if (!more) {
 			return -ENOMEM; /* stays awake: slower for the box, not wrong */
 		}
 		worker->pollfd = more;
-		worker->n_pollfds_allocated = own->n_rxq + 1;
+		worker->n_pollfds_allocated = n;
 	}
-	worker->pollfd[0] = (struct pollfd){.fd = worker->wake_eventfd, .events = POLLIN};
+	pollfd = worker->pollfd;
+	*pollfd++ = (struct pollfd){.fd = worker->wake_eventfd, .events = POLLIN};
 	for (uint32_t q = 0; q < own->n_rxq; q++) {
-		worker->pollfd[q + 1] = (struct pollfd){.fd = own->rxq[q]->fd, .events = POLLIN};
+		*pollfd++ = (struct pollfd){.fd = own->rxq[q]->fd, .events = POLLIN};
 	}
-	worker->n_pollfds = own->n_rxq + 1;
+	for (uint32_t r = 0; r < own->n_receivers; r++) {
+		*pollfd++ = (struct pollfd){.fd = own->receiver[r].xq->fd, .events = POLLIN};
+	}
+	worker->n_pollfds = n;
 	worker->pollfd_generation = view->generation;
 	return 0;
 }
@@ -312,10 +340,16 @@ static int pollfds_update(struct worker *worker, const struct view *view)
 /* The sleeper's last look: something came between the last turn and the flag. */
 static bool has_work(struct worker *worker, const struct view *view)
 {
+	const struct view_worker *own = &view->worker[worker->idx];
 	struct worker_shared *shared = worker->shared;
 
 	for (uint32_t w = 0; w < shared->n_workers; w++) {
 		if (w != worker->idx && handover_level(&worker->inbox[w])) {
+			return true;
+		}
+	}
+	for (uint32_t q = 0; q < own->n_rxq; q++) {
+		if (xq_refill_is_due(own->rxq[q])) {
 			return true;
 		}
 	}

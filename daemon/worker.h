@@ -7,13 +7,15 @@
  *          census.c makes it stand still for a moment, inspect.c reads its counters.
  * Threads: worker_new .. worker_free by control; the loop is the worker's own thread.
  *
- * A turn:  every owned queue: take a burst, forward it, put the lists into TX rings or hand them
- *          over; then what others handed over; then, once per queue: kick, reap, refill; then the
- *          claims to flooded frames that came back are given up.
+ * A turn:  every owned queue, and every socket on which it receives beside another worker: take a
+ *          burst, forward it, put the lists into TX rings or hand them over; then what others
+ *          handed over; then, once per queue: kick, reap, refill; then the claims to flooded frames
+ *          that came back are given up.
  *
  * Sleeping, the two sides' duties (no wake-up is lost, none is sent to a worker that is awake):
- *   sleeper:  stores `sleeping` = 1; fence; looks once more at its hand-over rings, the view
- *             pointer, the stop flag and the census request; only then sleeps in ppoll.
+ *   sleeper:  stores `sleeping` = 1; fence; looks once more at its hand-over rings, at what
+ *             receivers took from its queues, the view pointer, the stop flag and the census
+ *             request; only then sleeps in ppoll.
  *   waker:    stores what it has for the worker; fence; exchanges `sleeping` with 0 and, where it
  *             was 1, writes the eventfd.
  *   With both fences sequentially consistent, one of the two sees the other's store.

@@ -32,21 +32,33 @@ static int load_failed(struct err *reterr, int error)
 		       err_name(-error, name));
 }
 
-int attach_load(struct attach *attach, uint32_t ifindex, uint32_t n_queues, struct err *reterr)
+int attach_load(struct attach *attach, uint32_t ifindex, uint32_t n_queues, uint32_t n_sockets,
+		struct err *reterr)
 {
+	struct switch_bpf *program;
 	int r;
 
 	attach->ifindex = ifindex;
 	attach->link_fd = -1;
-	attach->program = switch_bpf__open();
-	if (!attach->program) {
+	attach->n_sockets = n_sockets;
+	attach->program = program = switch_bpf__open();
+	if (!program) {
 		return load_failed(reterr, -errno);
 	}
-	r = bpf_map__set_max_entries(attach->program->maps.xsks, n_queues);
+	attach->entry =
+		n_sockets > 1 ? program->progs.viaduct_spread : program->progs.viaduct_switch;
+	program->rodata->n_sockets = n_sockets;
+	r = bpf_map__set_max_entries(program->maps.xsks, n_queues * n_sockets);
+	if (r == 0) {
+		r = bpf_program__set_autoload(program->progs.viaduct_switch, n_sockets == 1);
+	}
+	if (r == 0) {
+		r = bpf_program__set_autoload(program->progs.viaduct_spread, n_sockets > 1);
+	}
 	if (r < 0) {
 		return load_failed(reterr, r);
 	}
-	r = switch_bpf__load(attach->program);
+	r = switch_bpf__load(program);
 	if (r < 0) {
 		return load_failed(reterr, r);
 	}
@@ -100,7 +112,7 @@ int attach_check_free(uint32_t ifindex, const char *ifname, struct err *reterr)
 		return 0;
 	}
 	program_name(program_id, name);
-	if (strcmp(name, "viaduct_switch") == 0) {
+	if (strcmp(name, "viaduct_switch") == 0 || strcmp(name, "viaduct_spread") == 0) {
 		return err_set(reterr, EBUSY,
 			       "port '%s': another viaductd serves it (XDP program %u, '%s'): stop "
 			       "that one, "
@@ -120,8 +132,8 @@ int attach_link(struct attach *attach, bool native)
 		.sz = sizeof(opts),
 		.flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE,
 	};
-	int fd = bpf_link_create(bpf_program__fd(attach->program->progs.viaduct_switch),
-				 (int)attach->ifindex, BPF_XDP, &opts);
+	int fd = bpf_link_create(bpf_program__fd(attach->entry), (int)attach->ifindex, BPF_XDP,
+				 &opts);
 
 	if (fd < 0) {
 		char ifname[IF_NAMESIZE];
@@ -165,17 +177,22 @@ struct attach_queues attach_queues_get(uint32_t ifindex)
 	return queues;
 }
 
-int attach_set_socket(struct attach *attach, uint32_t queue_id, int socket_fd)
+int attach_set_socket(struct attach *attach, uint32_t queue_id, uint32_t socket_id, int socket_fd)
 {
-	int r = bpf_map_update_elem(bpf_map__fd(attach->program->maps.xsks), &queue_id, &socket_fd,
+	uint32_t slot = queue_id * attach->n_sockets + socket_id;
+	int r = bpf_map_update_elem(bpf_map__fd(attach->program->maps.xsks), &slot, &socket_fd,
 				    BPF_ANY);
 
 	return r < 0 ? -errno : 0;
 }
 
-void attach_clear_socket(struct attach *attach, uint32_t queue_id)
+void attach_clear_sockets(struct attach *attach, uint32_t queue_id)
 {
-	(void)bpf_map_delete_elem(bpf_map__fd(attach->program->maps.xsks), &queue_id);
+	for (uint32_t s = 0; s < attach->n_sockets; s++) {
+		uint32_t slot = queue_id * attach->n_sockets + s;
+
+		(void)bpf_map_delete_elem(bpf_map__fd(attach->program->maps.xsks), &slot);
+	}
 }
 
 void attach_done(struct attach *attach)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * attach - the XDP program of one port: loaded, attached to its interface, told which socket serves
+ * attach - the XDP program of one port: loaded, attached to its interface, told which sockets serve
  * which queue.
  *
  * Fits:    port.c only.
@@ -13,20 +13,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct bpf_program;
 struct err;
 struct switch_bpf;
 
 struct attach {
 	struct switch_bpf *program;
+	struct bpf_program *entry; /* the one of its programs that is loaded */
 	uint32_t ifindex;
+	uint32_t n_sockets; /* of each queue */
 	int link_fd; /* -1: not attached */
 };
 
 /*
- * Loads a program of the port's own, its map sized for 'n_queues'. 0 or -errno; the caller calls
+ * Loads a program of the port's own, its map sized for 'n_queues' with 'n_sockets' (1 or more)
+ * each; with several, the program spreads a queue's flows over them. 0 or -errno; the caller calls
  * attach_done() either way.
  */
-int attach_load(struct attach *attach, uint32_t ifindex, uint32_t n_queues, struct err *reterr);
+int attach_load(struct attach *attach, uint32_t ifindex, uint32_t n_queues, uint32_t n_sockets,
+		struct err *reterr);
 
 /*
  * Refuses an interface that carries a program already: -EBUSY, naming it, before anything is tried
@@ -50,8 +55,8 @@ struct attach_queues {
 /* All zeros where the driver does not tell. */
 struct attach_queues attach_queues_get(uint32_t ifindex);
 
-/* Directs 'queue_id' to 'socket_fd', and back to XDP_PASS. */
-int attach_set_socket(struct attach *attach, uint32_t queue_id, int socket_fd);
-void attach_clear_socket(struct attach *attach, uint32_t queue_id);
+/* Directs a queue's frames, or its part of them, to 'socket_fd', and all back to XDP_PASS. */
+int attach_set_socket(struct attach *attach, uint32_t queue_id, uint32_t socket_id, int socket_fd);
+void attach_clear_sockets(struct attach *attach, uint32_t queue_id);
 
 void attach_done(struct attach *attach);

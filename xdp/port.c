@@ -133,6 +133,25 @@ static int sockets_open(struct xport *xport, const struct xport_config *config, 
 	}
 }
 
+/* Last, with every socket there: from here on frames come. */
+static int map_fill(struct xport *xport, const struct xport_config *config,
+		    struct port_failure *failure)
+{
+	for (uint32_t q = 0; q < config->n_queues; q++) {
+		for (uint32_t s = 0; s < xport->n_sockets; s++) {
+			int r = attach_set_socket(&xport->kernel->attach, q, s,
+						  xport_socket(xport, q, s)->fd);
+
+			if (r < 0) {
+				failure->step = PORT_STEP_MAP;
+				failure->queue_id = q;
+				return r;
+			}
+		}
+	}
+	return 0;
+}
+
 /*
  * One rung of the ladder: 0, or -errno with '*ret_failure' filled. A program stays attached for the
  * next rung.
@@ -142,7 +161,6 @@ static int mode_open(struct xport *xport, const struct xport_config *config, enu
 		     struct port_failure *ret_failure)
 {
 	struct port_failure failure = {.mode = mode, .step = PORT_STEP_ATTACH};
-	struct attach *attach = &xport->kernel->attach;
 	int r = program_attach(xport, mode != XQ_MODE_GENERIC);
 
 	if (r == 0) {
@@ -151,13 +169,8 @@ static int mode_open(struct xport *xport, const struct xport_config *config, enu
 	if (r == 0) {
 		r = sockets_open(xport, config, mode, frames, cache, &failure);
 	}
-	for (uint32_t q = 0; r == 0 && q < config->n_queues; q++) {
-		/* Last, with every socket there: from here on frames come. */
-		r = attach_set_socket(attach, q, xport->queue[q]->fd);
-		if (r < 0) {
-			failure.step = PORT_STEP_MAP;
-			failure.queue_id = q;
-		}
+	if (r == 0) {
+		r = map_fill(xport, config, &failure);
 	}
 	if (r < 0) {
 		r = try_undo(xport, cache, r);
@@ -362,6 +375,12 @@ static int config_check(const struct xport_config *config, struct err *reterr)
 			       "'ethtool -L'",
 			       config->ifname, config->n_queues, XPORT_QUEUES_MAX);
 	}
+	if (config->n_sockets > XPORT_QUEUES_MAX / config->n_queues) {
+		return err_set(reterr, EINVAL,
+			       "port '%s': %u sockets on each of %u queues: at most %u on a port",
+			       config->ifname, config->n_sockets, config->n_queues,
+			       XPORT_QUEUES_MAX);
+	}
 	if (!is_power_of_two(config->rx_size) || !is_power_of_two(config->tx_size)) {
 		return err_set(reterr, EINVAL,
 			       "port '%s': rings of %u and %u: sizes are powers of two",
@@ -397,9 +416,11 @@ int xport_open(const struct xport_config *config, struct frames *frames, struct 
 		r = err_set(reterr, ENOMEM, "port '%s': out of memory", config->ifname);
 		goto fail;
 	}
-	xport->kernel->umem.queue = xport->queue;
+	xport->n_sockets = config->n_sockets ? config->n_sockets : 1;
+	xport->kernel->umem.xport = xport;
 	xport->kernel->before = attach_queues_get(config->ifindex);
-	r = attach_load(&xport->kernel->attach, config->ifindex, config->n_queues, reterr);
+	r = attach_load(&xport->kernel->attach, config->ifindex, config->n_queues,
+			xport->n_sockets, reterr);
 	if (r < 0) {
 		err_prefix(reterr, r, "port '%s'", config->ifname);
 		goto fail;
@@ -455,7 +476,7 @@ bool xport_close(struct xport *xport, struct frame_cache *cache, uint64_t deadli
 	}
 	if (xport->kernel) {
 		for (uint32_t q = 0; q < xport->n_queues; q++) {
-			attach_clear_socket(&xport->kernel->attach, q);
+			attach_clear_sockets(&xport->kernel->attach, q);
 		}
 		drain(xport, cache, deadline_ns);
 		attach_done(&xport->kernel->attach);

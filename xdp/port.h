@@ -2,14 +2,15 @@
 #pragma once
 /*
  * port - the kernel side of one member interface: program attached, packet buffer registered, a
- * socket on every queue.
+ * socket on every queue, or several between which the program spreads the queue's flows.
  *
  * Fits:    daemon/ports.c opens and closes it; worker.c drives the queues in between.
  * Threads: control only (the queues' burst verbs: see xq.h).
  * Order:   open:  attach (native, else generic), register the buffer, per queue: socket, rings
- *                 filled, bound; then the map.
- *          close: map, drain, detach, per queue: rings unmapped, socket closed; registration; then,
- *                 once the device has let go, the frames; where it does not in time, they are lost.
+ *                 filled, bound, receivers; then the map.
+ *          close: map, drain, detach, per queue: receivers, rings unmapped, socket closed;
+ *                 registration; then, once the device has let go, the frames; where it does not in
+ *                 time, they are lost.
  *          A queue without a socket is an error of open, never silence; a map miss is XDP_PASS.
  */
 #include <stdbool.h>
@@ -19,7 +20,7 @@
 #include "base/role.h"
 #include "xdp/xq.h"
 
-#define XPORT_QUEUES_MAX 128
+#define XPORT_QUEUES_MAX 128 /* queues, and sockets on them */
 
 struct xport_busy_poll {
 	uint32_t usecs;                 /* 0: not used */
@@ -31,13 +32,37 @@ struct xport_config {
 	uint32_t ifindex;
 	uint16_t port_idx;
 	uint32_t n_queues;              /* receive queues of the device; each gets a socket */
+	uint32_t n_sockets;             /* or so many: xq.h, receivers. 0 and 1: one */
 	uint32_t n_tx_queues;           /* queues from here on only receive */
-	uint32_t rx_size, tx_size;      /* powers of two; the fill ring is 2 * rx_size */
+	uint32_t rx_size, tx_size;      /* of each socket, powers of two */
 	bool any_mode;                  /* auto: try the ladder from zero-copy down */
 	enum xq_mode mode;              /* else: this one or nothing */
 	struct xport_busy_poll busy_poll;
 	uint16_t first_queue_id_on_box; /* ids for struct xq: this, this + 1, ... */
 };
+
+/*
+ * Frames of one queue that the kernel holds for receiving. Copy modes take a frame from the fill
+ * ring when they put one into an RX ring, so what is beyond the RX rings' sizes could only ever be
+ * received into a full ring; and with less, one worker that stands still would, by its full RX
+ * ring, keep all frames from the others. A zero-copy driver fills its device's ring first: another
+ * 'rx_size' covers device rings up to an RX ring's size.
+ */
+static inline uint32_t xport_fill_target(uint32_t rx_size, uint32_t n_sockets, bool copies)
+{
+	return rx_size * (copies ? n_sockets : n_sockets + 1);
+}
+
+/* The fill ring: a power of two, and none smaller in any mode, so that modes can be tried. */
+static inline uint32_t xport_fill_size(uint32_t rx_size, uint32_t n_sockets)
+{
+	uint32_t size = 2 * rx_size;
+
+	while (size < xport_fill_target(rx_size, n_sockets, false)) {
+		size *= 2;
+	}
+	return size;
+}
 
 /* What was tried and did not work, for 'queue show': at most one step per mode. */
 struct xport_tried {
@@ -48,12 +73,24 @@ struct xport_tried {
 struct xport {
 	uint32_t ifindex;
 	uint32_t n_queues;
+	uint32_t n_sockets;             /* of each queue, 1 or more */
 	enum xq_mode mode;
-	struct xq *queue[XPORT_QUEUES_MAX];
+	struct xq *queue[XPORT_QUEUES_MAX];     /* their owners */
+	/* n_sockets - 1 of queue 0, then of queue 1, ... */
+	struct xq *receiver[XPORT_QUEUES_MAX];
 	struct xport_tried tried[XQ_MODE_N];
 	uint32_t n_tried;
 	struct xport_kernel *kernel;    /* port.c: program, link, map, registration */
 };
+
+/* Socket 0 of a queue is its owner. */
+static inline struct xq *xport_socket(const struct xport *xport, uint32_t queue_id,
+				      uint32_t socket_id)
+{
+	return socket_id == 0
+		       ? xport->queue[queue_id]
+		       : xport->receiver[queue_id * (xport->n_sockets - 1) + socket_id - 1];
+}
 
 /*
  * Opens everything or nothing. Frames for the fill rings come from 'cache'. Retries EBUSY of a

@@ -50,7 +50,7 @@ int xport_probe(struct err *reterr)
 	int r = probe_sockets(reterr);
 
 	if (r == 0) {
-		r = attach_load(&attach, 0, 1, reterr);
+		r = attach_load(&attach, 0, 1, 1, reterr);
 		if (r == 0) {
 			r = probe_links(reterr);
 		}

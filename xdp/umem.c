@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "xdp/port.h"
+#include "xdp/receiver.h"
 
 /* Linux 6.17 and later; not in the headers of older systems. */
 #ifndef XDP_MAX_TX_SKB_BUDGET
@@ -34,19 +35,8 @@ static bool queue_sends(const struct xport_config *config, uint32_t queue_id)
 	return queue_id < config->n_tx_queues;
 }
 
-/*
- * Frames that the kernel holds for receiving. Copy modes take a frame from the fill ring when they
- * put one into the RX ring, so what is beyond the RX ring's size could only ever be received into a
- * full ring. A zero-copy driver fills its device's ring from it first: twice as many, which is the
- * fill ring's size, covers device rings up to the RX ring's.
- */
-static uint32_t fill_target(const struct xport_config *config, enum xq_mode mode)
-{
-	return mode == XQ_MODE_ZERO_COPY ? 2 * config->rx_size : config->rx_size;
-}
-
-static struct xq *queue_new(const struct xport_config *config, enum xq_mode mode,
-			    struct frames *frames, uint32_t queue_id)
+static struct xq *xq_new(const struct xport_config *config, struct frames *frames,
+			 uint32_t queue_id, uint32_t socket_id)
 {
 	size_t bytes =
 		(sizeof(struct xq) + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
@@ -56,36 +46,83 @@ static struct xq *queue_new(const struct xport_config *config, enum xq_mode mode
 		return NULL;
 	}
 	memset(xq, 0, bytes);
-	xq->tx_shared = calloc(frames->n_frames / 64, sizeof(*xq->tx_shared));
-	if (!xq->tx_shared) {
-		free(xq);
-		return NULL;
-	}
 	xq->frames = frames;
 	xq->fd = -1;
 	xq->id = (uint16_t)(config->first_queue_id_on_box + queue_id);
 	xq->port_idx = config->port_idx;
 	xq->queue_id = (uint16_t)queue_id;
-	xq->tx_only_kernel_wakes = mode == XQ_MODE_ZERO_COPY;
+	xq->socket_id = (uint16_t)socket_id;
 	xq->rx_size = config->rx_size;
-	xq->tx_size = queue_sends(config, queue_id) ? config->tx_size : 0;
-	xq->fill_size = 2 * config->rx_size;
-	xq->fill_target = fill_target(config, mode);
 	return xq;
 }
 
-static void queue_free(struct xq *xq)
+static struct xq *owner_new(const struct xport_config *config, uint32_t n_sockets,
+			    enum xq_mode mode, struct frames *frames, uint32_t queue_id)
 {
-	free(xq->tx_shared);
-	free(xq);
+	struct xq *xq = xq_new(config, frames, queue_id, 0);
+
+	if (!xq) {
+		return NULL;
+	}
+	xq->tx_shared = calloc(frames->n_frames / 64, sizeof(*xq->tx_shared));
+	if (!xq->tx_shared) {
+		free(xq);
+		return NULL;
+	}
+	xq->tx_only_kernel_wakes = mode == XQ_MODE_ZERO_COPY;
+	xq->tx_size = queue_sends(config, queue_id) ? config->tx_size : 0;
+	xq->fill_size = xport_fill_size(config->rx_size, n_sockets);
+	xq->fill_target =
+		xport_fill_target(config->rx_size, n_sockets, mode != XQ_MODE_ZERO_COPY);
+	return xq;
+}
+
+/* The queue's sockets, but for the kernel's side. After a failure, too, queue_free() takes them. */
+static int queue_new(struct umem *umem, const struct xport_config *config, enum xq_mode mode,
+		     struct frames *frames, uint32_t queue_id)
+{
+	struct xport *xport = umem->xport;
+	uint32_t n_receivers = xport->n_sockets - 1;
+	struct xq **receiver = &xport->receiver[queue_id * n_receivers];
+	struct xq *owner = owner_new(config, xport->n_sockets, mode, frames, queue_id);
+
+	if (!owner) {
+		return -ENOMEM;
+	}
+	xport->queue[queue_id] = owner;
+	owner->receiver = receiver;
+	for (; owner->n_receivers < n_receivers; owner->n_receivers++) {
+		uint32_t i = owner->n_receivers;
+
+		receiver[i] = xq_new(config, frames, queue_id, i + 1);
+		if (!receiver[i]) {
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static void queue_free(struct umem *umem, uint32_t queue_id)
+{
+	struct xq *owner = umem->xport->queue[queue_id];
+
+	if (!owner) {
+		return;
+	}
+	for (uint32_t i = 0; i < owner->n_receivers; i++) {
+		free(owner->receiver[i]);
+	}
+	free(owner->tx_shared);
+	free(owner);
+	umem->xport->queue[queue_id] = NULL;
 }
 
 static int buffer_register(struct umem *umem, const struct xport_config *config,
 			   struct frames *frames)
 {
-	struct xq *first = umem->queue[0];
+	struct xq *first = umem->xport->queue[0];
 	struct xsk_umem_config umem_config = {
-		.fill_size = 2 * config->rx_size,
+		.fill_size = first->fill_size,
 		.comp_size = config->tx_size,
 		.frame_size = 1u << frames->frame_shift,
 		.frame_headroom = 0, /* the kernel adds FRAME_HEADROOM by itself */
@@ -162,6 +199,20 @@ static void socket_tune_busy_poll(struct xq *xq, const struct xport_busy_poll *b
 			socket_set(xq->fd, SOL_SOCKET, SO_BUSY_POLL_BUDGET, (int)busy_poll->budget);
 }
 
+/* Told apart in the kernel by their RX rings alone: nothing of a receiver needs to be tuned. */
+static int receivers_open(const struct xq *owner, uint32_t ifindex)
+{
+	for (uint32_t i = 0; i < owner->n_receivers; i++) {
+		int r = receiver_open(owner->receiver[i], owner, ifindex);
+
+		if (r < 0) {
+			return r;
+		}
+		owner->receiver[i]->napi_id = owner->napi_id;
+	}
+	return 0;
+}
+
 /* Control is the queue's owner until it is published: the verb's role is in its hands. */
 static bool queue_fill(struct xq *xq, struct frame_cache *cache) NO_THREAD_SAFETY
 {
@@ -195,7 +246,11 @@ static int queue_open(struct umem *umem, const struct xport_config *config, enum
 	}
 	socket_tune_tx(xq);
 	socket_tune_busy_poll(xq, &config->busy_poll);
-	return 0;
+	r = receivers_open(xq, config->ifindex);
+	if (r < 0) {
+		*ret_step = UMEM_STEP_SOCKET;
+	}
+	return r;
 }
 
 int umem_open(struct umem *umem, const struct xport_config *config, enum xq_mode mode,
@@ -212,15 +267,15 @@ int umem_open(struct umem *umem, const struct xport_config *config, enum xq_mode
 		return -ENODEV;
 	}
 	for (umem->n_created = 0; umem->n_created < config->n_queues; umem->n_created++) {
-		umem->queue[umem->n_created] = queue_new(config, mode, frames, umem->n_created);
-		if (!umem->queue[umem->n_created]) {
+		if (queue_new(umem, config, mode, frames, umem->n_created) < 0) {
+			queue_free(umem, umem->n_created);
 			return -ENOMEM;
 		}
 	}
 	r = buffer_register(umem, config, frames);
 	for (uint32_t q = 0; r == 0 && q < config->n_queues; q++) {
 		*ret_queue = q;
-		r = queue_open(umem, config, mode, umem->queue[q], ifname, cache, ret_step);
+		r = queue_open(umem, config, mode, umem->xport->queue[q], ifname, cache, ret_step);
 	}
 	return r;
 }
@@ -375,9 +430,10 @@ static void reclaim_held(struct frames *frames, uint16_t first_id, uint32_t n_qu
 static void reclaim(struct umem *umem, struct frame_cache *cache)
 {
 	for (uint32_t q = 0; cache && q < umem->n_created; q++) {
-		reclaim_shared(umem->queue[q], cache);
+		reclaim_shared(umem->xport->queue[q], cache);
 	}
-	reclaim_held(umem->queue[0]->frames, umem->queue[0]->id, umem->n_created, cache);
+	reclaim_held(umem->xport->queue[0]->frames, umem->xport->queue[0]->id, umem->n_created,
+		     cache);
 }
 
 bool umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache,
@@ -391,8 +447,13 @@ bool umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache,
 		return true;
 	}
 	for (uint32_t q = 0; q < umem->n_created; q++) {
-		may_linger[q] = queue_may_linger(umem->queue[q]);
-		xsk_socket__delete(umem->queue[q]->socket);
+		struct xq *owner = umem->xport->queue[q];
+
+		may_linger[q] = queue_may_linger(owner);
+		for (uint32_t i = 0; i < owner->n_receivers; i++) {
+			receiver_close(owner->receiver[i]);
+		}
+		xsk_socket__delete(owner->socket);
 	}
 	if (umem->umem) {
 		/* Closes the first socket, which libxdp keeps open for the others' sake. */
@@ -411,8 +472,7 @@ bool umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache,
 	}
 	reclaim(umem, released ? cache : NULL);
 	for (uint32_t q = 0; q < umem->n_created; q++) {
-		queue_free(umem->queue[q]);
-		umem->queue[q] = NULL;
+		queue_free(umem, q);
 	}
 	umem->n_created = 0;
 	return released;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 /*
- * umem - the packet buffer registered for one port, and a socket on each of its queues.
+ * umem - the packet buffer registered for one port, and the sockets on each of its queues.
  *
  * Fits:    port.c only. One registration per port over the same memory: sharing a registration
  *          among devices would force the first one's mode on all; sharing it among the queues of
@@ -13,6 +13,7 @@
 
 #include "xdp/xq.h"
 
+struct xport;
 struct xport_config;
 
 /* The step that an error came from. */
@@ -25,12 +26,12 @@ enum umem_step {
 
 struct umem {
 	struct xsk_umem *umem;
-	struct xq **queue; /* port.c's array: XPORT_QUEUES_MAX places */
-	uint32_t n_created; /* queues that have memory, with or without a socket */
+	struct xport *xport; /* port.c's, with places for the queues and their receivers */
+	uint32_t n_created; /* queues that have memory, with or without sockets */
 };
 
 /*
- * Registers the buffer and opens a socket on every queue, its fill ring full. 0 or -errno with
+ * Registers the buffer and opens the sockets of every queue, its fill ring full. 0 or -errno with
  * '*ret_step' and '*ret_queue' saying where; umem_close() follows either way.
  */
 int umem_open(struct umem *umem, const struct xport_config *config, enum xq_mode mode,

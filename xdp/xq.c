@@ -36,7 +36,10 @@ static void count(_Atomic uint64_t *counter, uint32_t n)
 			      memory_order_relaxed);
 }
 
-uint32_t xq_rx_burst(struct xq *xq, struct frame_desc *ret_desc, uint32_t n)
+/* Takes frames off the RX ring, which is all that a receiver has. */
+static inline __attribute__((always_inline)) uint32_t rx_take(struct xq *xq,
+							      struct frame_desc *ret_desc,
+							      uint32_t n)
 {
 	uint32_t pos, got = xsk_ring_cons__peek(&xq->rx, n, &pos), mask = xq->rx.mask;
 	const struct xdp_desc *ring = xq->rx.ring;
@@ -53,9 +56,34 @@ uint32_t xq_rx_burst(struct xq *xq, struct frame_desc *ret_desc, uint32_t n)
 		memcpy(&ret_desc[i], desc, sizeof(*desc));
 	}
 	xsk_ring_cons__release(&xq->rx, got);
-	assert(got <= xq->fill_outstanding);
-	xq->fill_outstanding -= got;
-	count(&xq->rx_packets, got);
+	return got;
+}
+
+uint32_t xq_rx_burst(struct xq *xq, struct frame_desc *ret_desc, uint32_t n)
+{
+	uint32_t got = rx_take(xq, ret_desc, n);
+
+	if (got) {
+		assert(got <= xq->fill_outstanding);
+		xq->fill_outstanding -= got;
+		count(&xq->rx_packets, got);
+	}
+	return got;
+}
+
+uint32_t xq_receiver_burst(struct xq *xq, struct frame_desc *ret_desc, uint32_t n, bool *ret_tell)
+{
+	uint32_t got = rx_take(xq, ret_desc, n);
+	uint64_t total = atomic_load_explicit(&xq->rx_packets, memory_order_relaxed) + got;
+
+	*ret_tell = (uint32_t)total - xq->n_told >= xq->rx_size / 4;
+	if (*ret_tell) {
+		xq->n_told = (uint32_t)total;
+	}
+	if (got) {
+		/* Release pairs with xq_taken(). */
+		atomic_store_explicit(&xq->rx_packets, total, memory_order_release);
+	}
 	return got;
 }
 
@@ -242,11 +270,25 @@ static uint32_t refill_some(struct xq *xq, struct frame_cache *cache, uint32_t n
 	return n;
 }
 
+/* Takes off what receivers took since the last time. */
+static void count_taken(struct xq *xq)
+{
+	uint32_t n = xq_taken(xq);
+
+	assert(n <= xq->fill_outstanding);
+	xq->fill_outstanding -= n;
+	xq->n_taken += n;
+}
+
 uint32_t xq_refill(struct xq *xq, struct frame_cache *cache)
 {
-	uint32_t want = xq->fill_target - xq->fill_outstanding;
 	uint32_t given = 0;
+	uint32_t want;
 
+	if (xq->n_receivers) {
+		count_taken(xq);
+	}
+	want = xq->fill_target - xq->fill_outstanding;
 	assert(xq->fill_outstanding <= xq->fill_target && xq->fill_target <= xq->fill_size);
 	if (want == 0) {
 		return 0;

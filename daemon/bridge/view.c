@@ -163,6 +163,32 @@ static uint32_t queues_of(const struct view_desc *desc, uint32_t worker_idx, str
 	return n;
 }
 
+/* Walks the sockets on which 'worker_idx' receives beside their owners; likewise. */
+static uint32_t receivers_of(const struct view_desc *desc, uint32_t worker_idx,
+			     struct view_receiver *ret_receiver)
+{
+	uint32_t n = 0;
+
+	for (uint32_t p = 1; p < VIEW_PORTS; p++) {
+		const struct view_desc_port *port = &desc->port[p];
+		uint32_t n_all = port->queue == NULL ? 0 : port->n_queues * port->n_receivers;
+
+		for (uint32_t i = 0; i < n_all; i++) {
+			uint16_t owner = port->queue_worker[i / port->n_receivers];
+
+			if (view_socket_worker(owner, i % port->n_receivers + 1, port->n_queues,
+					       desc->n_workers) != worker_idx) {
+				continue;
+			}
+			if (ret_receiver != NULL) {
+				ret_receiver[n] = (struct view_receiver){port->receiver[i], owner};
+			}
+			n++;
+		}
+	}
+	return n;
+}
+
 static int build_worker(struct view *view, const struct view_desc *desc, uint32_t worker_idx)
 {
 	struct view_worker *worker = &view->worker[worker_idx];
@@ -174,6 +200,14 @@ static int build_worker(struct view *view, const struct view_desc *desc, uint32_
 			return -ENOMEM;
 		}
 		queues_of(desc, worker_idx, worker->rxq);
+	}
+	worker->n_receivers = receivers_of(desc, worker_idx, NULL);
+	if (worker->n_receivers > 0) {
+		worker->receiver = calloc(worker->n_receivers, sizeof(*worker->receiver));
+		if (worker->receiver == NULL) {
+			return -ENOMEM;
+		}
+		receivers_of(desc, worker_idx, worker->receiver);
 	}
 	for (uint32_t p = 0; p < VIEW_PORTS; p++) {
 		worker->tx[p] = tx_of(&desc->port[p], worker_idx);
@@ -236,6 +270,7 @@ void view_free(struct view *view)
 	}
 	for (uint32_t w = 0; w < view->n_workers; w++) {
 		free(view->worker[w].rxq);
+		free(view->worker[w].receiver);
 	}
 	free(view->worker);
 	free(view->fid);
@@ -248,4 +283,15 @@ uint16_t view_default_worker(uint32_t queue, uint32_t n_queues, uint32_t n_worke
 		return (uint16_t)(queue % n_workers);
 	}
 	return (uint16_t)((queue + k * n_queues) % n_workers);
+}
+
+uint32_t view_sockets(uint32_t n_queues, uint32_t n_workers)
+{
+	return n_queues >= n_workers ? 1 : (n_workers + n_queues - 1) / n_queues;
+}
+
+uint16_t view_socket_worker(uint16_t owner_worker, uint32_t socket_id, uint32_t n_queues,
+			    uint32_t n_workers)
+{
+	return (uint16_t)((owner_worker + socket_id * n_queues) % n_workers);
 }

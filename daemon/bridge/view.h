@@ -141,9 +141,17 @@ struct view_tx {
 	int16_t via_worker;             /* -1: neither */
 };
 
+/* A socket on which a worker only receives, beside the owner of its queue. */
+struct view_receiver {
+	struct xq *xq;
+	uint16_t owner_worker;          /* who refills */
+};
+
 struct view_worker {
 	struct xq **rxq;                /* the queues that it serves */
 	uint32_t n_rxq;
+	struct view_receiver *receiver; /* of others' queues */
+	uint32_t n_receivers;
 	struct view_tx tx[VIEW_PORTS];
 };
 
@@ -178,6 +186,8 @@ struct view_desc_port {
 	struct xq **queue;              /* n_queues, NULL while absent */
 	uint32_t n_queues, n_tx_queues;
 	const uint16_t *queue_worker;   /* worker_idx of each queue; default: view_default_worker */
+	struct xq *const *receiver;     /* n_receivers of queue 0, then of queue 1, ... */
+	uint32_t n_receivers;           /* of each queue, beside its owner */
 };
 
 struct view_desc_bridge {
@@ -211,3 +221,16 @@ void view_free(struct view *view);      /* NULL is fine; frees neither tables no
  * than there are workers; it means nothing for a port that has as many.
  */
 uint16_t view_default_worker(uint32_t queue, uint32_t n_queues, uint32_t n_workers, uint32_t k);
+
+/*
+ * Sockets of each queue that bring a port's frames to every worker (rx-steering: hash): 1 where
+ * there are as many queues as workers or more.
+ */
+uint32_t view_sockets(uint32_t n_queues, uint32_t n_workers);
+
+/*
+ * The worker that serves a socket of a queue whose owner (socket 0) is served by 'owner_worker'. No
+ * two sockets of a queue have the same one, as long as there are no more than view_sockets().
+ */
+uint16_t view_socket_worker(uint16_t owner_worker, uint32_t socket_id, uint32_t n_queues,
+			    uint32_t n_workers);

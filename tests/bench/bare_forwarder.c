@@ -95,7 +95,7 @@ static void port_open(struct port *one, const char *ifname, void *area)
 	int r;
 
 	one->ifname = ifname;
-	if (attach_load(&one->attach, if_nametoindex(ifname), 1, &err)) {
+	if (attach_load(&one->attach, if_nametoindex(ifname), 1, 1, &err)) {
 		die(ifname, err.text);
 	}
 	r = attach_link(&one->attach, true);
@@ -118,7 +118,7 @@ static void port_open(struct port *one, const char *ifname, void *area)
 
 static void port_close(struct port *one)
 {
-	attach_clear_socket(&one->attach, 0);
+	attach_clear_sockets(&one->attach, 0);
 	attach_unlink(&one->attach);
 	xsk_socket__delete(one->socket);
 	xsk_umem__delete(one->umem);
@@ -289,7 +289,7 @@ int main(int argc, char **argv)
 		port_refill(&port[p]);
 	}
 	for (uint32_t p = 0; p < 2; p++) {
-		int r = attach_set_socket(&port[p].attach, 0, port[p].fd);
+		int r = attach_set_socket(&port[p].attach, 0, 0, port[p].fd);
 
 		if (r) {
 			die(port[p].ifname, strerror(-r));

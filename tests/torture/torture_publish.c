@@ -108,7 +108,7 @@ static void send_some(struct wire *wire)
 			      wire_random(wire, 1 << 20);
 		}
 		frame = make_frame(dst, src, kind % 4 == 2 ? 20 : kind % 4 == 3 ? 30 : 0);
-		kring_receive(&wire->kring, frame.octet, frame.len);
+		wire_receive(wire, frame.octet, frame.len);
 	}
 }
 
@@ -132,6 +132,19 @@ static uint32_t n_queues_of(uint32_t p)
 	return p == N_PORTS ? 2 : 1;
 }
 
+/* Both workers receive from the first one's queue. */
+static uint32_t n_sockets_of(uint32_t p)
+{
+	return p == 1 ? 2 : 1;
+}
+
+static void wire_begin(struct wire *wire)
+{
+	wire->random = (uint32_t)rand_r(&box.seed);
+	wire->receive = send_some;
+	wire->sent = check_sent;
+}
+
 static void port_comes(uint32_t p) NO_THREAD_SAFETY
 {
 	struct port *port = &box.vswitch->port[p];
@@ -139,16 +152,20 @@ static void port_comes(uint32_t p) NO_THREAD_SAFETY
 	uint32_t n = n_queues_of(p);
 
 	own->xport = calloc(1, sizeof(*own->xport));
-	own->wire = calloc(n, sizeof(*own->wire));
 	own->xport->n_queues = n;
+	own->xport->n_sockets = n_sockets_of(p);
+	own->wire = calloc(n * own->xport->n_sockets, sizeof(*own->wire));
 	for (uint32_t q = 0; q < n; q++) {
 		wire_open(&own->wire[q], box.vswitch->frames, (uint16_t)(2 * p + q), (uint16_t)p,
 			  RING_SIZE, RING_SIZE);
-		own->wire[q].random = (uint32_t)rand_r(&box.seed);
-		own->wire[q].receive = send_some;
-		own->wire[q].sent = check_sent;
+		wire_begin(&own->wire[q]);
 		own->xport->queue[q] = &own->wire[q].kring.xq;
 		port->queue_worker[q] = (uint16_t)((p + q) % 2);
+	}
+	for (uint32_t s = 1; s < own->xport->n_sockets; s++) {
+		wire_open_receiver(&own->wire[s], &own->wire[0]);
+		wire_begin(&own->wire[s]);
+		own->xport->receiver[s - 1] = &own->wire[s].kring.xq;
 	}
 	port->device.n_rx = port->device.n_tx = n;
 	port->link = (struct link_info){.ifindex = p, .up = true, .carrier = true, .mtu = 1500};
@@ -158,8 +175,8 @@ static void port_comes(uint32_t p) NO_THREAD_SAFETY
 
 static void port_is_closed(struct box_port *own, struct port *port)
 {
-	for (uint32_t q = 0; q < own->xport->n_queues; q++) {
-		wire_close(&own->wire[q], &box.vswitch->cache);
+	for (uint32_t i = own->xport->n_queues * own->xport->n_sockets; i-- > 0;) {
+		wire_close(&own->wire[i], &box.vswitch->cache);
 	}
 	free(own->wire);
 	free(own->xport);

@@ -255,6 +255,36 @@ static void test_frames_limit(void)
 	sched_setaffinity(0, sizeof(allowed), &allowed);
 }
 
+/* A socket for each worker on every queue: frames for all their rings, and the rings themselves. */
+static void test_sockets(void)
+{
+	struct conf_queues *queues;
+	struct machine_plan device;
+	struct err err = {""};
+	struct plan p;
+	uint32_t first, n = use_cpus(4, &first);
+
+	plan_make(&p, BOX1 "queues: {defaults: {count: 1}}\nlimits: {memory: 1G}\n", 1);
+	device = p.plan;
+	queues = (struct conf_queues *)conf_queues_get(p.conf, "p0");
+	tap_ok(machine_sockets(&p.plan, queues, 1) == 1, "rx-steering: device: one socket a queue");
+	queues->rx_steering = CONF_STEERING_HASH;
+	tap_ok(machine_sockets(&p.plan, queues, 1) == n &&
+		       machine_sockets(&p.plan, queues, n) == 1,
+	       "hash: %u on one queue, one on each of as many queues", n);
+	if (machine_plan(p.conf, &p.members, &p.plan, &p.errors, &err) < 0) {
+		printf("Bail out! %s\n", err.text);
+		exit(1);
+	}
+	tap_ok(p.plan.ring_size == 2048 && p.plan.n_frames == device.n_frames + (n - 1) * 2048,
+	       "hash: as many RX rings, and frames for each of them");
+	tap_ok(n == 1 || p.plan.memory_bytes - device.memory_bytes >
+				 (n - 1) * 2048ull * (2048 + 16 + MACHINE_POOL_BYTES),
+	       "and the memory counts them");
+	plan_done(&p);
+	sched_setaffinity(0, sizeof(allowed), &allowed);
+}
+
 /* The table counts at its largest, with the one it grows out of. */
 static void test_table_memory(void)
 {
@@ -446,6 +476,7 @@ int main(void)
 	test_halving();
 	test_edge();
 	test_frames_limit();
+	test_sockets();
 	test_table_memory();
 	test_pins();
 	test_pools();

@@ -168,6 +168,103 @@ static void check_rxq(void)
 	view_free(view);
 }
 
+/* ---- several sockets on a queue ---- */
+
+/* No two sockets of a queue have one worker, and all together reach every worker. */
+static bool sockets_reach_all(uint32_t n_queues, uint32_t n_workers, uint32_t k)
+{
+	uint32_t n_sockets = view_sockets(n_queues, n_workers);
+	uint64_t all = 0;
+
+	for (uint32_t q = 0; q < n_queues; q++) {
+		uint16_t owner = view_default_worker(q, n_queues, n_workers, k);
+		uint64_t own = 0;
+
+		for (uint32_t s = 0; s < n_sockets; s++) {
+			uint16_t worker = view_socket_worker(owner, s, n_queues, n_workers);
+
+			if (worker >= n_workers || own >> worker & 1 ||
+			    (s == 0 && worker != owner)) {
+				return false;
+			}
+			own |= 1ull << worker;
+		}
+		all |= own;
+	}
+	return all == (n_workers == 64 ? ~0ull : (1ull << n_workers) - 1);
+}
+
+static void check_sockets(void)
+{
+	static const uint16_t three[3][3] = {{0, 3, 6}, {1, 4, 7}, {2, 5, 0}};
+	bool as_wanted = view_sockets(3, 8) == 3;
+	uint32_t n_most = 0;
+
+	for (uint32_t q = 0; q < 3; q++) {
+		for (uint32_t s = 0; s < 3; s++) {
+			as_wanted &= view_socket_worker((uint16_t)q, s, 3, 8) == three[q][s];
+		}
+	}
+	tap_ok(as_wanted, "8 workers, 3 queues: three sockets each, on workers of their own");
+	tap_ok(view_sockets(4, 4) == 1 && view_sockets(8, 4) == 1 && view_sockets(1, 4) == 4 &&
+		       view_sockets(3, 4) == 2,
+	       "one socket where there are queues enough, else as many as it takes");
+	for (uint32_t w = 1; w <= 64; w++) {
+		for (uint32_t q = 1; q <= 64; q++) {
+			uint32_t n = q * view_sockets(q, w);
+
+			for (uint32_t k = 0; k < 5; k++) {
+				as_wanted &= sockets_reach_all(q, w, k);
+			}
+			n_most = n > n_most ? n : n_most;
+		}
+	}
+	tap_ok(as_wanted, "1 to 64 workers and queues: distinct, and every worker has some");
+	tap_ok(n_most <= 128, "never more sockets than a port may have (%u)", n_most);
+}
+
+/* Queue 0 belongs to worker 2, queue 1 to worker 0; four workers, so another socket on each. */
+static void check_receivers(void)
+{
+	static char at[2];
+	struct xq *receiver[2] = {(struct xq *)(void *)&at[0], (struct xq *)(void *)&at[1]};
+	struct view_desc_port *port;
+	struct view *view;
+
+	reset();
+	desc.bridge[0] = (struct view_desc_bridge){.exists = true, .vlan = vlan, .n_vlans = 1};
+	desc.n_workers = 4;
+	vlan[0].fid = 1;
+	portset_add(&vlan[0].untagged, 5);
+	port = add_port(5, 0);
+	port->queue = queue[5];
+	port->n_queues = port->n_tx_queues = 2;
+	port->queue_worker = queue_worker[5];
+	port->receiver = receiver;
+	port->n_receivers = 1;
+	for (uint32_t q = 0; q < 2; q++) {
+		queue[5][q] = xq_of(5, q);
+		queue_worker[5][q] = q == 0 ? 2 : 0;
+	}
+	view = build();
+	tap_ok(view->worker[0].n_receivers == 1 && view->worker[0].receiver[0].xq == receiver[0] &&
+		       view->worker[0].receiver[0].owner_worker == 2,
+	       "a worker receives beside the owner of another's queue");
+	tap_ok(view->worker[2].n_receivers == 1 && view->worker[2].receiver[0].xq == receiver[1] &&
+		       view->worker[2].receiver[0].owner_worker == 0 &&
+		       view->worker[1].n_receivers == 0 && view->worker[3].n_receivers == 0,
+	       "by the queue's number, not by who owns it");
+	tap_ok(view->worker[0].n_rxq == 1 && view->worker[0].rxq[0] == xq_of(5, 1) &&
+		       view->worker[0].tx[5].xq == xq_of(5, 1) &&
+		       view->worker[1].tx[5].via_worker == 0,
+	       "sending is as without");
+	view_free(view);
+	port->queue = NULL;
+	view = build();
+	tap_ok(view->worker[0].n_receivers == 0, "an absent port has no sockets");
+	view_free(view);
+}
+
 /* ---- ports, VLANs, floods ---- */
 
 static bool set_is(const struct portset *set, const uint32_t *member, uint32_t n)
@@ -312,6 +409,8 @@ int main(void)
 		check_tx(&tx_rows[i]);
 	}
 	check_rxq();
+	check_sockets();
+	check_receivers();
 	check_flags();
 	check_vlans();
 	check_portset();

@@ -55,6 +55,8 @@ static void describe_port(const struct rig *rig, uint32_t p, struct view_desc_po
 	desc->queue = open ? (struct xq **)port->xq : NULL;
 	desc->n_queues = desc->n_tx_queues = port->n_queues;
 	desc->queue_worker = port->worker;
+	desc->receiver = port->receiver;
+	desc->n_receivers = port->n_receivers;
 }
 
 void rig_publish(struct rig *rig)
@@ -158,6 +160,37 @@ void rig_port_open(struct rig *rig, uint32_t port_idx, uint32_t n_queues, const 
 	port->n_queues = n_queues;
 }
 
+void rig_port_open_spread(struct rig *rig, uint32_t port_idx, uint16_t worker)
+{
+	struct rig_port *port = &rig->port[port_idx];
+
+	rig_port_open(rig, port_idx, 1, &worker);
+	while (port->n_receivers < rig->shared.n_workers - 1) {
+		uint32_t i = port->n_receivers++;
+
+		wire_open_receiver(&port->beside[i], &port->wire[0]);
+		port->receiver[i] = &port->beside[i].kring.xq;
+	}
+}
+
+struct wire *rig_socket(struct rig *rig, uint32_t port_idx, uint32_t socket_id)
+{
+	struct rig_port *port = &rig->port[port_idx];
+
+	return socket_id == 0 ? &port->wire[0] : &port->beside[socket_id - 1];
+}
+
+/* Receivers first: their frames are their owner's. */
+static void wires_close(struct rig *rig, struct rig_port *port, uint32_t n_queues)
+{
+	while (port->n_receivers) {
+		wire_close(&port->beside[--port->n_receivers], &rig->cache);
+	}
+	for (uint32_t q = 0; q < n_queues; q++) {
+		wire_close(&port->wire[q], &rig->cache);
+	}
+}
+
 void rig_port_close(struct rig *rig, uint32_t port_idx)
 {
 	struct rig_port *port = &rig->port[port_idx];
@@ -165,9 +198,7 @@ void rig_port_close(struct rig *rig, uint32_t port_idx)
 
 	port->n_queues = 0;
 	rig_publish(rig);
-	for (uint32_t q = 0; q < n_queues; q++) {
-		wire_close(&port->wire[q], &rig->cache);
-	}
+	wires_close(rig, port, n_queues);
 }
 
 void rig_start(struct rig *rig, uint32_t worker_idx)
@@ -206,9 +237,7 @@ bool rig_close(struct rig *rig)
 		return false;
 	}
 	for (uint32_t p = 1; p < RIG_PORTS; p++) {
-		for (uint32_t q = 0; q < rig->port[p].n_queues; q++) {
-			wire_close(&rig->port[p].wire[q], &rig->cache);
-		}
+		wires_close(rig, &rig->port[p], rig->port[p].n_queues);
 	}
 	for (uint32_t w = 0; w < rig->shared.n_workers; w++) {
 		worker_free(rig->worker[w]);

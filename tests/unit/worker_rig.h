@@ -32,6 +32,9 @@ struct rig_port {
 	struct xq *xq[RIG_QUEUES];
 	uint16_t worker[RIG_QUEUES];
 	uint32_t n_queues; /* 0: not open */
+	struct wire beside[RIG_WORKERS]; /* receivers of the first queue */
+	struct xq *receiver[RIG_WORKERS];
+	uint32_t n_receivers;
 };
 
 struct rig {
@@ -58,6 +61,13 @@ void rig_open(struct rig *rig, const struct rig_config *config) REQUIRES(role_co
 /* Opens queues for a port, one for each of 'worker' (the worker that owns it). */
 void rig_port_open(struct rig *rig, uint32_t port_idx, uint32_t n_queues, const uint16_t *worker)
 	REQUIRES(role_control);
+
+/* Opens one queue with a socket for every worker; socket s is worker's (worker + s) mod n. */
+void rig_port_open_spread(struct rig *rig, uint32_t port_idx, uint16_t worker)
+	REQUIRES(role_control);
+
+/* The wire of one of its sockets. */
+struct wire *rig_socket(struct rig *rig, uint32_t port_idx, uint32_t socket_id);
 
 /* Publishes a view without the port, waits for a grace period, closes its queues. */
 void rig_port_close(struct rig *rig, uint32_t port_idx) REQUIRES(role_control);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "xdp/port.h"
+
 static void *zeroed(size_t n, size_t bytes)
 {
 	void *memory = calloc(n, bytes);
@@ -50,6 +52,7 @@ void kring_init(struct kring *kring, struct frames *frames, uint16_t id, uint32_
 	struct xq *xq = &kring->xq;
 
 	memset(kring, 0, sizeof(*kring));
+	kring->owner = kring;
 	kring->rx_desc = zeroed(rx_size, sizeof(*kring->rx_desc));
 	kring->tx_desc = zeroed(tx_size, sizeof(*kring->tx_desc));
 	kring->fill_addr = zeroed(fill_size, sizeof(*kring->fill_addr));
@@ -68,6 +71,30 @@ void kring_init(struct kring *kring, struct frames *frames, uint16_t id, uint32_
 	xq->tx = producer_side(&kring->tx, kring->tx_desc, tx_size);
 	xq->fill = producer_side(&kring->fill, kring->fill_addr, fill_size);
 	xq->comp = consumer_side(&kring->comp, kring->comp_addr, tx_size);
+}
+
+void kring_init_receiver(struct kring *kring, struct kring *owner)
+{
+	struct xq *xq = &kring->xq, *queue = &owner->xq;
+
+	assert(queue->n_receivers < KRING_RECEIVERS && queue->fill_outstanding == 0);
+	memset(kring, 0, sizeof(*kring));
+	kring->owner = owner;
+	kring->rx_desc = zeroed(queue->rx_size, sizeof(*kring->rx_desc));
+	xq->frames = queue->frames;
+	xq->fd = -1;
+	xq->id = queue->id;
+	xq->port_idx = queue->port_idx;
+	xq->rx_size = queue->rx_size;
+	xq->rx = consumer_side(&kring->rx, kring->rx_desc, xq->rx_size);
+	owner->receiver[queue->n_receivers++] = xq;
+	xq->socket_id = (uint16_t)queue->n_receivers;
+	queue->receiver = owner->receiver;
+	queue->fill_target = xport_fill_target(queue->rx_size, queue->n_receivers + 1, true);
+	queue->fill_size = xport_fill_size(queue->rx_size, queue->n_receivers + 1);
+	free(owner->fill_addr);
+	owner->fill_addr = zeroed(queue->fill_size, sizeof(*owner->fill_addr));
+	queue->fill = producer_side(&owner->fill, owner->fill_addr, queue->fill_size);
 }
 
 void kring_done(struct kring *kring)
@@ -93,21 +120,39 @@ static void advance(uint32_t *word)
 	__atomic_store_n(word, *word + 1, __ATOMIC_RELEASE);
 }
 
-bool kring_receive(struct kring *kring, const void *data, uint32_t bytes)
+bool kring_take_buffer(struct kring *kring, uint64_t *ret_addr)
 {
-	struct xq *xq = &kring->xq;
-	uint64_t addr;
-
-	if (waiting(&kring->fill) == 0 || waiting(&kring->rx) == xq->rx_size) {
+	if (waiting(&kring->fill) == 0) {
 		return false;
 	}
-	addr = kring->fill_addr[kring->fill.consumer & (xq->fill_size - 1)] + FRAME_HEADROOM;
+	*ret_addr = kring->fill_addr[kring->fill.consumer & (kring->xq.fill_size - 1)];
 	advance(&kring->fill.consumer);
+	return true;
+}
+
+bool kring_deliver(struct kring *kring, uint64_t addr, const void *data, uint32_t bytes)
+{
+	struct xq *xq = &kring->xq;
+
+	if (waiting(&kring->rx) == xq->rx_size) {
+		return false;
+	}
+	addr += FRAME_HEADROOM;
 	memcpy(xq->frames->area + addr, data, bytes);
 	kring->rx_desc[kring->rx.producer & (xq->rx_size - 1)] =
 		(struct xdp_desc){.addr = addr, .len = bytes};
 	advance(&kring->rx.producer);
 	return true;
+}
+
+bool kring_receive(struct kring *kring, const void *data, uint32_t bytes)
+{
+	uint64_t addr;
+
+	if (waiting(&kring->rx) == kring->xq.rx_size || !kring_take_buffer(kring->owner, &addr)) {
+		return false;
+	}
+	return kring_deliver(kring, addr, data, bytes);
 }
 
 uint32_t kring_transmit(struct kring *kring, uint32_t n)

@@ -19,8 +19,12 @@ struct kring_words {
 	_Alignas(64) uint32_t flags;
 };
 
+#define KRING_RECEIVERS 3u
+
 struct kring {
 	struct xq xq; /* what the code under test gets */
+	struct kring *owner; /* whose fill ring its frames come out of: itself, for the most part */
+	struct xq *receiver[KRING_RECEIVERS];
 	struct kring_words rx, tx, fill, comp;
 	struct xdp_desc *rx_desc, *tx_desc;
 	uint64_t *fill_addr, *comp_addr;
@@ -36,10 +40,17 @@ void kring_init(struct kring *kring, struct frames *frames, uint16_t id, uint32_
 		uint32_t tx_size);
 void kring_done(struct kring *kring);
 
+/* A further socket of the queue of 'owner', which has not been refilled yet: an RX ring alone. */
+void kring_init_receiver(struct kring *kring, struct kring *owner);
+
 /*
  * A frame arrives. false: no buffer in the fill ring, or no room in the RX ring; then it is lost.
  */
 bool kring_receive(struct kring *kring, const void *data, uint32_t bytes);
+
+/* Its two halves: a buffer out of the fill ring, and with a frame into the RX ring. */
+bool kring_take_buffer(struct kring *kring, uint64_t *ret_addr);
+bool kring_deliver(struct kring *kring, uint64_t addr, const void *data, uint32_t bytes);
 
 /* The device takes up to 'n' frames from the TX ring into 'sent'. Returns how many. */
 uint32_t kring_transmit(struct kring *kring, uint32_t n);

@@ -23,6 +23,11 @@ ssize_t __real_recvfrom(int fd, void *data, size_t bytes, int flags, struct sock
 ssize_t __wrap_recvfrom(int fd, void *data, size_t bytes, int flags, struct sockaddr *address,
 			socklen_t *address_bytes);
 
+uint32_t __real_xq_receiver_burst(struct xq *xq, struct frame_desc *ret_desc, uint32_t n,
+				  bool *ret_tell);
+uint32_t __wrap_xq_receiver_burst(struct xq *xq, struct frame_desc *ret_desc, uint32_t n,
+				  bool *ret_tell);
+
 static _Atomic(struct wire *) wire_of[FDS];
 
 static struct wire *find(int fd)
@@ -54,15 +59,58 @@ static void queue_pop(struct wire_queue *queue)
 
 /* ---- the kernel's two doors ---- */
 
+/* The device's buffers: what the owner has given since its last call. */
+static void buffers_take(struct wire *wire)
+{
+	if (wire->kring.xq.n_receivers == 0) {
+		return;
+	}
+	pthread_mutex_lock(&wire->lock);
+	while (kring_take_buffer(&wire->kring, &wire->buffer[wire->n_buffers])) {
+		wire->n_buffers++;
+	}
+	pthread_mutex_unlock(&wire->lock);
+}
+
+static bool is_shared(const struct wire *wire)
+{
+	return wire->owner != wire || wire->kring.xq.n_receivers > 0;
+}
+
+static bool buffer_get(struct wire *owner, uint64_t *ret_addr) NO_THREAD_SAFETY
+{
+	bool there;
+
+	pthread_mutex_lock(&owner->lock);
+	there = owner->n_buffers > 0;
+	if (there) {
+		*ret_addr = owner->buffer[--owner->n_buffers];
+	}
+	pthread_mutex_unlock(&owner->lock);
+	return there;
+}
+
+bool wire_receive(struct wire *wire, const void *data, uint32_t bytes)
+{
+	struct xq *xq = &wire->kring.xq;
+	uint64_t addr;
+
+	if (!is_shared(wire)) {
+		return kring_receive(&wire->kring, data, bytes);
+	}
+	return xsk_cons_nb_avail(&xq->rx, xq->rx_size) < xq->rx_size &&
+	       buffer_get(wire->owner, &addr) && kring_deliver(&wire->kring, addr, data, bytes);
+}
+
 static void receive_queued(struct wire *wire) NO_THREAD_SAFETY
 {
 	uint64_t count;
 
-	pthread_mutex_lock(&wire->lock);
+	pthread_mutex_lock(&wire->in_lock);
 	while (wire->in.n) {
 		const struct wire_frame *frame = &wire->in.frame[wire->in.first];
 
-		if (!kring_receive(&wire->kring, frame->octet, frame->len)) {
+		if (!wire_receive(wire, frame->octet, frame->len)) {
 			break;
 		}
 		queue_pop(&wire->in);
@@ -71,7 +119,7 @@ static void receive_queued(struct wire *wire) NO_THREAD_SAFETY
 	    read(wire->fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
 		bail("cannot read the descriptor");
 	}
-	pthread_mutex_unlock(&wire->lock);
+	pthread_mutex_unlock(&wire->in_lock);
 }
 
 uint32_t wire_random(struct wire *wire, uint32_t n)
@@ -113,6 +161,15 @@ static void transmit(struct wire *wire)
 	}
 }
 
+static void receive(struct wire *wire)
+{
+	if (wire->receive) {
+		wire->receive(wire);
+	} else {
+		receive_queued(wire);
+	}
+}
+
 ssize_t __wrap_sendto(int fd, const void *data, size_t bytes, int flags,
 		      const struct sockaddr *address, socklen_t address_bytes)
 {
@@ -137,12 +194,20 @@ ssize_t __wrap_recvfrom(int fd, void *data, size_t bytes, int flags, struct sock
 	if (!wire) {
 		return __real_recvfrom(fd, data, bytes, flags, address, address_bytes);
 	}
-	if (wire->receive) {
-		wire->receive(wire);
-	} else {
-		receive_queued(wire);
-	}
+	buffers_take(wire);
+	receive(wire);
 	return 0;
+}
+
+uint32_t __wrap_xq_receiver_burst(struct xq *xq, struct frame_desc *ret_desc, uint32_t n,
+				  bool *ret_tell)
+{
+	struct wire *wire = find(xq->fd);
+
+	if (wire) {
+		receive(wire);
+	}
+	return __real_xq_receiver_burst(xq, ret_desc, n, ret_tell);
 }
 
 /* ---- the test's end ---- */
@@ -151,12 +216,12 @@ void wire_put(struct wire *wire, const struct wire_frame *frame)
 {
 	static const uint64_t one = 1;
 
-	pthread_mutex_lock(&wire->lock);
+	pthread_mutex_lock(&wire->in_lock);
 	queue_push(&wire->in, frame);
 	if (write(wire->fd, &one, sizeof(one)) < 0) {
 		bail("cannot write to the descriptor");
 	}
-	pthread_mutex_unlock(&wire->lock);
+	pthread_mutex_unlock(&wire->in_lock);
 }
 
 bool wire_take(struct wire *wire, uint32_t wait_ms, struct wire_frame *ret)
@@ -181,13 +246,11 @@ bool wire_take(struct wire *wire, uint32_t wait_ms, struct wire_frame *ret)
 
 /* ---- life ---- */
 
-void wire_open(struct wire *wire, struct frames *frames, uint16_t id, uint16_t port_idx,
-	       uint32_t rx_size, uint32_t tx_size)
+/* All but the rings. */
+static void open_ends(struct wire *wire)
 {
 	pthread_condattr_t attr;
 
-	memset(wire, 0, sizeof(*wire));
-	kring_init(&wire->kring, frames, id, rx_size, tx_size);
 	wire->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	wire->in.frame = calloc(WIRE_QUEUE, sizeof(*wire->in.frame));
 	wire->out.frame = calloc(WIRE_QUEUE, sizeof(*wire->out.frame));
@@ -195,25 +258,48 @@ void wire_open(struct wire *wire, struct frames *frames, uint16_t id, uint16_t p
 		bail("no memory or no descriptor");
 	}
 	pthread_mutex_init(&wire->lock, NULL);
+	pthread_mutex_init(&wire->in_lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&wire->came_out, &attr);
 	pthread_condattr_destroy(&attr);
-	wire->random = id;
+	wire->random = wire->kring.xq.id;
 	wire->kring.xq.fd = wire->fd;
-	wire->kring.xq.port_idx = port_idx;
-	wire->kring.xq.tx_only_kernel_wakes = false;
-	wire->kring.fill.flags = XDP_RING_NEED_WAKEUP;
 	atomic_store(&wire_of[wire->fd], wire);
 }
 
-void wire_close(struct wire *wire, struct frame_cache *cache)
+void wire_open(struct wire *wire, struct frames *frames, uint16_t id, uint16_t port_idx,
+	       uint32_t rx_size, uint32_t tx_size)
+{
+	memset(wire, 0, sizeof(*wire));
+	kring_init(&wire->kring, frames, id, rx_size, tx_size);
+	wire->kring.xq.port_idx = port_idx;
+	wire->kring.xq.tx_only_kernel_wakes = false;
+	wire->kring.fill.flags = XDP_RING_NEED_WAKEUP;
+	wire->owner = wire;
+	open_ends(wire);
+}
+
+void wire_open_receiver(struct wire *wire, struct wire *owner)
+{
+	memset(wire, 0, sizeof(*wire));
+	kring_init_receiver(&wire->kring, &owner->kring);
+	wire->owner = owner;
+	open_ends(wire);
+	free(owner->buffer);
+	owner->buffer = calloc(owner->kring.xq.fill_target, sizeof(*owner->buffer));
+	if (!owner->buffer) {
+		bail("no memory");
+	}
+}
+
+/* An owner's frames, wherever its queue's sockets had them; a receiver has none of its own. */
+static void frames_back(struct wire *wire, struct frame_cache *cache)
 {
 	struct xq *xq = &wire->kring.xq;
 	struct frames *frames = xq->frames;
 
-	atomic_store(&wire_of[wire->fd], NULL);
-	for (uint32_t i = 0; i < frames->n_frames; i++) {
+	for (uint32_t i = 0; wire->owner == wire && i < frames->n_frames; i++) {
 		uint16_t holder = atomic_load(&frames->info[i].holder);
 
 		if (xq->tx_shared[i / 64] >> (i % 64) & 1) {
@@ -222,11 +308,19 @@ void wire_close(struct wire *wire, struct frame_cache *cache)
 			frame_put(cache, i);
 		}
 	}
+}
+
+void wire_close(struct wire *wire, struct frame_cache *cache)
+{
+	atomic_store(&wire_of[wire->fd], NULL);
+	frames_back(wire, cache);
 	close(wire->fd);
 	free(wire->in.frame);
 	free(wire->out.frame);
+	free(wire->buffer);
 	pthread_cond_destroy(&wire->came_out);
 	pthread_mutex_destroy(&wire->lock);
+	pthread_mutex_destroy(&wire->in_lock);
 	kring_done(&wire->kring);
 	memset(wire, 0, sizeof(*wire));
 }
