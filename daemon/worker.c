@@ -292,11 +292,12 @@ static int pollfds_update(struct worker *worker, const struct view *view)
 		return 0;
 	}
 	if (own->n_rxq + 1 > worker->n_pollfds_allocated) {
-		struct pollfd *more = realloc(worker->pollfd, (own->n_rxq + 1) * sizeof(*more));
+		struct pollfd *more = apart_alloc((own->n_rxq + 1) * sizeof(*more));
 
 		if (!more) {
 			return -ENOMEM; /* stays awake: slower for the box, not wrong */
 		}
+		free(worker->pollfd);
 		worker->pollfd = more;
 		worker->n_pollfds_allocated = own->n_rxq + 1;
 	}
@@ -444,29 +445,22 @@ static void *worker_main(void *arg) NO_THREAD_SAFETY
 int worker_new(struct worker_shared *shared, uint32_t idx, uint32_t cpu, struct worker **ret,
 	       struct err *reterr)
 {
-	struct worker *worker = aligned_alloc(64, (sizeof(*worker) + 63) / 64 * 64);
-	size_t counters_bytes = VIEW_PORTS * sizeof(struct port_counters);
-	size_t inbox_bytes = shared->n_workers * sizeof(struct handover);
+	struct worker *worker = apart_alloc(sizeof(*worker));
 
 	if (!worker) {
 		goto fail;
 	}
-	memset(worker, 0, sizeof(*worker));
 	worker->shared = shared;
 	worker->idx = idx;
 	worker->cpu = cpu;
 	worker->sample = 1;
 	frame_cache_init(&worker->cache, shared->frames);
 	worker->wake_eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	worker->counters = aligned_alloc(64, counters_bytes);
-	worker->inbox = aligned_alloc(64, inbox_bytes);
-	if (worker->inbox) {
-		memset(worker->inbox, 0, inbox_bytes);
-	}
+	worker->counters = apart_alloc(VIEW_PORTS * sizeof(struct port_counters));
+	worker->inbox = apart_alloc(shared->n_workers * sizeof(struct handover));
 	if (worker->wake_eventfd < 0 || !worker->counters || !worker->inbox) {
 		goto fail;
 	}
-	memset(worker->counters, 0, counters_bytes);
 	if (frame_cache_collect_claims(&worker->cache) ||
 	    forward_init(&worker->fwd, shared->fdb, &worker->cache, worker->counters)) {
 		goto fail;
