@@ -236,6 +236,27 @@ static uint32_t receive_inbox(struct worker *worker, const struct view *view, ui
 	return n;
 }
 
+/*
+ * From each worker as many bursts as there are queues here: who has as many may hand over a burst
+ * of each a turn, and what has cost the work of a look-up already is not to wait until it is
+ * dropped.
+ */
+static uint32_t receive_inboxes(struct worker *worker, const struct view *view, uint32_t n_bursts)
+	REQUIRES(role_worker)
+{
+	uint32_t batch = worker->shared->batch, received = 0;
+
+	for (uint32_t w = 0; w < worker->shared->n_workers; w++) {
+		uint32_t n = batch;
+
+		for (uint32_t i = 0; i < n_bursts && n == batch && w != worker->idx; i++) {
+			n = receive_inbox(worker, view, w);
+			received += n;
+		}
+	}
+	return received;
+}
+
 static void serve_queue(struct worker *worker, struct xq *xq) REQUIRES(role_worker)
 {
 	if (xq->tx_outstanding) {
@@ -250,16 +271,12 @@ static uint32_t worker_turn(struct worker *worker, const struct view *view)
 	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
 {
 	const struct view_worker *own = &view->worker[worker->idx];
-	uint32_t received = 0, handed = 0;
+	uint32_t received = 0, handed;
 
 	for (uint32_t q = 0; q < own->n_rxq; q++) {
 		received += receive_queue(worker, view, own->rxq[q]);
 	}
-	for (uint32_t w = 0; w < worker->shared->n_workers; w++) {
-		if (w != worker->idx) {
-			handed += receive_inbox(worker, view, w);
-		}
-	}
+	handed = receive_inboxes(worker, view, own->n_rxq ? own->n_rxq : 1);
 	for (uint32_t q = 0; q < own->n_rxq; q++) {
 		serve_queue(worker, own->rxq[q]);
 	}
