@@ -207,7 +207,7 @@ static bool has_sent(const struct device *device)
 /* Turns count that had something to do: not the first, and not those after the last frame. */
 static bool counts(const struct device *device)
 {
-	return device->n_given > 0 || (device->n_out > 0 && has_sent(device));
+	return device->n_given > 0 || (device->n_out > 0 && device->left_at && has_sent(device));
 }
 
 static void account(struct device *device, uint64_t now, uint64_t yard_ticks)
@@ -285,6 +285,8 @@ static __attribute__((noinline)) void device_turn(struct device *device)
 	uint64_t now = device_ticks(), then;
 	bool ending;
 
+	/* Nor is what of the loop waits for another's cache to wait in the yardstick's. */
+	atomic_thread_fence(memory_order_seq_cst);
 	then = device_ticks();
 	device->yard = yardstick(now);
 	account(device, now, device_ticks() - then);
