@@ -18,16 +18,17 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "base/apart.h"
 #include "xdp/frames.h"
 
 #define HANDOVER_SIZE 512u              /* a power of two */
 
 struct handover {
-	_Alignas(64) _Atomic uint32_t head;     /* producer writes */
+	_Alignas(APART) _Atomic uint32_t head;  /* producer writes */
 	uint32_t tail_seen;                     /* producer's copy of tail */
-	_Alignas(64) _Atomic uint32_t tail;     /* consumer writes */
+	_Alignas(APART) _Atomic uint32_t tail;  /* consumer writes */
 	uint32_t head_seen;                     /* consumer's copy of head */
-	_Alignas(64) struct frame_desc slot[HANDOVER_SIZE];     /* options: port_idx of the exit */
+	_Alignas(APART) struct frame_desc slot[HANDOVER_SIZE];  /* options: port_idx of the exit */
 };
 
 /* Takes the first so many of 'n' frames as fit, for 'port_idx'; returns how many. */

@@ -41,71 +41,6 @@ void workers_wake_all(struct worker_shared *shared)
 	}
 }
 
-static void control_wake(struct worker_shared *shared)
-{
-	static const uint64_t one = 1;
-
-	if (write(shared->control_eventfd, &one, sizeof(one)) < 0) {
-		return; /* EAGAIN: control has been told and has not looked yet */
-	}
-}
-
-/* ---- events to control ---- */
-
-static bool event_push(struct worker_events *ring, const struct fwd_event *event, uint64_t now)
-{
-	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-
-	/* Acquire pairs with the release of 'tail' in worker_events_pop: the slot has been read. */
-	if (head - atomic_load_explicit(&ring->tail, memory_order_acquire) == WORKER_EVENTS) {
-		counter_add(&ring->n_lost, 1);
-		return false;
-	}
-	ring->slot[head % WORKER_EVENTS] = (struct worker_event){*event, now};
-	atomic_store_explicit(&ring->head, head + 1, memory_order_release);
-	return true;
-}
-
-uint32_t worker_events_pop(struct worker *worker, struct worker_event *ret, uint32_t n)
-{
-	struct worker_events *ring = &worker->events;
-	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-	uint32_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
-
-	if (n > head - tail) {
-		n = head - tail;
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		ret[i] = ring->slot[(tail + i) % WORKER_EVENTS];
-	}
-	atomic_store_explicit(&ring->tail, tail + n, memory_order_release);
-	return n;
-}
-
-/* New stations are rare; only then is anything told. */
-static void worker_report(struct worker *worker)
-{
-	struct worker_shared *shared = worker->shared;
-	bool tell = false;
-
-	if (atomic_load_explicit(&shared->want_events, memory_order_relaxed)) {
-		struct timespec ts;
-
-		clock_gettime(CLOCK_REALTIME, &ts);
-		for (uint32_t i = 0; i < worker->fwd.n_events; i++) {
-			event_push(&worker->events, &worker->fwd.event[i],
-				   (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec);
-		}
-		tell = true;
-	}
-	worker->n_unnoticed += worker->fwd.n_events;
-	worker->fwd.n_events = 0;
-	if (tell || worker->n_unnoticed >= WORKER_NOTICE_LEARNED) {
-		worker->n_unnoticed = 0;
-		control_wake(shared);
-	}
-}
-
 /* ---- sending ---- */
 
 static void drop_all(struct worker *worker, const struct frame_desc *desc, uint32_t n,
@@ -255,6 +190,27 @@ static uint32_t receive_inbox(struct worker *worker, const struct view *view, ui
 	return n;
 }
 
+/*
+ * From each worker as many bursts as there are queues here: who has as many may hand over a burst
+ * of each a turn, and what has cost the work of a look-up already is not to wait until it is
+ * dropped.
+ */
+static uint32_t receive_inboxes(struct worker *worker, const struct view *view, uint32_t n_bursts)
+	REQUIRES(role_worker)
+{
+	uint32_t batch = worker->shared->batch, received = 0;
+
+	for (uint32_t w = 0; w < worker->shared->n_workers; w++) {
+		uint32_t n = batch;
+
+		for (uint32_t i = 0; i < n_bursts && n == batch && w != worker->idx; i++) {
+			n = receive_inbox(worker, view, w);
+			received += n;
+		}
+	}
+	return received;
+}
+
 static void serve_queue(struct worker *worker, struct xq *xq) REQUIRES(role_worker)
 {
 	if (xq->tx_outstanding) {
@@ -269,7 +225,7 @@ static uint32_t worker_turn(struct worker *worker, const struct view *view)
 	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
 {
 	const struct view_worker *own = &view->worker[worker->idx];
-	uint32_t received = 0, handed = 0;
+	uint32_t received = 0, handed;
 
 	for (uint32_t q = 0; q < own->n_rxq; q++) {
 		received += receive_queue(worker, view, own->rxq[q]);
@@ -277,11 +233,7 @@ static uint32_t worker_turn(struct worker *worker, const struct view *view)
 	for (uint32_t r = 0; r < own->n_receivers; r++) {
 		received += receive_beside(worker, view, &own->receiver[r]);
 	}
-	for (uint32_t w = 0; w < worker->shared->n_workers; w++) {
-		if (w != worker->idx) {
-			handed += receive_inbox(worker, view, w);
-		}
-	}
+	handed = receive_inboxes(worker, view, own->n_rxq ? own->n_rxq : 1);
 	for (uint32_t q = 0; q < own->n_rxq; q++) {
 		serve_queue(worker, own->rxq[q]);
 	}
@@ -316,11 +268,12 @@ static int pollfds_update(struct worker *worker, const struct view *view)
 		return 0;
 	}
 	if (n > worker->n_pollfds_allocated) {
-		struct pollfd *more = realloc(worker->pollfd, n * sizeof(*more));
+		struct pollfd *more = apart_alloc(n * sizeof(*more));
 
 		if (!more) {
 			return -ENOMEM; /* stays awake: slower for the box, not wrong */
 		}
+		free(worker->pollfd);
 		worker->pollfd = more;
 		worker->n_pollfds_allocated = n;
 	}
@@ -478,29 +431,22 @@ static void *worker_main(void *arg) NO_THREAD_SAFETY
 int worker_new(struct worker_shared *shared, uint32_t idx, uint32_t cpu, struct worker **ret,
 	       struct err *reterr)
 {
-	struct worker *worker = aligned_alloc(64, (sizeof(*worker) + 63) / 64 * 64);
-	size_t counters_bytes = VIEW_PORTS * sizeof(struct port_counters);
-	size_t inbox_bytes = shared->n_workers * sizeof(struct handover);
+	struct worker *worker = apart_alloc(sizeof(*worker));
 
 	if (!worker) {
 		goto fail;
 	}
-	memset(worker, 0, sizeof(*worker));
 	worker->shared = shared;
 	worker->idx = idx;
 	worker->cpu = cpu;
 	worker->sample = 1;
 	frame_cache_init(&worker->cache, shared->frames);
 	worker->wake_eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	worker->counters = aligned_alloc(64, counters_bytes);
-	worker->inbox = aligned_alloc(64, inbox_bytes);
-	if (worker->inbox) {
-		memset(worker->inbox, 0, inbox_bytes);
-	}
+	worker->counters = apart_alloc(VIEW_PORTS * sizeof(struct port_counters));
+	worker->inbox = apart_alloc(shared->n_workers * sizeof(struct handover));
 	if (worker->wake_eventfd < 0 || !worker->counters || !worker->inbox) {
 		goto fail;
 	}
-	memset(worker->counters, 0, counters_bytes);
 	if (frame_cache_collect_claims(&worker->cache) ||
 	    forward_init(&worker->fwd, shared->fdb, &worker->cache, worker->counters)) {
 		goto fail;

@@ -28,6 +28,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/apart.h"
 #include "base/err.h"
 #include "base/role.h"
 #include "conf/conf.h"
@@ -44,10 +45,13 @@
 /* control looks at the table's load after so many new stations */
 #define WORKER_NOTICE_LEARNED 1024u
 
-/* What every worker shares with control, and with one another. */
+/*
+ * What every worker shares with control, and with one another. Read every turn, written a few times
+ * a minute: that it is one line costs nothing.
+ */
 struct worker_shared {
 	/* [E] stored with release by publish.c; pairs with view_get() */
-	_Atomic(struct view *) view;
+	_Alignas(APART) _Atomic(struct view *) view;
 	_Atomic bool stop;                      /* [C] */
 	_Atomic bool want_events;               /* [C] somebody watches MAC addresses */
 	_Atomic uint32_t census_request;        /* [C] see census.h */
@@ -72,33 +76,35 @@ struct worker_event {
 };
 
 struct worker_events {
-	_Alignas(64) _Atomic uint32_t head;     /* [W] */
-	_Alignas(64) _Atomic uint32_t tail;     /* [C] */
+	_Alignas(APART) _Atomic uint32_t head;  /* [W] */
 	_Atomic uint64_t n_lost;                /* [W->C] the ring was full */
-	struct worker_event slot[WORKER_EVENTS];
+	_Alignas(APART) _Atomic uint32_t tail;  /* [C] */
+	_Alignas(APART) struct worker_event slot[WORKER_EVENTS];        /* [W] */
 };
 
 struct worker_stats {                           /* [W->C] */
-	_Alignas(64) _Atomic uint64_t busy_ns, sleep_ns, turns, sleeps;
+	_Alignas(APART) _Atomic uint64_t busy_ns, sleep_ns, turns, sleeps;
 	_Atomic uint64_t rx_packets, tx_packets, handed_over;
 	_Atomic uint64_t asleep_since_ns;       /* 0: awake */
 };
 
+/* In three parts, apart: the first two are read by the workers that hand over to this one. */
 struct worker {
-	struct worker_shared *shared;           /* [const] */
+	_Alignas(APART) struct worker_shared *shared;   /* [const] */
 	uint32_t idx, cpu;                      /* [const] */
 	pthread_t thread;                       /* [C] */
 	bool started;                           /* [C] */
 	int wake_eventfd;                       /* [const] */
 	/* [const] one ring per worker; inbox[w] is filled by w */
 	struct handover *inbox;
-	_Alignas(64) _Atomic bool sleeping;     /* the protocol above */
+	uint64_t n_lost_told;                   /* [C] of events.n_lost */
+	/* written around a sleep and for a census, never by a worker that is awake and alone */
+	_Alignas(APART) _Atomic bool sleeping;  /* the protocol above */
 	_Atomic uint32_t census_seen;           /* [W->C] */
 	_Atomic bool ended;                     /* [W->C] its last store; see worker_join() */
-	_Alignas(64) struct worker_stats stats;
-	struct worker_events events;
-	uint64_t n_lost_told;                   /* [C] of events.n_lost */
 	/* [W] from here on */
+	_Alignas(APART) struct worker_stats stats;
+	struct worker_events events;
 	struct frame_cache cache;
 	struct fwd fwd;
 	struct port_counters *counters;         /* VIEW_PORTS; [W->C] */
@@ -134,6 +140,9 @@ static inline struct view *view_get(struct worker_shared *shared) REQUIRES_SHARE
 {
 	return atomic_load_explicit(&shared->view, memory_order_acquire);
 }
+
+/* The worker's end: events of its last burst into the ring, where somebody wants them. */
+void worker_report(struct worker *worker);
 
 /* Control's end of the event ring: takes at most 'n'; returns how many. */
 uint32_t worker_events_pop(struct worker *worker, struct worker_event *ret, uint32_t n)

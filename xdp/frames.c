@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/apart.h"
 #include "base/err.h"
 
 /*
@@ -26,10 +27,17 @@
  * 'rest': one at least is in 'empty'.
  */
 struct frame_slab {
-	_Atomic uint32_t next; /* number + 1 of the slab below; the stack it is in guards it */
+	/* number + 1 of the slab below; the stack it is in guards it */
+	_Alignas(64) _Atomic uint32_t next;
 	uint32_t n; /* 'rest' only, under its lock */
 	uint32_t idx[FRAME_SLAB];
 };
+
+/*
+ * The frames of a full slab are neighbours until they have passed through other caches, and so are
+ * their words of frame_info: whole lines, so that workers which draw slabs in turns share none.
+ */
+_Static_assert(FRAME_SLAB * sizeof(struct frame_info) % APART == 0, "a slab's words fill lines");
 
 /* What frames.h need not show. */
 struct frames_pool {
@@ -178,13 +186,8 @@ void frame_cache_init(struct frame_cache *cache, struct frames *frames)
 
 int frame_cache_collect_claims(struct frame_cache *cache)
 {
-	cache->n_claims = malloc(cache->frames->n_frames);
-	if (!cache->n_claims) {
-		return -ENOMEM;
-	}
-	/* Touched, too: the data plane must not fault. */
-	memset(cache->n_claims, 0, cache->frames->n_frames);
-	return 0;
+	cache->n_claims = apart_alloc(cache->frames->n_frames);
+	return cache->n_claims ? 0 : -ENOMEM;
 }
 
 void frame_settle(struct frame_cache *cache)
@@ -324,8 +327,8 @@ static int pool_init(struct frames_pool *pool, uint32_t n_frames, uint32_t frame
 	if (r < 0) {
 		return r;
 	}
-	frames->info = calloc(1, info_bytes(n_frames));
-	frames->slabs = calloc(1, slabs_bytes(n_frames));
+	frames->info = apart_alloc(info_bytes(n_frames));
+	frames->slabs = apart_alloc(slabs_bytes(n_frames));
 	if (!frames->info || !frames->slabs) {
 		return -ENOMEM;
 	}
@@ -350,11 +353,10 @@ int frames_new(uint32_t n_frames, uint32_t frame_shift, struct frames **ret, str
 			       n_frames, UINT32_MAX / 3);
 	}
 	n_frames = (uint32_t)frames_rounded(n_frames);
-	pool = aligned_alloc(_Alignof(struct frames_pool), sizeof(*pool));
+	pool = apart_alloc(sizeof(*pool));
 	if (!pool) {
 		return err_set(reterr, ENOMEM, "packet buffer: out of memory");
 	}
-	memset(pool, 0, sizeof(*pool));
 	pthread_mutex_init(&pool->rest_lock, NULL);
 	r = pool_init(pool, n_frames, frame_shift);
 	if (r < 0) {

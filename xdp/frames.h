@@ -34,6 +34,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/apart.h"
+
 struct err;
 
 #define FRAME_SLAB      64u  /* frames that change hands between a cache and the pool at once */
@@ -82,9 +84,10 @@ struct frames {
 	uint32_t frame_shift;           /* [const] FRAME_SHIFT_MIN or FRAME_SHIFT_MAX */
 	struct frame_info *info;        /* [const] n_frames of them */
 	struct frame_slab *slabs;       /* [const] */
-	_Alignas(64) _Atomic uint64_t full;   /* stack of full slabs: index + 1, ABA tag */
-	_Alignas(64) _Atomic uint64_t empty;  /* stack of empty slabs */
-	_Alignas(64) _Atomic uint32_t n_pool; /* frames in the pool, counted as slabs move */
+	/* apart from the above, which is read for every frame */
+	_Alignas(APART) _Atomic uint64_t full;  /* stack of full slabs: index + 1, ABA tag */
+	_Alignas(64) _Atomic uint64_t empty;    /* stack of empty slabs */
+	_Alignas(64) _Atomic uint32_t n_pool;   /* frames in the pool, counted as slabs move */
 };
 
 struct frame_cache {

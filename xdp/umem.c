@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/apart.h"
 #include "base/clock.h"
 #include "xdp/port.h"
 #include "xdp/receiver.h"
@@ -20,7 +21,6 @@
 #define XDP_MAX_TX_SKB_BUDGET 9
 #endif
 
-#define CACHE_LINE_BYTES 64u
 #define RELEASE_WAIT_NS	 (2 * NS_PER_S)
 #define RELEASE_BLIND_NS (50 * NS_PER_MS)
 #define RELEASE_POLL_NS	 NS_PER_MS
@@ -38,14 +38,11 @@ static bool queue_sends(const struct xport_config *config, uint32_t queue_id)
 static struct xq *xq_new(const struct xport_config *config, struct frames *frames,
 			 uint32_t queue_id, uint32_t socket_id)
 {
-	size_t bytes =
-		(sizeof(struct xq) + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
-	struct xq *xq = aligned_alloc(CACHE_LINE_BYTES, bytes);
+	struct xq *xq = apart_alloc(sizeof(*xq));
 
 	if (!xq) {
 		return NULL;
 	}
-	memset(xq, 0, bytes);
 	xq->frames = frames;
 	xq->fd = -1;
 	xq->id = (uint16_t)(config->first_queue_id_on_box + queue_id);
@@ -64,7 +61,7 @@ static struct xq *owner_new(const struct xport_config *config, uint32_t n_socket
 	if (!xq) {
 		return NULL;
 	}
-	xq->tx_shared = calloc(frames->n_frames / 64, sizeof(*xq->tx_shared));
+	xq->tx_shared = apart_alloc(frames->n_frames / 64 * sizeof(*xq->tx_shared));
 	if (!xq->tx_shared) {
 		free(xq);
 		return NULL;

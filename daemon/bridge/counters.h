@@ -4,7 +4,8 @@
  * counters - what happened to frames, per worker and port. Never reset while the program runs.
  *
  * Threads: each struct is written by one worker only ([W->C]: relaxed stores by its owner, relaxed
- *          loads by control, no read-modify-write). Aligned so that two workers share no line.
+ *          loads by control, no read-modify-write). Each worker has an array of its own
+ *          (base/apart.h): two workers share no line.
  * Sums:    on each bridge, at rest (manual 3):
  *          rx_packets = forwarded + flooded + consumed + sum(rx_drops)
  *          forwarded + flood_copies = tx_packets + sum(tx_drops)

@@ -64,12 +64,12 @@ void fdb_group_set_clock(struct fdb *fdb, uint32_t group, uint32_t clock)
 {
 	role_assert_control();
 	assert(group < FDB_GROUPS);
-	atomic_store_explicit(&fdb->group[group].clock, clock, memory_order_relaxed);
+	atomic_store_explicit(&fdb->clock[group], clock, memory_order_relaxed);
 }
 
 uint32_t fdb_group_clock(const struct fdb *fdb, uint32_t group)
 {
-	return atomic_load_explicit(&fdb->group[group].clock, memory_order_relaxed);
+	return atomic_load_explicit(&fdb->clock[group], memory_order_relaxed);
 }
 
 /* ---- counting ---- */

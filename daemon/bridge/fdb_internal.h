@@ -42,6 +42,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/apart.h"
 #include "daemon/bridge/fdb.h"
 #include "daemon/bridge/fdb_line.h"
 #include "daemon/bridge/fdb_match.h"
@@ -69,7 +70,6 @@ struct fdb_table {
 };
 
 struct fdb_group {
-	_Atomic uint32_t clock;         /* [C] writes */
 	_Atomic uint32_t limit;         /* [C] writes */
 	_Atomic uint32_t n_learned;     /* any writer, read-modify-write */
 };
@@ -99,7 +99,9 @@ struct fdb {
 	struct fdb_mix mix;                             /* [const] */
 	const struct fdb_burst_verbs *burst;            /* [const] once workers run */
 	_Alignas(64) _Atomic uint8_t fid_group[FDB_FIDS];       /* [C] writes */
-	_Alignas(64) struct fdb_group group[FDB_GROUPS];
+	/* [C] writes. Read every burst: apart from what those write who learn */
+	_Atomic uint32_t clock[FDB_GROUPS];
+	_Alignas(APART) struct fdb_group group[FDB_GROUPS];
 	struct fdb_port port[FDB_PORTS];
 	_Alignas(64) _Atomic uint64_t n_refused;        /* any writer, once per burst */
 	_Atomic uint64_t n_full, n_busy, n_moved;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/apart.h"
 #include "daemon/bridge/forward_burst.h"
 
 /* ---- the table's stages: 802.1Q 8.7, 8.8 ---- */
@@ -195,8 +196,8 @@ int forward_init(struct fwd *fwd, struct fdb *fdb, struct frame_cache *cache,
 	fwd->fdb = fdb;
 	fwd->cache = cache;
 	fwd->counters = counters;
-	fwd->scratch = calloc(1, sizeof(*fwd->scratch));
-	lists = calloc(VIEW_PORTS, sizeof(*lists));
+	fwd->scratch = apart_alloc(sizeof(*fwd->scratch));
+	lists = apart_alloc(VIEW_PORTS * sizeof(*lists));
 	for (uint32_t p = 0; p < VIEW_PORTS && lists != NULL; p++) {
 		fwd->list[p] = &lists[p];
 	}

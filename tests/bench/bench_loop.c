@@ -12,7 +12,10 @@
  *   ports=2         2 .. 32
  *   len=64          a frame's bytes
  *   burst=64        frames that arrive at a port a turn
- *   workers=1       each with a queue of every port
+ *   workers=1       each with a queue of every port, unless
+ *   queues=0        1 .. : so many a port, fewer than workers, each with its default worker: what
+ *                   is for a port of which a worker has no queue is handed over
+ *   idle=0          so many workers more that never run, but whose hand-over rings are looked at
  *   cold=0          1: headers come out of memory, as from a device without direct cache access
  *   vlan=off        filtering: untagged, tagged, or rewrite: odd ports tagged, even ones not
  *   isolated=0      1: port 1 is
@@ -68,9 +71,9 @@ struct option {
 };
 
 enum option_idx {
-	OPT_CASE, OPT_ADDRESSES, OPT_PORTS, OPT_LEN, OPT_BURST, OPT_WORKERS, OPT_COLD, OPT_VLAN,
-	OPT_ISOLATED, OPT_LIMIT, OPT_SPREAD, OPT_RING, OPT_MS, OPT_TURNS, OPT_FRAMES, OPT_SLICE,
-	OPT_YARD_PS, OPT_SIMD, OPT_CENSUS, OPT_PROFILE, OPT_N,
+	OPT_CASE, OPT_ADDRESSES, OPT_PORTS, OPT_LEN, OPT_BURST, OPT_WORKERS, OPT_QUEUES, OPT_IDLE,
+	OPT_COLD, OPT_VLAN, OPT_ISOLATED, OPT_LIMIT, OPT_SPREAD, OPT_RING, OPT_MS, OPT_TURNS,
+	OPT_FRAMES, OPT_SLICE, OPT_YARD_PS, OPT_SIMD, OPT_CENSUS, OPT_PROFILE, OPT_N,
 };
 
 static const char *simd_name[FDB_SIMD_N + 1];    /* main() copies the table's, and adds "best" */
@@ -82,6 +85,8 @@ static struct option option[OPT_N] = {
 	[OPT_LEN] = {"len", 64, 60, 1514, NULL},
 	[OPT_BURST] = {"burst", 64, 1, BATCH_MAX, NULL},
 	[OPT_WORKERS] = {"workers", 1, 1, BOX_WORKERS, NULL},
+	[OPT_QUEUES] = {"queues", 0, 0, BOX_WORKERS, NULL},
+	[OPT_IDLE] = {"idle", 0, 0, WORKERS_MAX - BOX_WORKERS, NULL},
 	[OPT_COLD] = {"cold", 0, 0, 1, NULL},
 	[OPT_VLAN] = {"vlan", BOX_VLAN_OFF, 0, BOX_VLAN_N - 1, box_vlan_name},
 	[OPT_ISOLATED] = {"isolated", 0, 0, 1, NULL},
@@ -267,6 +272,8 @@ int main(int argc, char **argv) NO_THREAD_SAFETY
 	}
 	config = (struct box_config){
 		.n_workers = (uint32_t)opt(OPT_WORKERS),
+		.n_queues = (uint32_t)opt(OPT_QUEUES),
+		.n_idle = (uint32_t)opt(OPT_IDLE),
 		.n_ports = (uint32_t)opt(OPT_PORTS),
 		.n_addresses = (uint32_t)opt(OPT_ADDRESSES),
 		.n_receiving = n_receiving(),

@@ -14,6 +14,9 @@
 
 #define JOIN_NS        (60 * NS_PER_S)
 #define CENSUS_WAIT_MS 1000u
+#define DRAIN_TURNS    8u
+
+_Static_assert(BOX_WORKERS <= DEVICE_OUT, "a device knows all whom its worker may hand over to");
 
 const char *const box_vlan_name[BOX_VLAN_N] = {
 	[BOX_VLAN_OFF] = "off",
@@ -91,20 +94,20 @@ static void make_table(struct box *box) REQUIRES(role_control)
 
 static void open_port(struct box *box, uint32_t port_idx)
 {
-	static const uint16_t owner[BOX_WORKERS] = {0, 1, 2, 3, 4, 5, 6, 7};
 	const struct box_config *config = &box->config;
 	bool tagged = box_port_is_tagged(config, port_idx);
 
-	for (uint32_t w = 0; w < config->n_workers; w++) {
-		struct kring *kring = &box->kring[port_idx][w];
+	for (uint32_t q = 0; q < config->n_queues; q++) {
+		struct kring *kring = &box->kring[port_idx][q];
+		uint16_t w = view_default_worker(q, config->n_queues, config->n_workers,
+						 port_idx - 1);
 
-		kring_init(kring, box->frames, (uint16_t)(port_idx * BOX_WORKERS + w),
+		kring_init(kring, box->frames, (uint16_t)(port_idx * BOX_WORKERS + q),
 			   config->ring_size, config->ring_size);
 		kring->xq.port_idx = (uint16_t)port_idx;
 		kring->xq.fd = device_fd(w);
-		/* The device works once a turn: in the wake-up that the last queue asks for. */
-		kring->fill.flags = port_idx == config->n_ports ? XDP_RING_NEED_WAKEUP : 0;
-		box->xq[port_idx][w] = &kring->xq;
+		box->xq[port_idx][q] = &kring->xq;
+		box->owner[port_idx][q] = w;
 		box->device[w].kring[port_idx] = kring;
 	}
 	portset_add(tagged ? &box->vlan.tagged : &box->vlan.untagged, port_idx);
@@ -113,9 +116,23 @@ static void open_port(struct box *box, uint32_t port_idx)
 		.learning = true, .isolated = config->isolated && port_idx == 1,
 		.flood = true, .flood_multicast = true, .flood_broadcast = true,
 		.accept_untagged = true, .accept_tagged = true, .mtu = 1500,
-		.queue = box->xq[port_idx], .n_queues = config->n_workers,
-		.n_tx_queues = config->n_workers, .queue_worker = owner,
+		.queue = box->xq[port_idx], .n_queues = config->n_queues,
+		.n_tx_queues = config->n_queues, .queue_worker = box->owner[port_idx],
 	};
+}
+
+/* The device works once a turn: in the wake-up that its worker's last queue asks for. */
+static void ask_for_wakeups(struct box *box)
+{
+	for (uint32_t w = 0; w < box->config.n_workers; w++) {
+		struct kring *last = NULL;
+
+		for (uint32_t p = 1; p <= box->config.n_ports; p++) {
+			last = box->device[w].kring[p] ? box->device[w].kring[p] : last;
+		}
+		need(last != NULL, "a worker has no queue: give it more ports or queues");
+		last->fill.flags = XDP_RING_NEED_WAKEUP;
+	}
 }
 
 static void make_view(struct box *box)
@@ -128,8 +145,9 @@ static void make_view(struct box *box)
 	for (uint32_t p = 1; p <= box->config.n_ports; p++) {
 		open_port(box, p);
 	}
+	ask_for_wakeups(box);
 	box->desc.generation = 1;
-	box->desc.n_workers = box->config.n_workers;
+	box->desc.n_workers = box->shared.n_workers;
 	box->desc.tables = box->tables;
 	box->desc.bridge[0] = (struct view_desc_bridge){
 		.exists = true, .vlan_filtering = filtering, .vlan = &box->vlan, .n_vlans = 1};
@@ -150,6 +168,14 @@ static void make_device(struct box *box, uint32_t w)
 	device->random = 88172645463325252ull + w;
 	device->slice = calloc(DEVICE_SLICES, sizeof(*device->slice));
 	device->stop = &box->shared.stop;
+	if (box->config.n_queues < box->config.n_workers) {
+		/* Frames of others may come when this device is done: see drain(). */
+		device->stop = NULL;
+		device->n_out = box->config.n_workers;
+	}
+	for (uint32_t i = 0; i < device->n_out; i++) {
+		device->out[i] = &box->worker[i]->inbox[w];
+	}
 	device->stopped = &box->stopped;
 	device->n_running = &box->n_running;
 	need(device->slice != NULL, "no memory for slices");
@@ -159,11 +185,15 @@ static void make_device(struct box *box, uint32_t w)
 void box_open(struct box *box, const struct box_config *config)
 {
 	struct worker_shared *shared = &box->shared;
-	uint32_t n_queues = config->n_ports * config->n_workers;
+	uint32_t n_queues;
 	struct err err;
 
 	memset(box, 0, sizeof(*box));
 	box->config = *config;
+	if (config->n_queues == 0 || config->n_queues > config->n_workers) {
+		box->config.n_queues = config->n_workers;
+	}
+	n_queues = config->n_ports * box->config.n_queues;
 	need(frames_new(n_queues * 2 * config->ring_size +
 				config->n_workers * FRAME_CACHE_MAX + 4096, 11, &box->frames,
 			&err) == 0,
@@ -171,13 +201,15 @@ void box_open(struct box *box, const struct box_config *config)
 	frame_cache_init(&box->cache, box->frames);
 	make_table(box);
 	shared->control_eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	shared->n_workers = config->n_workers;
+	shared->n_workers = config->n_workers + config->n_idle;
 	shared->worker = box->worker;
 	shared->frames = box->frames;
 	shared->polling = CONF_POLLING_BUSY;
 	shared->batch = config->batch;
-	for (uint32_t w = 0; w < config->n_workers; w++) {
+	for (uint32_t w = 0; w < shared->n_workers; w++) {
 		need(worker_new(shared, w, nth_cpu(w), &box->worker[w], &err) == 0, err.text);
+	}
+	for (uint32_t w = 0; w < config->n_workers; w++) {
 		make_device(box, w);
 	}
 	make_view(box);
@@ -192,8 +224,8 @@ static bool census_holds(struct box *box) REQUIRES(role_control)
 	struct census census;
 
 	for (uint32_t p = 1; p <= box->config.n_ports; p++) {
-		for (uint32_t w = 0; w < box->config.n_workers; w++) {
-			queue[input.n_queues++] = box->xq[p][w];
+		for (uint32_t q = 0; q < box->config.n_queues; q++) {
+			queue[input.n_queues++] = box->xq[p][q];
 		}
 	}
 	if (census_take(&input, CENSUS_WAIT_MS, &census) < 0) {
@@ -224,6 +256,39 @@ static bool wait_stopped(struct box *box, uint32_t census_ms) REQUIRES(role_cont
 	return hold;
 }
 
+static bool inboxes_are_empty(const struct box *box)
+{
+	for (uint32_t w = 0; w < box->config.n_workers; w++) {
+		for (uint32_t from = 0; from < box->config.n_workers; from++) {
+			if (handover_level(&box->worker[w]->inbox[from])) {
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+/* After the last frame came: what was handed over is sent and home some turns later. */
+static void drain(struct box *box)
+{
+	uint64_t deadline = clock_now_ns() + JOIN_NS;
+
+	while (!inboxes_are_empty(box)) {
+		need(clock_now_ns() < deadline, "a worker leaves what was handed over to it");
+		clock_pause_ns(NS_PER_MS);
+	}
+	for (uint32_t w = 0; w < box->config.n_workers; w++) {
+		const _Atomic uint64_t *turns = &box->worker[w]->stats.turns;
+		uint64_t home = counter_read(turns) + DRAIN_TURNS;
+
+		while (counter_read(turns) < home) {
+			need(clock_now_ns() < deadline, "a worker does not get its CPU");
+			clock_pause_ns(NS_PER_MS);
+		}
+	}
+	atomic_store_explicit(&box->shared.stop, true, memory_order_release);
+}
+
 bool box_run(struct box *box, uint32_t census_ms)
 {
 	struct err err;
@@ -235,6 +300,9 @@ bool box_run(struct box *box, uint32_t census_ms)
 		need(worker_start(box->worker[w], &err) == 0, err.text);
 	}
 	hold = wait_stopped(box, census_ms);
+	if (box->config.n_queues < box->config.n_workers) {
+		drain(box);
+	}
 	for (uint32_t w = 0; w < box->config.n_workers; w++) {
 		need(worker_join(box->worker[w], clock_now_ns() + JOIN_NS) == 0,
 		     "a worker does not stop");
@@ -321,12 +389,14 @@ bool box_close(struct box *box)
 	bool hold = sums_hold(box), home;
 
 	for (uint32_t p = 1; p <= box->config.n_ports; p++) {
-		for (uint32_t w = 0; w < box->config.n_workers; w++) {
-			close_queue(box, &box->kring[p][w]);
+		for (uint32_t q = 0; q < box->config.n_queues; q++) {
+			close_queue(box, &box->kring[p][q]);
 		}
 	}
-	for (uint32_t w = 0; w < box->config.n_workers; w++) {
+	for (uint32_t w = 0; w < box->shared.n_workers; w++) {
 		worker_free(box->worker[w]);
+	}
+	for (uint32_t w = 0; w < box->config.n_workers; w++) {
 		free(box->device[w].slice);
 	}
 	frame_cache_done(&box->cache);

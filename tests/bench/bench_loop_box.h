@@ -3,7 +3,8 @@
 /*
  * bench_loop_box - real workers, a view, a table and frames, with bench_loop_device for a kernel.
  *
- * One bridge; every worker owns one queue of every port. The calling thread is control.
+ * One bridge; every worker owns one queue of every port, or there are fewer queues than workers.
+ * The calling thread is control.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,6 +30,8 @@ extern const char *const box_vlan_name[BOX_VLAN_N];
 struct box_config {
 	uint32_t n_workers, n_ports, n_addresses;       /* of all ports together that receive */
 	uint32_t n_receiving;                   /* ports 1 .. n_receiving have stations */
+	uint32_t n_queues;                      /* of a port; 0: as many as workers */
+	uint32_t n_idle;                        /* workers that never run */
 	uint32_t ring_size, batch;
 	enum box_vlan vlan;
 	uint32_t simd;                          /* enum fdb_simd, or BOX_SIMD_BEST */
@@ -39,7 +42,7 @@ struct box_config {
 struct box {
 	struct box_config config;
 	struct worker_shared shared;
-	struct worker *worker[BOX_WORKERS];
+	struct worker *worker[WORKERS_MAX];     /* those that never run are the last */
 	struct frames *frames;
 	struct frame_cache cache;               /* control's */
 	struct fdb_tables tables;
@@ -47,6 +50,7 @@ struct box {
 	struct view_desc_vlan vlan;
 	struct kring kring[DEVICE_PORTS][BOX_WORKERS];
 	struct xq *xq[DEVICE_PORTS][BOX_WORKERS];
+	uint16_t owner[DEVICE_PORTS][BOX_WORKERS];      /* of each queue */
 	struct device device[BOX_WORKERS];
 	_Atomic uint32_t n_running;
 	sem_t stopped;

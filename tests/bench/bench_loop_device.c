@@ -191,16 +191,36 @@ static void slice_end(struct device *device)
 	device->slice_n = 0;
 }
 
-static void account(struct device *device, uint64_t now)
+/* Whether the turn sent what others had handed over. */
+static bool has_sent(const struct device *device)
 {
-	if (device->n_given == 0) {
-		return; /* the first turn, and those after the last frame */
+	for (uint32_t p = 1; p <= device->n_ports; p++) {
+		const struct kring *kring = device->kring[p];
+
+		if (kring && kring->tx.producer != kring->tx.consumer) {
+			return true;
+		}
 	}
+	return false;
+}
+
+/* Turns count that had something to do: not the first, and not those after the last frame. */
+static bool counts(const struct device *device)
+{
+	return device->n_given > 0 || (device->n_out > 0 && device->left_at && has_sent(device));
+}
+
+static void account(struct device *device, uint64_t now, uint64_t yard_ticks)
+{
+	if (!counts(device)) {
+		return;
+	}
+	device->yard_ticks += yard_ticks;
 	device->loop_ticks += now - device->left_at;
 	device->total_loop_ticks += now - device->left_at;
 	device->slice_frames += device->n_given;
 	device->n_turns++;
-	if (++device->slice_n == device->slice_turns) {
+	if (++device->slice_n >= device->slice_turns && device->slice_frames) {
 		slice_end(device);
 	}
 }
@@ -229,8 +249,33 @@ static void count_quiet(struct device *device)
 	}
 	if (++device->n_quiet == QUIET_TURNS &&
 	    atomic_fetch_sub_explicit(device->n_running, 1, memory_order_acq_rel) == 1) {
-		atomic_store_explicit(device->stop, true, memory_order_release);
+		if (device->stop) {
+			atomic_store_explicit(device->stop, true, memory_order_release);
+		}
 		sem_post(device->stopped);
+	}
+}
+
+/* The worker's own way of looking: at the other's index only where its copy says no. */
+static bool has_room(const struct handover *ring)
+{
+	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+
+	return head - ring->tail_seen <= HANDOVER_SIZE / 2 ||
+	       head - atomic_load_explicit(&ring->tail, memory_order_acquire) <= HANDOVER_SIZE / 2;
+}
+
+static void bring_all(struct device *device)
+{
+	for (uint32_t i = 0; i < device->n_out; i++) {
+		if (!has_room(device->out[i])) {
+			return;
+		}
+	}
+	for (uint32_t p = 1; p <= device->n_ports; p++) {
+		if (device->kring[p] && device->traffic[p].burst) {
+			device->n_given += device_bring(device, p);
+		}
 	}
 }
 
@@ -240,28 +285,25 @@ static __attribute__((noinline)) void device_turn(struct device *device)
 	uint64_t now = device_ticks(), then;
 	bool ending;
 
-	account(device, now);
+	/* Nor is what of the loop waits for another's cache to wait in the yardstick's. */
+	atomic_thread_fence(memory_order_seq_cst);
 	then = device_ticks();
 	device->yard = yardstick(now);
-	device->yard_ticks += device_ticks() - then;
+	account(device, now, device_ticks() - then);
 	if (device->n_received == 0) {
 		begin(device, now);
 	}
 	device->n_given = 0;
 	ending = over(device, now);
 	for (uint32_t p = 1; p <= device->n_ports; p++) {
-		if (ending || (device->n_turns + p) % device->spread == 0) {
+		if (device->kring[p] && (ending || (device->n_turns + p) % device->spread == 0)) {
 			device->n_sent += device_take(device->kring[p]);
 		}
 	}
 	if (ending) {
 		count_quiet(device);
 	} else {
-		for (uint32_t p = 1; p <= device->n_ports; p++) {
-			if (device->traffic[p].burst) {
-				device->n_given += device_bring(device, p);
-			}
-		}
+		bring_all(device);
 	}
 	device->n_received += device->n_given;
 	/* The device's stores that miss the cache are not to wait in the loop's time. */

@@ -19,9 +19,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/apart.h"
+#include "daemon/handover.h"
 #include "fakes/kring.h"
 
 #define DEVICE_PORTS   33u      /* port_idx 1 .. 32 */
+#define DEVICE_OUT     8u       /* workers that frames may be handed over to */
 #define DEVICE_SLICES  65536u   /* kept; of a longer run the last ones */
 
 /* Of some turns: nanoseconds a frame in the loop, and of the yardstick. */
@@ -48,9 +51,16 @@ struct device_traffic {
 };
 
 struct device {
-	struct kring *kring[DEVICE_PORTS];      /* [const] by port_idx; NULL: no queue here */
+	/* [const] by port_idx; NULL: no queue here */
+	_Alignas(APART) struct kring *kring[DEVICE_PORTS];
 	struct device_traffic traffic[DEVICE_PORTS];
 	uint32_t n_ports;                       /* [const] port_idx 1 .. n_ports */
+	/*
+	 * [const] Where the worker may hand over to. Nothing arrives while there is no room, for a
+	 * worker that waits for its CPU would make the others drop, which is cheaper than sending.
+	 */
+	const struct handover *out[DEVICE_OUT];
+	uint32_t n_out;
 	uint32_t n_addresses;                   /* [const] stations a port */
 	uint32_t slice_turns;                   /* [const] */
 	uint32_t spread;                        /* [const] of so many turns one empties a TX ring */
@@ -70,7 +80,7 @@ struct device {
 	uint64_t n_slices;
 	struct device_slice *slice;             /* DEVICE_SLICES */
 	volatile uint64_t yard;                 /* the yardstick's result */
-	_Atomic bool *stop;                     /* set when the last frame has left; */
+	_Atomic bool *stop;                     /* set when the last frame has left; or NULL */
 	sem_t *stopped;                         /* then this is posted */
 	_Atomic uint32_t *n_running;
 };

@@ -4,12 +4,13 @@
  * JSON object on standard output.
  *
  *   wire_flood --side0 IF --side1 IF --pairs N --size BYTES --window-ms N
- *              --sender-cpu N --switch-cpu N [--task TID]... [--learn-s N]
+ *              --sender-cpu N... --switch-cpu N... [--task TID]... [--learn-s N]
  *
  * Runs in the namespace of the far ends. First, where so many seconds are given for it, every
  * station of both sides says something, again where that does not come out at the other side: then
  * the switch has seen them all. Then side 0 sends to side 1 as fast as it can, and the sink's count
- * over the window is the rate.
+ * over the window is the rate. Each sender's CPU has a sender; frames of CPU N enter queue N modulo
+ * the number of queues that the veth has. Idle times are those of the first of either kind.
  *
  * The sizes count the frame check sequence, as sizes of Ethernet frames do; a veth has none.
  */
@@ -41,6 +42,7 @@
 #define FCS_BYTES     4u
 #define FRAME_MAX     2048u
 #define TASKS_MAX     16u
+#define CORES_MAX     8u
 #define BATCH	      64u
 #define FRAMES_A_CALL (1u << 30) /* a call ends by a signal; a new one costs milliseconds */
 #define WARM_NS	      (100 * NS_PER_MS)
@@ -50,7 +52,8 @@
 
 struct options {
 	const char *ifname[2];
-	uint32_t n_pairs, size, window_ms, learn_s, sender_cpu, switch_cpu;
+	uint32_t n_pairs, size, window_ms, learn_s;
+	uint32_t sender_cpu[CORES_MAX], n_senders, switch_cpu[CORES_MAX], n_switch_cpus;
 	uint32_t task[TASKS_MAX], n_tasks;
 };
 
@@ -70,7 +73,7 @@ struct reading {
 };
 
 static struct wire_traffic_bpf *bpf;
-static struct wire_spinner spinner[2]; /* sender's core, switch's */
+static struct wire_spinner spinner[WIRE_CPUS]; /* of each core that takes part */
 static const char *sink_ifname[2];
 
 __attribute__((noreturn)) static void die(const char *what, int error)
@@ -113,14 +116,20 @@ static uint64_t arrived(uint32_t side)
 	return n;
 }
 
-static uint64_t n_sent(void)
+static volatile __typeof__(bpf->bss->senders[0].n_sent) *sent_at(uint32_t cpu)
 {
-	return *(volatile __typeof__(bpf->bss->n_sent) *)&bpf->bss->n_sent;
+	return &bpf->bss->senders[cpu].n_sent;
 }
 
-static void set_sent(uint64_t n)
+/* By all senders. */
+static uint64_t n_sent(void)
 {
-	*(volatile __typeof__(bpf->bss->n_sent) *)&bpf->bss->n_sent = n;
+	uint64_t n = 0;
+
+	for (uint32_t cpu = 0; cpu < WIRE_CPUS; cpu++) {
+		n += *sent_at(cpu);
+	}
+	return n;
 }
 
 static void set_limit(uint64_t n)
@@ -149,8 +158,8 @@ static uint64_t tasks_ns(const struct options *options)
 	return sum;
 }
 
-/* Time that a hypervisor took from both cores together; its resolution is a tick too. */
-static uint64_t stolen_ns(const struct options *options)
+/* Time that a hypervisor took from all these cores together; its resolution is a tick too. */
+static uint64_t stolen_ns(void)
 {
 	uint64_t ns_per_tick = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK), sum = 0, steal;
 	FILE *file = fopen("/proc/stat", "re");
@@ -159,7 +168,7 @@ static uint64_t stolen_ns(const struct options *options)
 
 	while (file && fgets(line, sizeof(line), file)) {
 		if (sscanf(line, "cpu%u %*u %*u %*u %*u %*u %*u %*u %" SCNu64, &cpu, &steal) == 2 &&
-		    (cpu == options->sender_cpu || cpu == options->switch_cpu)) {
+		    cpu < WIRE_CPUS && spinner[cpu].pid) {
 			sum += steal * ns_per_tick;
 		}
 	}
@@ -173,8 +182,9 @@ static struct reading reading_take(const struct options *options)
 {
 	return (struct reading){
 		.task_ns = tasks_ns(options),
-		.stolen_ns = stolen_ns(options),
-		.idle_ns = {wire_spinner_ns(&spinner[0]), wire_spinner_ns(&spinner[1])},
+		.stolen_ns = stolen_ns(),
+		.idle_ns = {wire_spinner_ns(&spinner[options->sender_cpu[0]]),
+			    wire_spinner_ns(&spinner[options->switch_cpu[0]])},
 		.crossed = arrived(1),
 		.sent = n_sent(),
 		.now_ns = clock_now_ns(),
@@ -215,19 +225,27 @@ static void *sender_main(void *arg)
 	return NULL;
 }
 
-static void sender_start(struct sender *sender, const struct options *options,
-			 const struct wire_order *order)
+/* Before the first sender of a kind. */
+static void order_set(const struct wire_order *order)
+{
+	bpf->bss->order = *order;
+	for (uint32_t cpu = 0; cpu < WIRE_CPUS; cpu++) {
+		*sent_at(cpu) = 0;
+		bpf->bss->senders[cpu].lcg = cpu; /* or all would send to the same at once */
+	}
+}
+
+static void sender_start(struct sender *sender, const struct options *options, uint32_t from_side,
+			 uint32_t cpu)
 {
 	int r;
 
 	*sender = (struct sender){
 		.program_fd = bpf_program__fd(bpf->progs.wire_send),
-		.ifindex = if_nametoindex(options->ifname[order->from_side]),
+		.ifindex = if_nametoindex(options->ifname[from_side]),
 		.frame_bytes = options->size - FCS_BYTES,
-		.cpu = options->sender_cpu,
+		.cpu = cpu,
 	};
-	bpf->bss->order = *order;
-	bpf->bss->n_sent = 0;
 	r = pthread_create(&sender->thread, NULL, sender_main, sender);
 	if (r) {
 		die("a thread", r);
@@ -257,14 +275,14 @@ static void signal_ignored(int number)
 /* ---- learning ---- */
 
 /* The stations of one side from 'first' on say something. Whether all of it came out. */
-static bool learn_some(uint32_t from_side, uint32_t first, uint32_t n)
+static bool learn_some(uint32_t cpu, uint32_t from_side, uint32_t first, uint32_t n)
 {
 	uint64_t before = arrived(!from_side), moved = 0, moved_ns = clock_now_ns();
 
-	set_sent(first);
+	*sent_at(cpu) = first;
 	set_limit(first + n);
 	while (clock_now_ns() - moved_ns < QUIET_NS) {
-		uint64_t sent = n_sent(), came = arrived(!from_side) - before;
+		uint64_t sent = *sent_at(cpu), came = arrived(!from_side) - before;
 
 		if (sent == first + n && came >= n) {
 			return true;
@@ -289,13 +307,17 @@ static void learn_side(const struct options *options, uint32_t from_side, uint64
 		.from_side = from_side,
 		.in_order = 1,
 	};
+	uint32_t cpu = options->sender_cpu[0];
 	struct sender sender;
 
-	sender_start(&sender, options, &order);
+	order_set(&order);
+	sender_start(&sender, options, from_side, cpu);
 	for (uint32_t first = 0; first < options->n_pairs; first += LEARN_BURST) {
 		uint32_t left = options->n_pairs - first;
 
-		while (!learn_some(from_side, first, left < LEARN_BURST ? left : LEARN_BURST)) {
+		uint32_t n = left < LEARN_BURST ? left : LEARN_BURST;
+
+		while (!learn_some(cpu, from_side, first, n)) {
 			if (sender.error || clock_now_ns() > deadline_ns) {
 				sender_stop(&sender);
 				die("frames that teach the switch its stations get lost",
@@ -322,18 +344,25 @@ static void flood(const struct options *options, uint64_t learn_ns)
 {
 	const struct wire_order order = {.n_pairs = options->n_pairs, .limit = UINT64_MAX};
 	struct reading begin, end;
-	struct sender sender;
+	struct sender sender[CORES_MAX];
 
-	sender_start(&sender, options, &order);
+	order_set(&order);
+	for (uint32_t i = 0; i < options->n_senders; i++) {
+		sender_start(&sender[i], options, 0, options->sender_cpu[i]);
+	}
 	/* The call waits for the kernel's readers before its first frame. */
-	while (n_sent() == 0 && !atomic_load(&sender.ended)) {
-		nap(LOOK_NS);
+	for (uint32_t i = 0; i < options->n_senders; i++) {
+		while (*sent_at(sender[i].cpu) == 0 && !atomic_load(&sender[i].ended)) {
+			nap(LOOK_NS);
+		}
 	}
 	nap(WARM_NS);
 	begin = reading_take(options);
 	nap(options->window_ms * NS_PER_MS);
 	end = reading_take(options);
-	sender_stop(&sender);
+	for (uint32_t i = 0; i < options->n_senders; i++) {
+		sender_stop(&sender[i]);
+	}
 	printf("{\"sent\": %" PRIu64 ", \"crossed\": %" PRIu64 ", \"window_ns\": %" PRIu64
 	       ", \"switch_ns\": %" PRIu64 ", \"switch_core_idle_ns\": %" PRIu64
 	       ", \"sender_core_idle_ns\": %" PRIu64 ", \"learn_ns\": %" PRIu64
@@ -416,10 +445,21 @@ static uint32_t number(const char *text, uint32_t min, uint32_t max)
 	return (uint32_t)n;
 }
 
+/* Each core once, whether it sends, switches or both. */
+static void spinners_start(const uint32_t *cpu, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (spinner[cpu[i]].pid == 0 && wire_spinner_start(&spinner[cpu[i]], cpu[i])) {
+			die("a spinner", errno);
+		}
+	}
+}
+
 static void spinners_end(void)
 {
-	wire_spinner_end(&spinner[0]);
-	wire_spinner_end(&spinner[1]);
+	for (uint32_t cpu = 0; cpu < WIRE_CPUS; cpu++) {
+		wire_spinner_end(&spinner[cpu]);
+	}
 }
 
 static void options_read(int argc, char **argv, struct options *options)
@@ -444,10 +484,12 @@ static void options_read(int argc, char **argv, struct options *options)
 			options->window_ms = number(optarg, 1, 60000);
 		} else if (c == 'l') {
 			options->learn_s = number(optarg, 1, 3600);
-		} else if (c == 'f') {
-			options->sender_cpu = number(optarg, 0, WIRE_CPUS - 1);
-		} else if (c == 'c') {
-			options->switch_cpu = number(optarg, 0, WIRE_CPUS - 1);
+		} else if (c == 'f' && options->n_senders < CORES_MAX) {
+			options->sender_cpu[options->n_senders++] =
+				number(optarg, 0, WIRE_CPUS - 1);
+		} else if (c == 'c' && options->n_switch_cpus < CORES_MAX) {
+			options->switch_cpu[options->n_switch_cpus++] =
+				number(optarg, 0, WIRE_CPUS - 1);
 		} else if (c == 't' && options->n_tasks < TASKS_MAX) {
 			options->task[options->n_tasks++] = number(optarg, 1, UINT32_MAX);
 		} else {
@@ -455,7 +497,7 @@ static void options_read(int argc, char **argv, struct options *options)
 		}
 	}
 	if (!options->ifname[0] || !options->ifname[1] || !options->n_pairs || !options->size ||
-	    !options->window_ms) {
+	    !options->window_ms || !options->n_senders || !options->n_switch_cpus) {
 		fprintf(stderr, "wire_flood: an option is missing; see the top of its source\n");
 		exit(2);
 	}
@@ -468,12 +510,10 @@ int main(int argc, char **argv)
 
 	options_read(argc, argv, &options);
 	sigaction(SIGUSR1, &action, NULL);
-	pin(pthread_self(), options.sender_cpu);
+	pin(pthread_self(), options.sender_cpu[0]);
 	atexit(spinners_end);
-	if (wire_spinner_start(&spinner[0], options.sender_cpu) ||
-	    wire_spinner_start(&spinner[1], options.switch_cpu)) {
-		die("a spinner", errno);
-	}
+	spinners_start(options.sender_cpu, options.n_senders);
+	spinners_start(options.switch_cpu, options.n_switch_cpus);
 	open_traffic(&options);
 	flood(&options, options.learn_s ? learn(&options) : 0);
 	return 0;

@@ -13,8 +13,7 @@
 
 struct wire_order order;
 unsigned int ifindex_of_side_1;
-unsigned long long n_sent;
-unsigned int lcg;
+struct wire_sender senders[WIRE_CPUS];
 struct wire_count arrived[WIRE_CPUS];
 
 /* 02:SIDE:00 and the station's number. */
@@ -30,13 +29,13 @@ static __always_inline void station_write(unsigned char *octet, unsigned int sid
 }
 
 /* The next pair: pair after pair, or any; high bits only, the low ones of this generator repeat. */
-static __always_inline unsigned int pair_choose(void)
+static __always_inline unsigned int pair_choose(struct wire_sender *sender)
 {
 	if (order.in_order) {
-		return n_sent % order.n_pairs;
+		return sender->n_sent % order.n_pairs;
 	}
-	lcg = lcg * 1664525 + 1013904223;
-	return (unsigned long long)lcg * order.n_pairs >> 32;
+	sender->lcg = sender->lcg * 1664525 + 1013904223;
+	return (unsigned long long)sender->lcg * order.n_pairs >> 32;
 }
 
 SEC("xdp")
@@ -44,15 +43,20 @@ int wire_send(struct xdp_md *ctx)
 {
 	unsigned char *octet = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
-	unsigned int pair;
+	unsigned int cpu = bpf_get_smp_processor_id(), pair;
+	struct wire_sender *sender;
 
-	if ((void *)(octet + ETH_HLEN) > end || order.n_pairs == 0 || n_sent >= order.limit) {
+	if ((void *)(octet + ETH_HLEN) > end || order.n_pairs == 0 || cpu >= WIRE_CPUS) {
 		return XDP_DROP;
 	}
-	pair = pair_choose();
+	sender = &senders[cpu];
+	if (sender->n_sent >= order.limit) {
+		return XDP_DROP;
+	}
+	pair = pair_choose(sender);
 	station_write(octet, !order.from_side, pair);
 	station_write(octet + ETH_ALEN, order.from_side, pair);
-	n_sent++;
+	sender->n_sent++;
 	return XDP_TX;
 }
 

@@ -8,7 +8,7 @@
 #define WIRE_ETHERTYPE 0x88b5 /* for local experiments: no protocol of anybody parses further */
 
 /*
- * How the sender's frames look. Written before a call of BPF_PROG_RUN and constant during it, but
+ * How the senders' frames look. Written before a call of BPF_PROG_RUN and constant during it, but
  * for the limit; while that is reached, n_sent may be set back.
  */
 struct wire_order {
@@ -17,6 +17,13 @@ struct wire_order {
 	unsigned int in_order;   /* 1: pair after pair; 0: random pairs */
 	unsigned int unused;
 	unsigned long long limit; /* of n_sent: then none */
+};
+
+/* The sender of one CPU. One cache line each. */
+struct wire_sender {
+	unsigned long long n_sent;
+	unsigned int lcg;
+	unsigned int unused[13];
 };
 
 /* One cache line a CPU. */

@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/apart.h"
 #include "base/clock.h"
 #include "base/epoch.h"
 #include "base/macaddr.h"
@@ -370,7 +371,7 @@ static void learn_known(struct vswitch *vswitch) NO_THREAD_SAFETY
 
 static void box_open(enum conf_polling polling) NO_THREAD_SAFETY
 {
-	struct vswitch *vswitch = calloc(1, sizeof(*vswitch));
+	struct vswitch *vswitch = apart_alloc(sizeof(*vswitch));
 	struct err err = {"no memory"};
 
 	need(vswitch && sd_event_new(&vswitch->event) >= 0, "no event loop");

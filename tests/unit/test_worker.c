@@ -93,6 +93,41 @@ static void test_two_workers(void) NO_THREAD_SAFETY
 	close_rig("hand-over");
 }
 
+static uint32_t first_kick; /* frames that the first kick found */
+
+static void note_kick(struct wire *wire)
+{
+	struct kring *kring = &wire->kring;
+
+	kring_transmit(kring, kring->xq.tx_size);
+	first_kick = first_kick ? first_kick : kring->n_sent;
+	while (kring->n_sent) {
+		kring_complete(kring, 0);
+	}
+}
+
+/* A worker with two queues takes what another with two hands over in a turn: two bursts. */
+static void test_two_bursts(void) NO_THREAD_SAFETY
+{
+	const struct rig_config config = {
+		.n_workers = 2, .polling = CONF_POLLING_BUSY, .ring_size = 256};
+	const uint16_t *const worker[] = {first, first, second, second};
+	bool sent;
+
+	open_ports(&config, 4, worker);
+	rig.port[3].wire[0].transmit = note_kick;
+	rig_start(&rig, 0);
+	for (uint64_t i = 0; i < 128; i++) {
+		rig_put(&rig, 1 + (uint32_t)(i % 2), rig_station(3), rig_station(1 + i % 2), i);
+	}
+	tap_ok(rig_wait(&rig.worker[0]->stats.handed_over, 128), "two bursts are handed over");
+	rig_start(&rig, 1);
+	sent = rig_wait(&rig.worker[1]->stats.tx_packets, 128) && rig_stop(&rig);
+	tap_ok(sent && first_kick == 128, "and sent in one turn of a worker with two queues: %u",
+	       first_kick);
+	close_rig("two bursts");
+}
+
 /* A port with a queue for each worker: nobody hands over, each sends on its own. */
 static void test_own_queues(void) NO_THREAD_SAFETY
 {
@@ -406,6 +441,7 @@ int main(void)
 {
 	test_unicast();
 	test_two_workers();
+	test_two_bursts();
 	test_own_queues();
 	test_flood();
 	test_ring_full();

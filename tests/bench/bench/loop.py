@@ -47,11 +47,23 @@ FRAMES = {
     "64B spread broadcast to 3 ports": (("case=broadcast", "ports=4", "spread=4"), None),
     "64B spread broadcast to 31 ports": (("case=broadcast", "ports=32", "spread=4"), None),
     "64B broadcast to 31 ports": (("case=broadcast", "ports=32"), None),
+    "2 workers, own queues": ((*HITS, "workers=2"), None),
+    "2 workers, handed over": ((*HITS, "workers=2", "queues=1"), None),
+    "2 workers, 4 ports, own queues": ((*HITS, "workers=2", "case=mesh", "ports=4"), None),
+    "2 workers, 4 ports, handed over":
+        ((*HITS, "workers=2", "queues=1", "case=mesh", "ports=4"), None),
+    "1 worker, 56 more to look at": ((*HITS, "idle=56"), None),
 }
 # case: the cases to 3 and to 31 ports
 FURTHER = {f"{kind}, a further port": (f"{kind} to 3 ports", f"{kind} to 31 ports")
            for kind in ("64B unknown", "1514B unknown", "64B broadcast", "64B spread broadcast")}
 FURTHER_AIM = measure.Aim("<=", 12)
+# What tests/model/cores reckons with. case: without, with, how many of it came on every frame. Of
+# four ports two are the other worker's, of the three that a frame may go to; a turn is 128 frames.
+COSTS = {"a hand-over": ("2 workers, own queues", "2 workers, handed over", 1),
+         "a hand-over among 4 ports": ("2 workers, 4 ports, own queues",
+                                       "2 workers, 4 ports, handed over", 2 / 3),
+         "a look at another worker": (PLAIN, "1 worker, 56 more to look at", 56 / 128)}
 WORKERS = {"64B 8 macs": ("addresses=8",), "64B 100k macs": ("addresses=100000",)}
 # A case whose best yardstick is so many times the others' best had a neighbour in all its rounds.
 SHARED = 1.08
@@ -103,6 +115,9 @@ def plan(context):
     for case, parts in FURTHER.items():
         if context.wants(case):
             wanted.update(parts)
+    for case, (without, with_it, _) in COSTS.items():
+        if context.wants(case):
+            wanted.update((without, with_it))
     wanted.update(case for case in STAGES if wants_stages(context, case))
     cases = {case: options for case, (options, _) in FRAMES.items() if case in wanted}
     for case, options in WORKERS.items():
@@ -169,6 +184,13 @@ def further_row(case, few, many):
     return row(case, value, "ns/frame", aim=FURTHER_AIM)
 
 
+def cost_row(case, without, with_it, n):
+    """What one of something costs that a case has and another has not."""
+    values = [statistics.median(run["ns"] for run in undisturbed(runs))
+              for runs in (without, with_it)]
+    return row(case, (values[1] - values[0]) / n, "ns")
+
+
 def worker_rows(case, one, two):
     """Rates of one and of two workers, and their ratio."""
     rates = []
@@ -188,6 +210,9 @@ def rows_of_rounds(context, runs):
     for case, (few, many) in FURTHER.items():
         if context.wants(case):
             yield further_row(case, runs[few], runs[many])
+    for case, (without, with_it, n) in COSTS.items():
+        if context.wants(case) and {without, with_it} <= set(runs):
+            yield cost_row(case, runs[without], runs[with_it], n)
     for case in WORKERS:
         if f"{case}, 2 workers" in runs:
             yield from worker_rows(case, runs[f"{case}, 1 worker"], runs[f"{case}, 2 workers"])

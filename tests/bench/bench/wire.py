@@ -20,6 +20,9 @@ switch parses further. Sizes count the frame check sequence.
     Mpps       frames that came out at the far end, a second
     ns CPU     CPU time of the switching threads for each of them; the kernel's share of moving the
                frame out, the sink's classifier included, is in it for all subjects alike
+    2 x 2      two workers on two queues of each port, two senders, beside one of each. Where there
+               are not four cores the senders have the workers' in turns with them: then the rate
+               means little, and 'times' is twice the ratio of CPU time a frame, else that of rates
     us         from sending a frame to having it back, one in flight, an XDP program at the far end
                turning it round: at once after the last, or after 200 us of rest, in which whatever
                may sleep does
@@ -32,6 +35,7 @@ QUICK_SIZES, QUICK_ADDRESSES, QUICK_ROUNDS, QUICK_WINDOW_MS, QUICK_LEARN_S = \
 WARM_MS, ATTEMPTS, STOLEN_SHARE = 100, 4, 0.05
 ROUND_TRIP_PEERS = (*PEERS, wire_subjects.ViaductInterrupt, wire_subjects.ViaductBusy)
 GAPS_US = {"back to back": 0, "after 200 us": 200}
+TWO_TITLE, TWO_SIZE, TWO_ADDRESSES = "2 x 2, 64 bytes, 1000 addresses", 64, 1000
 TRIPS, QUICK_TRIPS, TRIP_ROUNDS, QUICK_TRIP_ROUNDS = 8000, 2000, 3, 1
 PERCENTILES = {"p50": "p50_ns", "p99": "p99_ns", "p99.9": "p999_ns"}
 # What viaduct is to reach, in multiples of a peer, by the number of addresses.
@@ -71,13 +75,24 @@ def _start(context, kinds, stack):
     return subjects
 
 
+def _cores_of(subject):
+    """(senders', switch's)."""
+    if subject.queues > 1:
+        return wire_place.pairs_of_cores()
+    sender, switch = wire_place.cores()
+    return (sender,), (switch,)
+
+
 def _flood(context, subject, size, addresses, window_ms, learn_s=0):
     """One window: the object that wire_flood prints."""
-    sender_cpu, switch_cpu = wire_place.cores()
+    senders, switch = _cores_of(subject)
     argv = subject.place.wire.argv(
         "nice", "-n", wire_place.NICE, context.program("wire_flood"), "--side0", "s1",
         "--side1", "s2", "--pairs", max(1, addresses // 2), "--size", size,
-        "--window-ms", window_ms, "--sender-cpu", sender_cpu, "--switch-cpu", switch_cpu)
+        "--window-ms", window_ms)
+    for option, cores in (("--sender-cpu", senders), ("--switch-cpu", switch)):
+        for core in cores:
+            argv += [option, str(core)]
     for task in subject.tasks():
         argv += ["--task", str(task)]
     if learn_s:
@@ -176,6 +191,38 @@ def _rates(context, stack):
             yield from _rate_rows(context, ready, size, addresses)
 
 
+def _two_rows(context, subjects):
+    """One worker on one queue, two on two, and how many times the first the second is."""
+    window_ms = QUICK_WINDOW_MS if context.quick else WINDOW_MS
+    senders, switch = _cores_of(subjects[1])
+    shared = senders == switch
+    runs = {subject.name: [] for subject in subjects}
+    measure.interleave(
+        {s.name: lambda s=s: runs[s.name].append(_undisturbed(
+            lambda: _flood(context, s, TWO_SIZE, TWO_ADDRESSES, window_ms))) for s in subjects},
+        QUICK_ROUNDS if context.quick else ROUNDS)
+    for unit, figure in (("Mpps", _mpps), ("ns CPU", _cpu_ns)):
+        values = {name: [run and figure(run) for run in found] for name, found in runs.items()}
+        notes = {subjects[1].name: "senders and workers share two cores"} if shared else {}
+        yield from measure.rows_of(NAME, TWO_TITLE, unit, values, notes=notes)
+    one, two = (runs[subject.name] for subject in subjects)
+    times = [2 * _cpu_ns(a) / _cpu_ns(b) if shared else _mpps(b) / _mpps(a)
+             for a, b in zip(one, two) if a and b]
+    if times:
+        yield measure.Row(NAME, TWO_TITLE, subjects[1].name, statistics.median(times), "times",
+                          rounds=times, note="by CPU time a frame" if shared else "by rates")
+
+
+def _two(context, stack):
+    if not context.wants(TWO_TITLE):
+        return
+    context.say(TWO_TITLE)
+    subjects = _start(context, (wire_subjects.Viaduct, wire_subjects.ViaductTwo), stack)
+    ready = _learned(context, subjects, TWO_ADDRESSES)
+    if len(ready) == 2:
+        yield from _two_rows(context, ready)
+
+
 def _ping(context, subject, gap_us):
     """Round trips: the object that wire_ping prints."""
     cpu, switch_cpu = wire_place.cores()
@@ -215,6 +262,6 @@ def run(context):
     if os.geteuid() != 0:
         raise measure.Broken("network namespaces need root")
     with wire_place.priority():
-        for part in (_rates, _round_trips):
+        for part in (_rates, _two, _round_trips):
             with contextlib.ExitStack() as stack:
                 yield from part(context, stack)

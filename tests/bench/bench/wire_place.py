@@ -32,6 +32,20 @@ def cores():
     return usable[0], usable[-1]
 
 
+def pairs_of_cores():
+    """
+    ((senders'), (switch's)) of two each, apart where there are four. The number of a sender's core
+    says which queue its frames enter: one is even, one odd.
+    """
+    usable = sorted(os.sched_getaffinity(0))
+    even, odd = ([cpu for cpu in usable if cpu % 2 == rest] for rest in (0, 1))
+    if not even or not odd:
+        raise measure.Broken("two queues need a core with an even number and one with an odd")
+    senders = (even[0], odd[0])
+    rest = [cpu for cpu in usable if cpu not in senders]
+    return senders, (tuple(rest[-2:]) if len(rest) >= 2 else senders)
+
+
 def wait_for(condition, what, seconds=10.0):
     """Calls `condition` until it is true and returns its value; Broken after `seconds`."""
     deadline = time.monotonic() + seconds
@@ -88,7 +102,7 @@ def _write(path, value):
 class Place:
     """The namespaces, a directory, and the processes of one subject."""
 
-    def __init__(self, name):
+    def __init__(self, name, queues=1):
         self.dir = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
         self.processes, self.sw, self.wire = [], None, None
         prefix = f"{PREFIX}{os.getpid()}-{name}"
@@ -96,7 +110,7 @@ class Place:
             self.sw = netns.Namespace(prefix + "-sw")
             self.wire = netns.Namespace(prefix + "-wire")
             for n in "12":
-                netns.veth(self.sw, "p" + n, self.wire, "s" + n)
+                netns.veth(self.sw, "p" + n, self.wire, "s" + n, queues=queues)
         except BaseException:
             self.close()
             raise

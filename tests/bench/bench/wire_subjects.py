@@ -18,10 +18,11 @@ TABLE = 1 << 18
 class Subject:
     """A switch between p1 and p2. `note` says where its work is done."""
     name = note = None
+    queues = 1
 
     def __init__(self, context, key):
         self.context, self.cpu = context, wire_place.cores()[1]
-        self.place = wire_place.Place(key)
+        self.place = wire_place.Place(key, self.queues)
         try:
             self.start()
         except BaseException:
@@ -44,11 +45,14 @@ class Viaduct(Subject):
     """One worker."""
     name, note, polling = measure.OURS, "", "adaptive"
 
+    def cpus(self):
+        return (self.cpu,)
+
     def start(self):
         config = {"version": 1,
                   "bridges": {"lan": {"interfaces": ["p1", "p2"], "host-port": False,
                                       "ageing-time": "1h"}},
-                  "workers": {"cpus": self.cpu, "polling": self.polling},
+                  "workers": {"cpus": ",".join(map(str, self.cpus())), "polling": self.polling},
                   "limits": {"macs": TABLE}}
         env = types.SimpleNamespace(viaductd=self.context.program("viaductd"),
                                     viaductctl=self.context.program("viaductctl"))
@@ -61,7 +65,8 @@ class Viaduct(Subject):
             raise measure.Broken(str(why)) from why
 
     def tasks(self):
-        return wire_place.pinned_threads(self.daemon.pid, self.cpu)
+        return [task for cpu in self.cpus()
+                for task in wire_place.pinned_threads(self.daemon.pid, cpu)]
 
     def n_learned(self):
         return self.daemon.ctl("status")["bridges"][0]["macs_learned"]
@@ -73,6 +78,14 @@ class ViaductInterrupt(Viaduct):
 
 class ViaductBusy(Viaduct):
     name, polling = "viaduct, busy", "busy"
+
+
+class ViaductTwo(Viaduct):
+    """Two workers, two queues a port: one each."""
+    name, queues = "viaduct, 2 x 2", 2
+
+    def cpus(self):
+        return wire_place.pairs_of_cores()[1]
 
 
 class Bare(Subject):

@@ -10,7 +10,7 @@
 
 static void *zeroed(size_t n, size_t bytes)
 {
-	void *memory = calloc(n, bytes);
+	void *memory = apart_alloc(n * bytes);
 
 	if (!memory) {
 		fprintf(stderr, "kring: out of memory\n");

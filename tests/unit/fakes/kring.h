@@ -10,19 +10,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/apart.h"
 #include "xdp/xq.h"
 
-/* The words that both sides share; the kernel keeps them on lines of their own, too. */
+/* The words that both sides share; the kernel keeps them apart, too. */
 struct kring_words {
-	_Alignas(64) uint32_t producer;
-	_Alignas(64) uint32_t consumer;
-	_Alignas(64) uint32_t flags;
+	_Alignas(APART) uint32_t producer;
+	_Alignas(APART) uint32_t consumer;
+	_Alignas(APART) uint32_t flags;
 };
 
 #define KRING_RECEIVERS 3u
 
 struct kring {
-	struct xq xq; /* what the code under test gets */
+	_Alignas(APART) struct xq xq; /* what the code under test gets */
 	struct kring *owner; /* whose fill ring its frames come out of: itself, for the most part */
 	struct xq *receiver[KRING_RECEIVERS];
 	struct kring_words rx, tx, fill, comp;
