@@ -24,6 +24,18 @@ static void queue_count(const struct netlink_queue *queue, void *arg)
 	}
 }
 
+int device_read_channels(const char *ifname, uint32_t *ret_n_rx, uint32_t *ret_n_tx)
+{
+	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
+	int r = ethtool_ioctl(ifname, &channels);
+
+	if (r == 0) {
+		*ret_n_rx = channels.rx_count + channels.combined_count;
+		*ret_n_tx = channels.tx_count + channels.combined_count;
+	}
+	return r;
+}
+
 static void channels_read(const char *ifname, struct device_info *info)
 {
 	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "queues/journal.h"
+#include "queues/note.h"
 
 struct opener;
 
@@ -31,6 +32,9 @@ struct device_info {
 
 /* 0, -ENODEV, ... */
 int device_read(const char *ifname, struct device_info *ret, struct err *reterr);
+
+/* The first two numbers alone, by one ioctl. 0; -EOPNOTSUPP: the driver does not tell. */
+int device_read_channels(const char *ifname, uint32_t *ret_n_rx, uint32_t *ret_n_tx);
 
 /* What hides or rewrites frames, by the kernel's feature names; the audit of queues.*.offloads. */
 struct device_offload {
@@ -87,7 +91,7 @@ int device_napi_apply(const char *ifname, uint32_t ifindex, const struct device_
  */
 #define DEVICE_ALL UINT32_MAX
 uint32_t device_restore(uint32_t ifindex, struct opener *opener, struct journal *journal,
-			void (*note)(const char *line));
+			note_fn *note);
 
 /*
  * Forgets, without putting them back, the settings of this device that belong to its queues:

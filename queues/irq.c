@@ -10,13 +10,12 @@
 #include <unistd.h>
 
 #include "queues/irq_file.h"
+#include "queues/note.h"
 #include "queues/opener.h"
 
 #define IRQ_IFNAME  "irq"               /* what stands for an interface in the journal */
 #define IRQ_NO_LIST "x\n"               /* what the kernel takes for no list of CPUs */
 #define CPUS_BYTES  160                 /* a list in a message */
-
-typedef void irq_note_fn(const char *line);
 
 /* false: too long for the journal. */
 static bool cpus_format(const struct numset *cpus, char text[static JOURNAL_VALUE_BYTES])
@@ -306,24 +305,8 @@ struct restore {
 	const char *root;
 	struct opener *opener;
 	struct irq_table table;
-	irq_note_fn *note;
+	note_fn *note;
 };
-
-static void note_line(irq_note_fn *note, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void note_line(irq_note_fn *note, const char *fmt, ...)
-{
-	char line[512];
-	va_list ap;
-
-	if (note) {
-		va_start(ap, fmt);
-		vsnprintf(line, sizeof(line), fmt, ap);
-		va_end(ap);
-		note(line);
-	}
-}
 
 static int affinity_put_back(const struct restore *restore, uint32_t irq, const struct numset *was)
 {
@@ -379,7 +362,7 @@ static int entry_put_back(const struct restore *restore, const struct journal_en
 }
 
 uint32_t irq_restore(const char *root, uint32_t irq, struct opener *opener, struct journal *journal,
-		     void (*note)(const char *line))
+		     note_fn *note)
 {
 	struct restore restore = { .root = root, .opener = opener, .note = note };
 	uint32_t i = journal_count(journal), n_failed = 0;

@@ -15,6 +15,7 @@
 #include "base/cpulist.h"
 #include "base/err.h"
 #include "queues/journal.h"
+#include "queues/note.h"
 
 struct opener;
 
@@ -89,4 +90,4 @@ int irq_set(const char *root, uint32_t irq, const char *name, const struct numse
  */
 #define IRQ_ALL UINT32_MAX
 uint32_t irq_restore(const char *root, uint32_t irq, struct opener *opener, struct journal *journal,
-		     void (*note)(const char *line));
+		     note_fn *note);

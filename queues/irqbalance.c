@@ -340,7 +340,7 @@ static uint32_t notes_count(const struct journal *journal)
 }
 
 uint32_t irqbalance_restore(const char *root, struct journal *journal,
-			    void (*note_line)(const char *line))
+			    note_fn *log)
 {
 	struct err err = { "" };
 	int r = 0;
@@ -351,8 +351,8 @@ uint32_t irqbalance_restore(const char *root, struct journal *journal,
 	if (r == -EAGAIN) {
 		r = tell_others_list(root, journal);
 	}
-	if (r < 0 && r != -ENOENT && note_line) {
-		note_line(err.text);
+	if (r < 0 && r != -ENOENT && log) {
+		log(err.text);
 	}
 	return notes_count(journal);
 }

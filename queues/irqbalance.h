@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "queues/journal.h"
+#include "queues/note.h"
 
 /* Whether one listens, in this mount namespace or, before version 1.5, this network namespace. */
 bool irqbalance_runs(const char *root);
@@ -34,4 +35,4 @@ int irqbalance_ban(const char *root, const uint32_t *irq, uint32_t n, struct jou
  * we first heard it. Returns how many entries stay listed; the reason goes to 'note'.
  */
 uint32_t irqbalance_restore(const char *root, struct journal *journal,
-			    void (*note)(const char *line));
+			    note_fn *note);

@@ -23,37 +23,20 @@
 #include "queues/irq.h"
 #include "queues/irqbalance.h"
 #include "queues/netlink.h"
+#include "queues/note.h"
 #include "queues/setting_put.h"
 #include "queues/sysfs.h"
 
 #define RESTORE_ALIAS "viaduct"                 /* what marks an interface that we made */
 
-typedef void restore_note_fn(const char *line);
-
-static void note_line(restore_note_fn *note, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void note_line(restore_note_fn *note, const char *fmt, ...)
-{
-	char line[256];
-	va_list ap;
-
-	if (note) {
-		va_start(ap, fmt);
-		vsnprintf(line, sizeof(line), fmt, ap);
-		va_end(ap);
-		note(line);
-	}
-}
-
-static void note_changed(restore_note_fn *note, const struct journal_entry *e, const char *what,
+static void note_changed(note_fn *note, const struct journal_entry *e, const char *what,
 			 const char *now)
 {
 	note_line(note, "interface '%s': %s is %s now, neither as found (%s) nor as set (%s); left",
 		  e->ifname, what, now, e->was, e->set);
 }
 
-static void note_failed(restore_note_fn *note, const struct journal_entry *e, const char *what,
+static void note_failed(note_fn *note, const struct journal_entry *e, const char *what,
 			int error)
 {
 	note_line(note, "interface '%s': %s cannot be put back to '%s': %s", e->ifname, what,
@@ -78,7 +61,7 @@ static int link_ioctl(unsigned long request, const char *ifname, struct ifreq *i
 	return r;
 }
 
-static int restore_link(const struct journal_entry *e, const char *ifname, restore_note_fn *note)
+static int restore_link(const struct journal_entry *e, const char *ifname, note_fn *note)
 {
 	bool was_up = strcmp(e->was, "up") == 0, set_up = strcmp(e->set, "up") == 0;
 	struct ifreq ifr = { 0 };
@@ -98,7 +81,7 @@ static int restore_link(const struct journal_entry *e, const char *ifname, resto
 	return r;
 }
 
-static int restore_mtu(const struct journal_entry *e, const char *ifname, restore_note_fn *note)
+static int restore_mtu(const struct journal_entry *e, const char *ifname, note_fn *note)
 {
 	int was = atoi(e->was), set = atoi(e->set), r;
 	struct ifreq ifr = { 0 };
@@ -128,7 +111,7 @@ static int restore_mtu(const struct journal_entry *e, const char *ifname, restor
 /* ---- files ---- */
 
 static int restore_file(const struct journal_entry *e, const char *ifname, struct opener *opener,
-			restore_note_fn *note)
+			note_fn *note)
 {
 	char now[64];
 	int fd = device_net_file_open(ifname, e->ifindex, e->key, opener);
@@ -171,7 +154,7 @@ static bool host_port_is_ours(const struct journal_entry *e, const struct netlin
 }
 
 /* Noted without an index: about to be made, then the name is all there is. */
-static int restore_host_port(const struct journal_entry *e, restore_note_fn *note)
+static int restore_host_port(const struct journal_entry *e, note_fn *note)
 {
 	struct netlink_link link = { 0 };
 	int r = netlink_link_get(e->ifindex, e->ifname, &link);
@@ -238,7 +221,7 @@ static int features_put_back(const struct journal *journal, uint32_t first, uint
 }
 
 static uint32_t restore_features(struct journal *journal, uint32_t first, uint32_t last,
-				 const char *ifname, restore_note_fn *note)
+				 const char *ifname, note_fn *note)
 {
 	int error = features_put_back(journal, first, last, ifname);
 	uint32_t n_failed = 0;
@@ -302,7 +285,7 @@ static bool setting_is_first(const struct journal *journal, uint32_t i)
 /* ---- all ---- */
 
 static int restore_entry(const struct journal_entry *e, const char *ifname, struct opener *opener,
-			 restore_note_fn *note)
+			 note_fn *note)
 {
 	switch (e->kind) {
 	case JOURNAL_FEATURE:
@@ -327,7 +310,7 @@ static int restore_entry(const struct journal_entry *e, const char *ifname, stru
 
 /* They are no device's. irqbalance last: what it may move again should be in its place by then. */
 static uint32_t restore_interrupts(struct opener *opener, struct journal *journal,
-				   restore_note_fn *note)
+				   note_fn *note)
 {
 	uint32_t n_failed = irq_restore("", IRQ_ALL, opener, journal, note);
 
@@ -341,7 +324,7 @@ static bool entry_is_of(const struct journal_entry *e, uint32_t ifindex)
 }
 
 uint32_t device_restore(uint32_t ifindex, struct opener *opener, struct journal *journal,
-			void (*note)(const char *line))
+			note_fn *note)
 {
 	uint32_t n_failed = 0, i;
 

@@ -74,7 +74,7 @@ struct restore {
 	const char *ifname;
 	uint32_t ifindex;
 	struct journal *journal;
-	void (*note)(const char *line);
+	note_fn *note;
 	struct setting_state now, want;
 	uint32_t ids;                   /* those with an entry */
 	uint32_t n_unknown;             /* entries of a setting that we do not know */
@@ -213,7 +213,7 @@ static uint32_t restore_finish(const struct restore *restore, const int error[st
 }
 
 uint32_t setting_restore(struct journal *journal, uint32_t ifindex, const char *ifname,
-			 void (*note)(const char *line))
+			 note_fn *note)
 {
 	struct restore restore = { .ifname = ifname, .ifindex = ifindex, .journal = journal,
 				   .note = note };

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "queues/journal.h"
+#include "queues/note.h"
 #include "queues/setting.h"
 
 /*
@@ -23,4 +24,4 @@ void setting_put_all(const char *ifname, const struct setting_state *want, uint3
  * that are done are forgotten. Returns how many could not be put back.
  */
 uint32_t setting_restore(struct journal *journal, uint32_t ifindex, const char *ifname,
-			 void (*note)(const char *line));
+			 note_fn *note);

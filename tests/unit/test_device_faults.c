@@ -13,6 +13,7 @@
 #include "queues/device.h"
 #include "queues/ethtool.h"
 #include "tests/unit/netns.h"
+#include "tests/unit/faults.h"
 #include "tests/unit/tap.h"
 
 static char dir[64], count_file[128];
@@ -128,55 +129,20 @@ static void put_back(void)
 
 /* ---- how it ends ---- */
 
-/* The signal that ended it, 0: none; -1: it failed. */
-static int in_child(void (*act)(void), unsigned long fault)
-{
-	char number[32];
-	int status;
-	pid_t pid;
-
-	snprintf(number, sizeof(number), "%lu", fault);
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		setenv("VIADUCT_FAULT", number, 1);
-		setenv("VIADUCT_FAULT_COUNT", count_file, 1);
-		act();
-		_exit(0);
-	}
-	waitpid(pid, &status, 0);
-	if (WIFSIGNALED(status)) {
-		return WTERMSIG(status);
-	}
-	return WEXITSTATUS(status) ? -1 : 0;
-}
-
-static unsigned long points_passed(void)
-{
-	FILE *f = fopen(count_file, "re");
-	unsigned long n = 0;
-
-	if (f) {
-		if (fscanf(f, "%lu", &n) != 1) {
-			n = 0;
-		}
-		fclose(f);
-	}
-	return n;
-}
-
 static void test_borrow_faults(const struct snapshot *before)
 {
 	unsigned long n_points;
 
-	tap_ok(in_child(borrow, 0) == 0 && !snapshot_same(before), "everything is changed");
-	n_points = points_passed();
-	tap_ok(in_child(put_back, 0) == 0 && snapshot_same(before), "and put back");
+	tap_ok(faults_run(borrow, 0, count_file) == 0 && !snapshot_same(before),
+	       "everything is changed");
+	n_points = faults_passed(count_file);
+	tap_ok(faults_run(put_back, 0, count_file) == 0 && snapshot_same(before), "and put back");
 	tap_ok(n_points >= 40, "%lu steps to be killed at", n_points);
 	for (unsigned long fault = 1; fault <= n_points; fault++) {
-		int sig = in_child(borrow, fault);
+		int sig = faults_run(borrow, fault, count_file);
 
-		tap_ok(sig == SIGKILL && in_child(put_back, 0) == 0 && snapshot_same(before),
+		tap_ok(sig == SIGKILL && faults_run(put_back, 0, count_file) == 0 &&
+			       snapshot_same(before),
 		       "killed at step %lu, then put back", fault);
 	}
 }
@@ -185,16 +151,17 @@ static void test_put_back_faults(const struct snapshot *before)
 {
 	unsigned long n_points;
 
-	in_child(borrow, 0);
-	in_child(put_back, 0);
-	n_points = points_passed();
+	faults_run(borrow, 0, count_file);
+	faults_run(put_back, 0, count_file);
+	n_points = faults_passed(count_file);
 	tap_ok(n_points >= 40, "%lu steps of putting back", n_points);
 	for (unsigned long fault = 1; fault <= n_points; fault++) {
 		int sig;
 
-		in_child(borrow, 0);
-		sig = in_child(put_back, fault);
-		tap_ok(sig == SIGKILL && in_child(put_back, 0) == 0 && snapshot_same(before),
+		faults_run(borrow, 0, count_file);
+		sig = faults_run(put_back, fault, count_file);
+		tap_ok(sig == SIGKILL && faults_run(put_back, 0, count_file) == 0 &&
+			       snapshot_same(before),
 		       "killed at step %lu of putting back, then put back", fault);
 	}
 }

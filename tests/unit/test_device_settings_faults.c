@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "tests/unit/faults.h"
 #include "tests/unit/settings_rig.h"
 
 static char count_file[128];
@@ -62,43 +63,6 @@ static void put_back(void)
 	journal_close(journal);
 }
 
-/* The signal that ended it, 0: none; -1: it failed. */
-static int in_child(void (*act)(void), unsigned long fault)
-{
-	char number[32];
-	int status;
-	pid_t pid;
-
-	snprintf(number, sizeof(number), "%lu", fault);
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		setenv("VIADUCT_FAULT", number, 1);
-		setenv("VIADUCT_FAULT_COUNT", count_file, 1);
-		act();
-		_exit(0);
-	}
-	waitpid(pid, &status, 0);
-	if (WIFSIGNALED(status)) {
-		return WTERMSIG(status);
-	}
-	return WEXITSTATUS(status) ? -1 : 0;
-}
-
-static unsigned long points_passed(void)
-{
-	FILE *f = fopen(count_file, "re");
-	unsigned long n = 0;
-
-	if (f) {
-		if (fscanf(f, "%lu", &n) != 1) {
-			n = 0;
-		}
-		fclose(f);
-	}
-	return n;
-}
-
 struct machine {
 	const char *what;
 	bool keeps_users_table, is_runs, users;
@@ -142,11 +106,11 @@ static void killed(const struct machine *machine, const char *what, void (*act)(
 
 		machine_set(machine, &before);
 		if (borrow_first) {
-			in_child(borrow, 0);
+			faults_run(borrow, 0, count_file);
 		}
-		sig = in_child(act, fault);
+		sig = faults_run(act, fault, count_file);
 		dev->usecs_min = 0;
-		tap_ok(sig == SIGKILL && in_child(put_back, 0) == 0 &&
+		tap_ok(sig == SIGKILL && faults_run(put_back, 0, count_file) == 0 &&
 			       is_as_before(machine, &before),
 		       "%s: killed at step %lu of %s, then put back", machine->what, fault, what);
 	}
@@ -158,14 +122,15 @@ static void test_faults(const struct machine *machine)
 	struct ethdev before;
 
 	machine_set(machine, &before);
-	tap_ok(in_child(borrow, 0) == 0 && !is_as_before(machine, &before), "%s: all is changed",
-	       machine->what);
-	n_borrow = points_passed();
-	tap_ok(in_child(put_back, 0) == 0 && is_as_before(machine, &before), "and put back");
-	n_put_back = points_passed();
-	tap_ok(in_child(borrow_in_vain, 0) == 0 && is_as_before(machine, &before),
+	tap_ok(faults_run(borrow, 0, count_file) == 0 && !is_as_before(machine, &before),
+	       "%s: all is changed", machine->what);
+	n_borrow = faults_passed(count_file);
+	tap_ok(faults_run(put_back, 0, count_file) == 0 && is_as_before(machine, &before),
+	       "and put back");
+	n_put_back = faults_passed(count_file);
+	tap_ok(faults_run(borrow_in_vain, 0, count_file) == 0 && is_as_before(machine, &before),
 	       "and rolled back");
-	n_in_vain = points_passed();
+	n_in_vain = faults_passed(count_file);
 	tap_ok(n_borrow >= 40 && n_put_back >= 40 && n_in_vain >= 60,
 	       "%lu, %lu and %lu steps to be killed at", n_borrow, n_put_back, n_in_vain);
 	killed(machine, "setting", borrow, n_borrow, false);

@@ -15,6 +15,7 @@
 #include "queues/device.h"
 #include "queues/irq.h"
 #include "queues/opener.h"
+#include "tests/unit/faults.h"
 #include "tests/unit/tap.h"
 
 static const char *trees;
@@ -431,44 +432,6 @@ static void act_put_back(void)
 	journal_close(journal);
 }
 
-/* The signal that ended it; 0: none, -1: it failed. */
-static int in_child(void (*act)(void), unsigned long fault, const char *count_file)
-{
-	char number[32];
-	int status = 0;
-	pid_t pid;
-
-	snprintf(number, sizeof(number), "%lu", fault);
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		setenv("VIADUCT_FAULT", number, 1);
-		setenv("VIADUCT_FAULT_COUNT", count_file, 1);
-		act();
-		_exit(0);
-	}
-	waitpid(pid, &status, 0);
-	return WIFSIGNALED(status) ? WTERMSIG(status) : status ? -1 : 0;
-}
-
-static unsigned long points_of(void (*act)(void), const char *count_file)
-{
-	unsigned long n = 0;
-	FILE *f;
-
-	if (in_child(act, 0, count_file) != 0) {
-		return 0;
-	}
-	f = fopen(count_file, "re");
-	if (f) {
-		if (fscanf(f, "%lu", &n) != 1) {
-			n = 0;
-		}
-		fclose(f);
-	}
-	return n;
-}
-
 static bool box_is_as_found(void)
 {
 	return affinity_is(31, "0") && affinity_is(32, "1,3") && affinity_is(16, "0-5");
@@ -482,19 +445,19 @@ static void test_faults(void)
 
 	snprintf(count_file, sizeof(count_file), "%s/points", dir);
 	box_open();
-	n_move = points_of(act_move, count_file);
-	n_back = points_of(act_put_back, count_file);
+	n_move = faults_points(act_move, count_file);
+	n_back = faults_points(act_put_back, count_file);
 	tap_ok(n_move >= 18 && n_back >= 18 && box_is_as_found(), "%lu and %lu points", n_move,
 	       n_back);
 	for (unsigned long fault = 1; good && fault <= n_move; fault++) {
-		good = in_child(act_move, fault, count_file) == SIGKILL &&
-		       in_child(act_put_back, 0, count_file) == 0 && box_is_as_found();
+		good = faults_run(act_move, fault, count_file) == SIGKILL &&
+		       faults_run(act_put_back, 0, count_file) == 0 && box_is_as_found();
 	}
 	tap_ok(good, "killed at any point of moving, all is put back");
 	for (unsigned long fault = 1; good && fault <= n_back; fault++) {
-		good = in_child(act_move, 0, count_file) == 0 &&
-		       in_child(act_put_back, fault, count_file) == SIGKILL &&
-		       in_child(act_put_back, 0, count_file) == 0 && box_is_as_found();
+		good = faults_run(act_move, 0, count_file) == 0 &&
+		       faults_run(act_put_back, fault, count_file) == SIGKILL &&
+		       faults_run(act_put_back, 0, count_file) == 0 && box_is_as_found();
 	}
 	tap_ok(good, "and killed at any point of putting back");
 	unlink(count_file);

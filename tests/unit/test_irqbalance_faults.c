@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "tests/unit/irqbalance_rig.h"
+#include "tests/unit/faults.h"
 #include "tests/unit/tap.h"
 
 #define WAIT_NS (5 * NS_PER_S)
@@ -44,38 +45,6 @@ static void act_restore(void)
 	journal_close(journal);
 }
 
-/* The signal that ended it; 0: none, -1: it failed. */
-static int in_child(void (*act)(void), unsigned long fault, const char *count_file)
-{
-	char number[32];
-	int status = 0;
-	pid_t pid;
-
-	snprintf(number, sizeof(number), "%lu", fault);
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		setenv("VIADUCT_FAULT", number, 1);
-		setenv("VIADUCT_FAULT_COUNT", count_file, 1);
-		act();
-		_exit(0);
-	}
-	waitpid(pid, &status, 0);
-	return WIFSIGNALED(status) ? WTERMSIG(status) : status ? -1 : 0;
-}
-
-static unsigned long points_of(void (*act)(void), const char *count_file)
-{
-	unsigned long n = 0;
-	FILE *f = in_child(act, 0, count_file) == 0 ? fopen(count_file, "re") : NULL;
-
-	if (f) {
-		n = fscanf(f, "%lu", &n) == 1 ? n : 0;
-		fclose(f);
-	}
-	return n;
-}
-
 static void test_faults(void)
 {
 	pid_t pid = fake_balance_start(rig_root, &rig_usual);
@@ -84,20 +53,20 @@ static void test_faults(void)
 	bool good = true;
 
 	snprintf(count_file, sizeof(count_file), "%s/points", rig_root);
-	n_ban = points_of(act_ban, count_file);
+	n_ban = faults_points(act_ban, count_file);
 	good = rig_banned_is(pid, "25 26 31 32 33");
-	n_restore = points_of(act_restore, count_file);
+	n_restore = faults_points(act_restore, count_file);
 	tap_ok(good && n_ban >= 12 && n_restore >= 6 && rig_banned_is(pid, "25 26"),
 	       "%lu and %lu points", n_ban, n_restore);
 	for (unsigned long fault = 1; good && fault <= n_ban; fault++) {
-		good = in_child(act_ban, fault, count_file) == SIGKILL &&
-		       in_child(act_restore, 0, count_file) == 0 && rig_banned_is(pid, "25 26");
+		good = faults_run(act_ban, fault, count_file) == SIGKILL &&
+		       faults_run(act_restore, 0, count_file) == 0 && rig_banned_is(pid, "25 26");
 	}
 	tap_ok(good, "killed at any point of telling it, all is taken back");
 	for (unsigned long fault = 1; good && fault <= n_restore; fault++) {
-		good = in_child(act_ban, 0, count_file) == 0 &&
-		       in_child(act_restore, fault, count_file) == SIGKILL &&
-		       in_child(act_restore, 0, count_file) == 0 && rig_banned_is(pid, "25 26");
+		good = faults_run(act_ban, 0, count_file) == 0 &&
+		       faults_run(act_restore, fault, count_file) == SIGKILL &&
+		       faults_run(act_restore, 0, count_file) == 0 && rig_banned_is(pid, "25 26");
 	}
 	tap_ok(good, "and killed at any point of taking back");
 	unlink(count_file);
