@@ -21,7 +21,8 @@ static void report_member(const struct vswitch *vswitch, const struct member *me
 	const struct conf_queues *queues = conf_queues_get(vswitch->conf, member->name);
 	const char *ifname = member->link.ifname;
 	struct err err = {""};
-	char offloads[512];
+	struct device_info device;
+	char text[512];
 
 	if (!member->present) {
 		printf("%s: warning: there is no such interface; the port would wait for it\n",
@@ -32,8 +33,17 @@ static void report_member(const struct vswitch *vswitch, const struct member *me
 		printf("%s: would be set up\n", ifname);
 	}
 	if (queues->offloads == CONF_OFFLOADS_FIX &&
-	    device_offloads_plan(ifname, offloads, sizeof(offloads), &err) == 0 && offloads[0]) {
-		printf("%s: would be turned off: %s\n", ifname, offloads);
+	    device_offloads_plan(ifname, text, sizeof(text), &err) == 0 && text[0]) {
+		printf("%s: would be turned off: %s\n", ifname, text);
+	}
+	if (device_read(ifname, &device, &err) == 0) {
+		uint32_t n = machine_queue_count(&vswitch->plan, queues, &device);
+		struct device_settings settings = machine_settings(queues, n);
+
+		if (device_settings_plan(ifname, &settings, text, sizeof(text), &err) == 0 &&
+		    text[0]) {
+			printf("%s: would be set: %s\n", ifname, text);
+		}
 	}
 	if (queues->busy_poll_usecs) {
 		printf("%s: napi_defer_hard_irqs and gro_flush_timeout would be set to %u and "
@@ -62,6 +72,7 @@ static void report_all(const struct vswitch *vswitch)
 			       vswitch->conf->bridge[b].name);
 		}
 	}
+	check_report_interrupts(vswitch);
 	printf("%u workers, %.1f MiB for table, packet buffers and rings\n",
 	       vswitch->plan.n_workers, (double)vswitch->plan.memory_bytes / (1 << 20));
 }

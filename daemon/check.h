@@ -16,3 +16,6 @@ void check_print_errors(const char *config_path, struct conf_errors *errors);
  * standard output. The exit status: 0, 3 (the file) or 4 (the machine).
  */
 int check_machine(struct vswitch *vswitch, bool report);
+
+/* check_interrupts.c: prints which interrupts a start would move. */
+void check_report_interrupts(const struct vswitch *vswitch);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "daemon/addresses.h"
+#include "daemon/drift.h"
 #include "daemon/inspect.h"
 #include "daemon/ports.h"
 
@@ -55,6 +56,7 @@ static void on_link(const struct link_info *link, bool removed, void *arg)
 {
 	role_assert_control();
 	ports_link_event(arg, link, removed);
+	drift_look_soon(arg);
 }
 
 static int on_link_readable(sd_event_source *source, int fd, uint32_t revents, void *arg)
@@ -76,6 +78,7 @@ static int on_second(sd_event_source *source, uint64_t usec, void *arg)
 	(void)usec;
 	role_assert_control();
 	inspect_sample(arg);
+	drift_tick(arg);
 	sd_event_source_set_time_relative(source, USEC_PER_S);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }

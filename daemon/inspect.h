@@ -39,6 +39,12 @@ enum mgmt_error inspect_queue_show(void *ctx, const char *port, struct mgmt_queu
 				   struct err *reterr);
 enum mgmt_error inspect_worker_show(void *ctx, struct mgmt_workers *ret, struct err *reterr);
 
+/* inspect_intr.c */
+enum mgmt_error inspect_intr_list(void *ctx, struct mgmt_interrupts *ret, struct err *reterr);
+enum mgmt_error inspect_intr_affinity(void *ctx, const char *intrid, uint32_t cpu,
+				      struct err *reterr);
+enum mgmt_error inspect_intr_allow(void *ctx, uint32_t cpu, bool allowed, struct err *reterr);
+
 /* Counts the frames anew, no oftener than ten times a second. */
 void inspect_census(struct vswitch *vswitch) REQUIRES(role_control);
 

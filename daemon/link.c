@@ -109,6 +109,9 @@ static void parse_property(const struct nlattr *attr, struct link_info *link)
 	case IFLA_NUM_TX_QUEUES:
 		link->n_tx_queues = parse_u32(attr);
 		break;
+	case IFLA_PROMISCUITY:
+		link->n_promiscuous = parse_u32(attr);
+		break;
 	default:
 		parse_relation(attr, link);
 		break;

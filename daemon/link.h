@@ -23,6 +23,7 @@ struct link_info {
 	uint64_t macaddress;
 	uint32_t mtu;
 	uint32_t n_rx_queues, n_tx_queues;      /* IFLA_NUM_*: as created, not as in use */
+	uint32_t n_promiscuous;         /* who wants it promiscuous; 0: it is not */
 	bool up, carrier, loopback, ethernet;
 	uint32_t master_ifindex;        /* bond, bridge, vrf it belongs to; 0: none */
 	uint32_t peer_ifindex;          /* veth's other end, vlan's lower device; 0: none here */

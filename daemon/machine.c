@@ -73,49 +73,7 @@ int machine_worker_on(const struct machine_plan *plan, uint32_t cpu)
 	return -1;
 }
 
-/* ---- queues ---- */
-
-static bool count_is_number(const struct conf_queues *queues)
-{
-	return queues->count != CONF_KEEP && queues->count != CONF_AUTO;
-}
-
-void machine_check_queues(const struct conf *conf, const struct machine_plan *plan,
-			  const char *name, uint32_t n_queues, struct conf_errors *errors)
-{
-	const struct conf_queues *queues = conf_queues_get(conf, name);
-	char workers[256];
-	struct numset cpus = {0};
-
-	for (uint32_t w = 0; w < plan->n_workers; w++) {
-		numset_add(&cpus, plan->cpu[w]);
-	}
-	for (uint32_t i = 0; i < queues->n_pins; i++) {
-		const struct conf_pin *pin = &queues->pin[i];
-
-		if (n_queues && pin->queue >= n_queues) {
-			conf_errors_add(errors, pin->loc,
-					"queue %u of '%s' is pinned, but the device has %u queue%s "
-					"(see 'ethtool -l %s')",
-					pin->queue, name, n_queues, n_queues == 1 ? "" : "s", name);
-		}
-		if (machine_worker_on(plan, pin->cpu) < 0) {
-			conf_errors_add(errors, pin->loc,
-					"queue %u of '%s' is pinned to CPU %u, which has no worker "
-					"(workers.cpus: %s)",
-					pin->queue, name, pin->cpu,
-					numset_format(&cpus, workers, sizeof(workers)));
-		}
-	}
-	if (n_queues && count_is_number(queues) && queues->count != n_queues) {
-		conf_errors_add(errors, queues->count_loc,
-				"count: %u for '%s', which has %u queue%s: changing it is not "
-				"supported yet (set it with 'ethtool -L %s combined %u', or say "
-				"'count: keep')",
-				queues->count, name, n_queues, n_queues == 1 ? "" : "s", name,
-				queues->count);
-	}
-}
+/* ---- memory ---- */
 
 void machine_ring_sizes(const struct machine_plan *plan, const struct conf_queues *queues,
 			uint32_t *ret_rx, uint32_t *ret_tx)
@@ -123,15 +81,6 @@ void machine_ring_sizes(const struct machine_plan *plan, const struct conf_queue
 	*ret_rx = queues->rx_size == CONF_AUTO ? plan->ring_size : queues->rx_size;
 	*ret_tx = queues->tx_size == CONF_AUTO ? plan->ring_size : queues->tx_size;
 }
-
-uint32_t machine_sockets(const struct machine_plan *plan, const struct conf_queues *queues,
-			 uint32_t n_queues)
-{
-	return queues->rx_steering == CONF_STEERING_HASH ? view_sockets(n_queues, plan->n_workers)
-							  : 1;
-}
-
-/* ---- memory ---- */
 
 /*
  * Where each port's queues come from for sizing: a device that is there, or a guess for one that is
@@ -319,8 +268,9 @@ static void check_host_port(const struct conf *conf, const struct conf_host_port
 				"host port '%s' has MTU %u; the largest that fits is %u",
 				host->name, host->mtu, plan->mtu_max);
 	}
-	size_add(sizing, plan, conf_queues_get(conf, host->name), plan->n_workers, true);
-	machine_check_queues(conf, plan, host->name, plan->n_workers, errors);
+	size_add(sizing, plan, conf_queues_get(conf, host->name),
+		 machine_queue_guess(plan, conf_queues_get(conf, host->name)), true);
+	machine_check_queues(conf, plan, host->name, NULL, errors);
 }
 
 static int check_member(const struct conf *conf, const struct member *member,
@@ -341,9 +291,9 @@ static int check_member(const struct conf *conf, const struct member *member,
 		return 0;
 	}
 	if (!member->present) {
-		n_queues = count_is_number(queues) ? queues->count : plan->n_workers;
+		n_queues = machine_queue_guess(plan, queues);
 		size_add(sizing, plan, queues, n_queues, false);
-		machine_check_queues(conf, plan, member->name, 0, errors);
+		machine_check_queues(conf, plan, member->name, NULL, errors);
 		return 0;
 	}
 	r = member_refusal(conf, &conf->bridge[member->bridge_idx], member->conf, &member->link,
@@ -373,8 +323,12 @@ static int check_member(const struct conf *conf, const struct member *member,
 	if (r < 0) {
 		return r;
 	}
-	machine_check_queues(conf, plan, member->name, device.n_rx, errors);
-	size_add(sizing, plan, queues, device.n_rx,
+	if (device.numa_node >= 0) {
+		numset_add(&plan->numa_nodes, (uint32_t)device.numa_node);
+	}
+	machine_check_queues(conf, plan, member->name, &device, errors);
+	machine_check_settings(member->link.ifname, queues, errors);
+	size_add(sizing, plan, queues, machine_queue_count(plan, queues, &device),
 		 strcmp(member->link.kind, "veth") == 0 || queues->mode == CONF_MODE_COPY ||
 			 queues->mode == CONF_MODE_GENERIC);
 	return 0;
@@ -392,6 +346,8 @@ int machine_plan(const struct conf *conf, const struct members *members, struct 
 		return r;
 	}
 	plan_cpus(&conf->workers, &allowed, &plan, errors);
+	plan.n_cpus = device_n_cpus();
+	machine_check_interrupts(conf, errors);
 	plan_frame_size(members, &plan);
 	plan.memory_max_bytes = memory_limit(&conf->limits);
 	plan.lines_log2 = FDB_LINES_LOG2_MIN;

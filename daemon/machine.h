@@ -13,6 +13,8 @@
 #include "conf/conf.h"
 #include "daemon/members.h"
 #include "daemon/worker.h"
+#include "queues/device.h"
+#include "queues/device_settings.h"
 
 #define MACHINE_RING_MAX 2048u          /* `ring: auto` begins here and is halved until all fits */
 #define MACHINE_RING_MIN 64u
@@ -28,6 +30,8 @@
 struct machine_plan {
 	uint32_t n_workers;
 	uint32_t cpu[WORKERS_MAX];      /* of each worker, ascending */
+	uint32_t n_cpus;                /* as drivers count them, for their limits */
+	struct numset numa_nodes;       /* of the members; empty: none tells */
 	uint32_t frame_shift;           /* 11 or 12 */
 	uint32_t mtu_max;               /* the largest MTU that fits such a frame */
 	uint32_t n_frames;
@@ -51,13 +55,47 @@ void machine_ring_sizes(const struct machine_plan *plan, const struct conf_queue
 /* The worker on this CPU, or -1. */
 int machine_worker_on(const struct machine_plan *plan, uint32_t cpu);
 
+/* ---- machine_queues.c ---- */
+
+/* The queues that a device will be served on: what it has, as many as workers, or the number. */
+uint32_t machine_queue_count(const struct machine_plan *plan, const struct conf_queues *queues,
+			     const struct device_info *device);
+
+/* The same for a device that is not there yet, or for the pair that is made for a host port. */
+uint32_t machine_queue_guess(const struct machine_plan *plan, const struct conf_queues *queues);
+
 /* Sockets of each queue of a device that has 'n_queues': several where its flows are spread. */
 uint32_t machine_sockets(const struct machine_plan *plan, const struct conf_queues *queues,
 			 uint32_t n_queues);
 
 /*
- * What the options of 'name' ask of a device that has 'n_queues' queues (0: not known): pins and
- * count. Adds to 'errors' what does not fit.
+ * Which worker serves each queue (manual 1, "Queues and workers"): the default, then the pins over
+ * it. 'n_short_before': how many ports before this one, in file order, have fewer queues than there
+ * are workers. Pins have been checked.
+ */
+void machine_place_queues(const struct machine_plan *plan, const struct conf_queues *queues,
+			  uint32_t n_queues, uint32_t n_short_before, uint16_t *ret_worker);
+
+/*
+ * What the options of 'name' ask of 'device' (NULL: not known yet): pins and count. Adds to
+ * 'errors' what does not fit.
  */
 void machine_check_queues(const struct conf *conf, const struct machine_plan *plan,
-			  const char *name, uint32_t n_queues, struct conf_errors *errors);
+			  const char *name, const struct device_info *device,
+			  struct conf_errors *errors);
+
+/* Rings, coalescing and RSS that the device cannot have. */
+void machine_check_settings(const char *ifname, const struct conf_queues *queues,
+			    struct conf_errors *errors);
+
+/* A shield of CPUs that are not there, or of all. */
+void machine_check_interrupts(const struct conf *conf, struct conf_errors *errors);
+
+/*
+ * What the file asks of a device's own settings, for this many queues; DEVICE_KEEP: as many as it
+ * has. Points into 'queues'.
+ */
+struct device_settings machine_settings(const struct conf_queues *queues, uint32_t n_queues);
+
+/* CPUs that are online. */
+struct numset machine_cpus_online(void);

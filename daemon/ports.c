@@ -4,13 +4,15 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/addresses.h"
+#include "daemon/borrow.h"
+#include "daemon/interrupts.h"
 #include "daemon/publish.h"
 #include "daemon/status.h"
+#include "queues/numa.h"
 
 /* Completions and the device's letting go, see xport_close(). */
 #define CLOSE_WAIT_NS    (2050 * NS_PER_MS)
@@ -62,7 +64,8 @@ static int check_queues(struct vswitch *vswitch, const struct port *port, int *r
 	struct conf_errors errors = {0};
 	int r = 0;
 
-	machine_check_queues(vswitch->conf, &vswitch->plan, port->name, port->device.n_rx, &errors);
+	machine_check_queues(vswitch->conf, &vswitch->plan, port->name,
+			     port->host ? NULL : &port->device, &errors);
 	if (errors.n) {
 		r = refuse(ret_exit_status, STATUS_FILE,
 			   err_set(reterr, EINVAL, "%s", errors.error[0].text));
@@ -82,80 +85,6 @@ static int check_mtu(struct vswitch *vswitch, const struct port *port, int *ret_
 			      "MTU %u is too large, at most %u fits (ip link set %s mtu %u)",
 			      port->link.mtu, vswitch->plan.mtu_max, port->link.ifname,
 			      vswitch->plan.mtu_max));
-}
-
-/* ---- borrowing the device ---- */
-
-int port_admin_set(struct vswitch *vswitch, struct port *port, bool enabled, struct err *reterr)
-{
-	struct journal_entry entry = {.kind = JOURNAL_LINK, .ifindex = port->link.ifindex};
-	int r = 0;
-
-	snprintf(entry.ifname, sizeof(entry.ifname), "%s", port->link.ifname);
-	snprintf(entry.was, sizeof(entry.was), "%s", enabled ? "down" : "up");
-	snprintf(entry.set, sizeof(entry.set), "%s", enabled ? "up" : "down");
-	if (!port->host) {              /* the host port's end goes with us anyway */
-		journal_fault_point();
-		r = journal_add(vswitch->journal, &entry, reterr);
-	}
-	if (r == 0) {
-		journal_fault_point();
-		r = link_set_up(port->link.ifindex, enabled, reterr);
-		journal_fault_point();
-	}
-	return r;
-}
-
-static int borrow(struct vswitch *vswitch, struct port *port, struct err *reterr)
-	REQUIRES(role_control)
-{
-	const struct conf_queues *queues = port->queues;
-	const char *ifname = port->link.ifname;
-	int r;
-
-	port->borrowed_ifindex = port->link.ifindex;
-	r = device_offloads_apply(ifname, port->link.ifindex,
-				  queues->offloads == CONF_OFFLOADS_FIX, vswitch->journal, reterr);
-	if (r < 0) {
-		return r;
-	}
-	if (queues->busy_poll_usecs) {
-		struct device_napi napi = {queues->defer_hard_irqs, queues->gro_flush_timeout_ns};
-		struct err err;
-
-		if (device_napi_apply(ifname, port->link.ifindex, &napi, vswitch->opener,
-				      vswitch->journal, &err) < 0) {
-			log_warn("port '%s': %s; going on without", port->name, err.text);
-		}
-	}
-	if (!port->link.up) {
-		r = port_admin_set(vswitch, port, true, reterr);
-		if (r < 0) {
-			return r;
-		}
-	}
-	port->promiscuous_fd = link_promiscuous_open(port->link.ifindex, reterr);
-	return port->promiscuous_fd < 0 ? port->promiscuous_fd : 0;
-}
-
-static void give_back(struct vswitch *vswitch, struct port *port)
-{
-	struct link_info link;
-
-	if (port->promiscuous_fd >= 0) {
-		close(port->promiscuous_fd);
-		port->promiscuous_fd = -1;
-	}
-	/*
-	 * A device that has left may come back, from another namespace: its entries stay listed,
-	 * for then or for the end.
-	 */
-	if (!vswitch->keep_for_successor && !port->host && port->borrowed_ifindex &&
-	    link_get(NULL, port->borrowed_ifindex, &link, NULL) == 0) {
-		device_restore(port->borrowed_ifindex, vswitch->opener, vswitch->journal,
-			       log_note);
-		port->borrowed_ifindex = 0;
-	}
 }
 
 /* ---- queues ---- */
@@ -185,7 +114,6 @@ static bool is_short_of_queues(const struct vswitch *vswitch, const struct port 
 	return port->life != PORT_LIFE_CLOSED && port->device.n_rx < vswitch->plan.n_workers;
 }
 
-/* Manual 1, "Queues and workers": the default, then the pins over it. */
 static void place_queues(struct vswitch *vswitch, struct port *port)
 {
 	uint32_t k = 0;
@@ -193,15 +121,33 @@ static void place_queues(struct vswitch *vswitch, struct port *port)
 	for (struct port *p = port_next(vswitch, NULL); p && p != port; p = port_next(vswitch, p)) {
 		k += is_short_of_queues(vswitch, p);
 	}
-	for (uint32_t q = 0; q < port->device.n_rx; q++) {
-		port->queue_worker[q] = view_default_worker(q, port->device.n_rx,
-							    vswitch->plan.n_workers, k);
-	}
-	for (uint32_t i = 0; i < port->queues->n_pins; i++) {
-		const struct conf_pin *pin = &port->queues->pin[i];
+	machine_place_queues(&vswitch->plan, port->queues, port->device.n_rx, k,
+			     port->queue_worker);
+}
 
-		port->queue_worker[pin->queue] =
-			(uint16_t)machine_worker_on(&vswitch->plan, pin->cpu);
+/*
+ * The packet buffer was made for so many queues. A device that has more now (somebody changed its
+ * channels, or it came later) gets smaller automatic rings, and so no more frames.
+ */
+static void ring_sizes(const struct vswitch *vswitch, struct port *port, uint32_t *ret_rx,
+		       uint32_t *ret_tx)
+{
+	uint32_t n = port->device.n_rx, shift = 0;
+
+	if (!port->n_queues_planned) {
+		port->n_queues_planned =
+			vswitch->running ? machine_queue_guess(&vswitch->plan, port->queues) : n;
+	}
+	machine_ring_sizes(&vswitch->plan, port->queues, ret_rx, ret_tx);
+	while (n > port->n_queues_planned << shift &&
+	       vswitch->plan.ring_size >> shift > MACHINE_RING_MIN) {
+		shift++;
+	}
+	if (port->queues->rx_size == CONF_AUTO) {
+		*ret_rx >>= shift;
+	}
+	if (port->queues->tx_size == CONF_AUTO) {
+		*ret_tx >>= shift;
 	}
 }
 
@@ -215,6 +161,7 @@ static int open_sockets(struct vswitch *vswitch, struct port *port, struct err *
 		[CONF_MODE_GENERIC] = XQ_MODE_GENERIC,
 	};
 	const struct conf_queues *queues = port->queues;
+	struct numset node = {0};
 	struct xport_config config = {
 		.ifname = port->link.ifname,
 		.ifindex = port->link.ifindex,
@@ -234,12 +181,17 @@ static int open_sockets(struct vswitch *vswitch, struct port *port, struct err *
 			       "'ethtool -L %s'",
 			       config.n_queues, XPORT_QUEUES_MAX, port->link.ifname);
 	}
-	machine_ring_sizes(&vswitch->plan, queues, &config.rx_size, &config.tx_size);
+	if (port->device.numa_node >= 0) {
+		numset_add(&node, (uint32_t)port->device.numa_node);
+	}
+	ring_sizes(vswitch, port, &config.rx_size, &config.tx_size);
 	if (reserve_queue_ids(vswitch, config.n_queues, &port->first_queue_id)) {
 		return err_set(reterr, ENOSPC, "too many queues on this box");
 	}
 	config.first_queue_id_on_box = port->first_queue_id;
+	numa_prefer(&node);
 	r = xport_open(&config, vswitch->frames, &vswitch->cache, &port->xport, reterr);
+	numa_prefer(NULL);
 	if (r < 0 && r != -ETIMEDOUT) {         /* a device that lingers keeps its ids */
 		release_queue_ids(vswitch, port, config.n_queues);
 	}
@@ -284,13 +236,13 @@ int port_open(struct vswitch *vswitch, struct port *port, int *ret_exit_status, 
 		r = check_queues(vswitch, port, ret_exit_status, reterr);
 	}
 	if (r == 0) {
-		r = borrow(vswitch, port, reterr);
+		r = borrow_device(vswitch, port, ret_exit_status, reterr);
 	}
 	if (r == 0) {
 		r = open_sockets(vswitch, port, reterr);
 	}
 	if (r < 0) {
-		give_back(vswitch, port);
+		borrow_end(vswitch, port);
 		return r;
 	}
 	place_queues(vswitch, port);
@@ -313,7 +265,7 @@ int port_open_host(struct vswitch *vswitch, struct port *port, int *ret_exit_sta
 		.has_macaddress = conf->has_macaddress,
 		.macaddress = conf->macaddress,
 		.mtu = conf->mtu == CONF_AUTO ? ports_smallest_mtu(vswitch, bridge) : conf->mtu,
-		.n_queues = vswitch->plan.n_workers,
+		.n_queues = machine_queue_guess(&vswitch->plan, port->queues),
 	};
 	const struct hostport_info *info;
 	int r = hostport_open(&config, vswitch->journal, &port->hostport, reterr);
@@ -352,7 +304,7 @@ static void reopen(struct vswitch *vswitch, struct port *port) REQUIRES(role_con
 void port_close_now(struct vswitch *vswitch, struct port *port, uint64_t deadline_ns)
 {
 	close_sockets(vswitch, port, deadline_ns);
-	give_back(vswitch, port);
+	borrow_end(vswitch, port);
 	port->life = PORT_LIFE_CLOSED;
 }
 
@@ -366,11 +318,14 @@ static void grace_is_over(void *arg) NO_THREAD_SAFETY
 	if (port->vswitch->stopping) {
 		return;
 	}
-	if (port->host) {
+	if (port->rebuilding) {
+		port_rebuild_end(port->vswitch, port);
+	} else if (port->host) {
 		port_host_again(port->vswitch, port);
 	} else if (port->reopen) {
 		reopen(port->vswitch, port);
 	}
+	interrupts_apply(port->vswitch, false);
 }
 
 void port_close_begin(struct vswitch *vswitch, struct port *port)

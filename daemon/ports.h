@@ -42,6 +42,13 @@ int port_open_host(struct vswitch *vswitch, struct port *port, int *ret_exit_sta
 void ports_link_event(struct vswitch *vswitch, const struct link_info *link, bool removed)
 	REQUIRES(role_control);
 
+/*
+ * Closes the port and opens it again on the queues that its device has now; its settings stay.
+ * port_rebuild_end() is the second half, after the grace period.
+ */
+void port_rebuild(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
+void port_rebuild_end(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
+
 /* After the start: interfaces that went between their opening and the link monitor's. */
 void ports_drop_gone(struct vswitch *vswitch) REQUIRES(role_control);
 

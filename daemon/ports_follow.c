@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/addresses.h"
+#include "daemon/interrupts.h"
 #include "daemon/publish.h"
 #include "daemon/setup.h"
 
@@ -145,6 +146,7 @@ static void port_comes(struct vswitch *vswitch, struct port *port, const struct 
 	}
 	link_get(NULL, link->ifindex, &port->link, NULL);
 	state_changed(vswitch, port, PORT_STATE_ABSENT);
+	interrupts_apply(vswitch, false);
 }
 
 static void port_goes(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
@@ -160,6 +162,23 @@ static void port_goes(struct vswitch *vswitch, struct port *port) REQUIRES(role_
 	port->link.ifindex = 0;
 	if (was == PORT_STATE_FORWARDING) {
 		ports_host_follow(vswitch, &vswitch->bridge[port->bridge_idx]);
+	}
+}
+
+void port_rebuild(struct vswitch *vswitch, struct port *port)
+{
+	port->rebuilding = true;
+	port_close_begin(vswitch, port);
+	port->rebuilding = port->life == PORT_LIFE_CLOSING;
+}
+
+void port_rebuild_end(struct vswitch *vswitch, struct port *port)
+{
+	struct link_info link;
+
+	port->rebuilding = port->reopen = false;
+	if (link_get(NULL, port->link.ifindex, &link, NULL) == 0) {
+		port_comes(vswitch, port, &link);
 	}
 }
 

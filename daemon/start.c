@@ -15,10 +15,12 @@
 #include "daemon/addresses.h"
 #include "daemon/control.h"
 #include "daemon/inspect.h"
+#include "daemon/interrupts.h"
 #include "daemon/ports.h"
 #include "daemon/publish.h"
 #include "daemon/setup.h"
 #include "daemon/status.h"
+#include "queues/numa.h"
 
 #define JOIN_MS 2000u
 #define CLOSE_ALL_NS (3 * NS_PER_S) /* all ports together */
@@ -38,9 +40,15 @@ static bool is_port(const struct vswitch *vswitch, const char *ifname, uint32_t 
 	return false;
 }
 
-/* Of a port of the file, or of the other end of its host port. */
+/*
+ * Of a port of the file, or of the other end of its host port. Where interrupts belong is
+ * interrupts_apply()'s to say.
+ */
 static bool is_ours(const struct vswitch *vswitch, const struct journal_entry *entry)
 {
+	if (entry->kind == JOURNAL_IRQ || entry->kind == JOURNAL_IRQBALANCE) {
+		return true;
+	}
 	for (uint32_t i = 0; i < journal_count(vswitch->journal); i++) {
 		const struct journal_entry *host = journal_get(vswitch->journal, i);
 
@@ -122,9 +130,12 @@ static int make_shared(struct vswitch *vswitch, struct err *reterr) REQUIRES(rol
 
 static int make_memory(struct vswitch *vswitch, struct err *reterr) REQUIRES(role_control)
 {
-	int r = frames_new(vswitch->plan.n_frames, vswitch->plan.frame_shift, &vswitch->frames,
-			   reterr);
+	int r;
 
+	/* Near the devices that fill it; over all of their nodes where there are several. */
+	numa_prefer(&vswitch->plan.numa_nodes);
+	r = frames_new(vswitch->plan.n_frames, vswitch->plan.frame_shift, &vswitch->frames, reterr);
+	numa_prefer(NULL);
 	if (r < 0) {
 		return r;
 	}
@@ -263,6 +274,7 @@ int start_all(struct vswitch *vswitch, const struct start_options *options, int 
 		return r;
 	}
 	ports_drop_gone(vswitch);
+	interrupts_apply(vswitch, false);
 	inspect_census(vswitch);
 	vswitch->running = true;
 	sd_notify(0, "READY=1");
@@ -395,6 +407,7 @@ int stop_all(struct vswitch *vswitch)
 		device_restore(DEVICE_ALL, vswitch->opener, vswitch->journal, log_note);
 	}
 	control_close(vswitch);
+	interrupts_close(vswitch);
 	free_memory(vswitch);
 	journal_close(vswitch->journal);
 	return 0;

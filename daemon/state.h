@@ -25,6 +25,7 @@
 #include "daemon/worker.h"
 #include "mgmt/server.h"
 #include "queues/device.h"
+#include "queues/irq_plan.h"
 #include "queues/journal.h"
 #include "queues/opener.h"
 #include "xdp/port.h"
@@ -63,6 +64,8 @@ struct port {
 	bool disabled;                  /* by `port disable` */
 	bool failed;                    /* it is there and could not be taken; 'reason' says why */
 	bool reopen;                    /* its interface came back while it was closing */
+	/* closing to be opened with other queues: its settings stay */
+	bool rebuilding;
 	char reason[256];
 	uint64_t retry_at_ns;           /* a failed port is not tried before */
 	uint64_t retry_delay_ns;
@@ -73,6 +76,8 @@ struct port {
 	struct hostport *hostport;      /* of a host port: both ends */
 	struct xport *xport;
 	int promiscuous_fd;
+	/* that the packet buffer was made for; more share the same frames with smaller rings */
+	uint32_t n_queues_planned;
 	uint16_t queue_worker[XPORT_QUEUES_MAX];
 	uint16_t first_queue_id;
 	struct vswitch *vswitch;        /* for callbacks */
@@ -112,6 +117,43 @@ struct age_job {
 	uint32_t cursor;
 	bool passing;
 	sd_event_source *timer, *slice;
+};
+
+/* Something that others changed and we changed back, for `status`: drift.c. */
+struct drift_note {
+	char subject[CONF_NAME_BYTES], text[160];
+	uint64_t at_ns;                 /* the last time */
+	uint32_t n;                     /* how often */
+};
+
+#define DRIFT_NOTES_MAX 32
+
+struct drift {
+	struct drift_note note[DRIFT_NOTES_MAX];
+	uint32_t n_notes;
+	uint64_t next_ns;               /* of the whole look */
+	sd_event_source *soon;          /* a look because a link event came in; NULL: none */
+};
+
+/* An interrupt that was given a place. */
+struct interrupt_place {
+	uint32_t irq;
+	char name[IRQ_NAME_BYTES];
+	struct numset cpus;
+	bool ours;
+	int error;                      /* -errno of the last try; 0: it is there */
+};
+
+struct interrupts {
+	struct interrupt_place *place;  /* ascending by irq */
+	uint32_t n_places;
+	/* which the kernel places itself, found by its refusal; never planned again */
+	struct interrupt_place *managed;
+	uint32_t n_managed;
+	struct irq_plan_override *override;     /* `intr affinity` */
+	uint32_t n_overrides;
+	struct numset forbidden;        /* `intr nointr` */
+	bool irqbalance_deaf;           /* one runs and could not be told */
 };
 
 /* A worker's `busy`: its share of the second before 'at_ns'. */
@@ -158,6 +200,8 @@ struct vswitch {
 	uint32_t n_fids;
 	uint32_t n_ports_made;          /* next file order */
 
+	struct interrupts interrupts;
+	struct drift drift;
 	struct link_monitor *link_monitor;
 	struct mgmt_server *server;
 	bool mac_watched;

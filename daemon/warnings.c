@@ -11,7 +11,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "daemon/drift.h"
 #include "daemon/inspect.h"
+#include "daemon/interrupts.h"
+#include "queues/numa.h"
 
 #define GRACE_LATE_NS NS_PER_S
 
@@ -61,6 +64,23 @@ static bool busy_poll_acts(const struct port *port)
 	return true;
 }
 
+static void node_warnings(const struct port *port, const char *subject, struct warnings *warnings)
+{
+	int32_t node = port->device.numa_node;
+
+	for (uint32_t i = 0; node >= 0 && i < port->queues->n_pins; i++) {
+		const struct conf_pin *pin = &port->queues->pin[i];
+		int32_t cpu_node = numa_node_of_cpu("", pin->cpu);
+
+		if (cpu_node >= 0 && cpu_node != node) {
+			add(warnings, "pin-across-nodes", subject,
+			    "queue %u is pinned to CPU %u of NUMA node %d, the device is on node "
+			    "%d\npin it to a CPU of node %d (/sys/devices/system/node/node%d)",
+			    pin->queue, pin->cpu, cpu_node, node, node, node);
+		}
+	}
+}
+
 static void port_warnings(const struct vswitch *vswitch, const struct port *port,
 			  struct warnings *warnings)
 {
@@ -83,11 +103,71 @@ static void port_warnings(const struct vswitch *vswitch, const struct port *port
 		    "busy-poll is asked for, but the driver names no NAPI for its sockets\n"
 		    "set busy-poll.usecs to 0, or use a driver with zero-copy");
 	}
+	node_warnings(port, subject, warnings);
 	if (bad) {
 		add(warnings, "checksum-undone", subject,
 		    "%llu of the sampled frames came with an unfinished TCP or UDP checksum\n"
 		    "run 'ethtool -K INTERFACE tx off' in the station behind this port",
 		    (unsigned long long)bad);
+	}
+}
+
+static void place_warning(const struct interrupt_place *place, const char *code,
+			  struct warnings *warnings)
+{
+	char subject[MGMT_NAME_BYTES], cpus[64], name[24];
+
+	snprintf(subject, sizeof(subject), "interrupt %u (%.80s)", place->irq, place->name);
+	add(warnings, code, subject, "belongs on CPU %s and cannot be moved there: %s\n%s",
+	    numset_format(&place->cpus, cpus, sizeof(cpus)), err_name(-place->error, name),
+	    interrupts_remedy(place->error));
+}
+
+/* Other devices' interrupts on shielded CPUs may be many: one line for all of them. */
+static void interrupt_warnings(const struct vswitch *vswitch, struct warnings *warnings)
+{
+	const struct interrupts *interrupts = &vswitch->interrupts;
+	uint32_t n_others = 0;
+
+	for (uint32_t i = 0; i < interrupts->n_places; i++) {
+		const struct interrupt_place *place = &interrupts->place[i];
+		bool managed = place->error == -EPERM;
+
+		if (place->error && place->ours && !managed) {
+			place_warning(place, "interrupt-not-placed", warnings);
+		}
+		n_others += place->error && !place->ours && !managed;
+	}
+	for (uint32_t i = 0; i < interrupts->n_managed; i++) {
+		if (interrupts->managed[i].ours) {
+			place_warning(&interrupts->managed[i], "interrupt-managed", warnings);
+		}
+		n_others += !interrupts->managed[i].ours;
+	}
+	if (n_others) {
+		add(warnings, "shield-leaks", "interrupts",
+		    "%u interrupts of other devices stay on shielded or forbidden CPUs: they "
+		    "cannot be moved\nsee 'viaductctl intr list'; shield other CPUs", n_others);
+	}
+	if (interrupts->irqbalance_deaf) {
+		add(warnings, "irqbalance", "irqbalance",
+		    "it runs, could not be told, and may move our interrupts\n"
+		    "stop it, or name the interrupts with --banirq in /etc/default/irqbalance");
+	}
+}
+
+static void drift_warnings(const struct vswitch *vswitch, struct warnings *warnings)
+{
+	for (uint32_t i = 0; i < vswitch->drift.n_notes; i++) {
+		const struct drift_note *note = &vswitch->drift.note[i];
+
+		if (clock_now_ns() - note->at_ns < DRIFT_TELL_NS) {
+			add(warnings, "drift", note->subject,
+			    "%s (%u time%s, last %llu s ago)\nfind out who sets it: another "
+			    "manager, a script or a person", note->text, note->n,
+			    note->n == 1 ? "" : "s",
+			    (unsigned long long)((clock_now_ns() - note->at_ns) / NS_PER_S));
+		}
 	}
 }
 
@@ -120,6 +200,8 @@ int warnings_list(struct vswitch *vswitch, struct mgmt_warning **ret, uint32_t *
 		port_warnings(vswitch, port, &warnings);
 	}
 	table_warnings(vswitch, &warnings);
+	interrupt_warnings(vswitch, &warnings);
+	drift_warnings(vswitch, &warnings);
 	if (n_pending && clock_now_ns() - oldest_ns > GRACE_LATE_NS) {
 		add(&warnings, "worker-late", "workers",
 		    "%u changes wait for a worker that does not end its turn\n"

@@ -272,15 +272,10 @@ def ladder(env):
             expect(row["tried"][0]["error"], "a failed mode without its error")
 
 
-@case("queue counts: the device's own is accepted, another is not supported yet")
-def counts(env):
+@case("rings have the sizes that the file names")
+def ring_sizes(env):
     with Lab(env, {"p1": 2, "p2": 1}) as lab:
         config = bridge(["p1", "p2"])
-        config["queues"] = {"p1": {"count": 4}}
-        done = lab.configure(config).command()
-        expect_equal(done.returncode, 3, f"status ({done.stderr})")
-        expect("not supported yet" in done.stderr, f"the refusal says: {done.stderr}")
-        lab.daemons.clear()
         config["queues"] = {"p1": {"count": 2}, "p2": {"ring": {"rx": 256, "tx": 128}}}
         rows = queue_rows(lab.start(config))
         rings = rows["p2", 0]["rings"]

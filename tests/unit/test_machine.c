@@ -326,14 +326,22 @@ static const struct {
 	 "queue 0 of 'p0' is pinned to CPU 1000, which has no worker (workers.cpus: "},
 	{"the same, the device not there", "{pin: {0: 1000}}", 0, 3, "which has no worker"},
 	{"the count that it has", "{count: 4}", 4, 0, ""},
-	{"another count", "{count: 2}", 4, 3, "count: 2 for 'p0', which has 4 queues"},
+	{"another count", "{count: 2}", 4, 0, ""},
 	{"a count without a number", "{count: auto}", 4, 0, ""},
+	{"more than the driver takes", "{count: 8}", 2, 3,
+	 "count: 8 for 'p0', which can have 4 queues at most"},
+	{"an interrupt beyond", "{irq-pin: {4: CPU}}", 4, 3,
+	 "the interrupt of queue 4 of 'p0' is pinned, but the device has 4 queues"},
+	{"an interrupt to no CPU", "{irq-pin: {0: 1000}}", 4, 3,
+	 "the interrupt of queue 0 of 'p0' is pinned to CPU 1000, which is not online"},
 };
 
 static void test_pins(void)
 {
 	for (uint32_t i = 0; i < sizeof(pinning) / sizeof(pinning[0]); i++) {
 		struct conf_errors errors = {0};
+		struct device_info device = {
+			.driver = "fake", .max_combined = 4, .max_rx = 4, .max_tx = 4};
 		char text[512], queues[128], *cpu;
 		struct plan p;
 		uint32_t first = 0;
@@ -348,7 +356,8 @@ static void test_pins(void)
 		plan_make(&p, BOX1, 1);
 		conf_free(p.conf);
 		p.conf = parse(text);
-		machine_check_queues(p.conf, &p.plan, "p0", pinning[i].n_queues, &errors);
+		device.n_rx = pinning[i].n_queues;
+		machine_check_queues(p.conf, &p.plan, "p0", device.n_rx ? &device : NULL, &errors);
 		tap_ok(complains(&errors, pinning[i].line, pinning[i].words), "pin: %s",
 		       pinning[i].what);
 		conf_errors_done(&errors);

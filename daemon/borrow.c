@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "daemon/borrow.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "daemon/ports.h"
+#include "daemon/status.h"
+#include "queues/device_settings.h"
+
+struct device_settings borrow_settings(const struct vswitch *vswitch, const struct port *port)
+{
+	uint32_t n = machine_queue_count(&vswitch->plan, port->queues, &port->device);
+
+	/* The host port's pair was made with the queues that it is to have. */
+	return machine_settings(port->queues, port->host || port->queues->count == CONF_KEEP
+						      ? DEVICE_KEEP
+						      : n);
+}
+
+/* What the device cannot have is the file's mistake; the rest is the machine's. */
+static int apply_settings(struct vswitch *vswitch, struct port *port, int *ret_exit_status,
+			  struct err *reterr)
+{
+	struct device_settings settings = borrow_settings(vswitch, port);
+	int r = device_settings_apply(port->link.ifname, port->link.ifindex, &settings,
+				      vswitch->journal, reterr);
+
+	if (r == -EINVAL || r == -ERANGE || r == -EOPNOTSUPP) {
+		*ret_exit_status = STATUS_FILE;
+	}
+	return r < 0 ? r : device_read(port->link.ifname, &port->device, reterr);
+}
+
+int borrow_offloads(struct vswitch *vswitch, struct port *port, struct err *reterr)
+{
+	return device_offloads_apply(port->link.ifname, port->link.ifindex,
+				     port->queues->offloads == CONF_OFFLOADS_FIX, vswitch->journal,
+				     reterr);
+}
+
+int borrow_napi(struct vswitch *vswitch, struct port *port, struct err *reterr)
+{
+	const struct device_napi napi = {port->queues->defer_hard_irqs,
+					 port->queues->gro_flush_timeout_ns};
+
+	if (!port->queues->busy_poll_usecs) {
+		return 0;
+	}
+	return device_napi_apply(port->link.ifname, port->link.ifindex, &napi, vswitch->opener,
+				 vswitch->journal, reterr);
+}
+
+int borrow_device(struct vswitch *vswitch, struct port *port, int *ret_exit_status,
+		  struct err *reterr)
+{
+	struct err err = {""};
+	int r;
+
+	port->borrowed_ifindex = port->link.ifindex;
+	r = apply_settings(vswitch, port, ret_exit_status, reterr);
+	if (r == 0) {
+		r = borrow_offloads(vswitch, port, reterr);
+	}
+	if (r < 0) {
+		return r;
+	}
+	if (borrow_napi(vswitch, port, &err) < 0) {
+		log_warn("port '%s': %s; going on without", port->name, err.text);
+	}
+	if (!port->link.up) {
+		r = port_admin_set(vswitch, port, true, reterr);
+		if (r < 0) {
+			return r;
+		}
+	}
+	port->promiscuous_fd = link_promiscuous_open(port->link.ifindex, reterr);
+	return port->promiscuous_fd < 0 ? port->promiscuous_fd : 0;
+}
+
+void borrow_end(struct vswitch *vswitch, struct port *port)
+{
+	struct link_info link;
+
+	if (port->promiscuous_fd >= 0) {
+		close(port->promiscuous_fd);
+		port->promiscuous_fd = -1;
+	}
+	/*
+	 * A device that has left may come back, from another namespace: its entries stay listed,
+	 * for then or for the end.
+	 */
+	if (vswitch->keep_for_successor || port->rebuilding || port->host ||
+	    !port->borrowed_ifindex || link_get(NULL, port->borrowed_ifindex, &link, NULL) < 0) {
+		return;
+	}
+	if (port->queues->on_exit == CONF_ON_EXIT_KEEP) {
+		struct err err = {""};
+
+		if (device_forget(port->borrowed_ifindex, vswitch->journal, &err) < 0) {
+			log_warn("port '%s': %s; its settings are put back", port->name, err.text);
+		}
+	}
+	device_restore(port->borrowed_ifindex, vswitch->opener, vswitch->journal, log_note);
+	port->borrowed_ifindex = 0;
+}
+
+/* ---- the link ---- */
+
+int port_admin_set(struct vswitch *vswitch, struct port *port, bool enabled, struct err *reterr)
+{
+	struct journal_entry entry = {.kind = JOURNAL_LINK, .ifindex = port->link.ifindex};
+	int r = 0;
+
+	snprintf(entry.ifname, sizeof(entry.ifname), "%s", port->link.ifname);
+	snprintf(entry.was, sizeof(entry.was), "%s", enabled ? "down" : "up");
+	snprintf(entry.set, sizeof(entry.set), "%s", enabled ? "up" : "down");
+	if (!port->host) {              /* the host port's end goes with us anyway */
+		journal_fault_point();
+		r = journal_add(vswitch->journal, &entry, reterr);
+	}
+	if (r == 0) {
+		journal_fault_point();
+		r = link_set_up(port->link.ifindex, enabled, reterr);
+		journal_fault_point();
+	}
+	return r;
+}

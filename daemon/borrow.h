@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+/*
+ * borrow - a port's device is made as the file wants it, and given back as it was.
+ *
+ * Fits:    ports.c between its checks and the attaching, and after the closing; drift.c looks
+ *          whether what was made so still is. queues/ does the single steps.
+ * Threads: control.
+ * Order:   everything that may reset the device comes first and in one go (channels, rings, RSS,
+ *          coalescing, then features), then NAPI settings, link up, promiscuous mode. The program
+ *          is attached after all of it.
+ */
+#include "daemon/state.h"
+
+/*
+ * Borrows the device of port->link; port->device is read anew. 0 or -errno; '*ret_exit_status' is
+ * touched where editing the file helps.
+ */
+int borrow_device(struct vswitch *vswitch, struct port *port, int *ret_exit_status,
+		  struct err *reterr) REQUIRES(role_control);
+
+/*
+ * Gives it back: promiscuous mode ends, and what was changed is put back, unless a successor or the
+ * port itself (rebuilding) is to find it so, or `on-exit: keep` leaves it.
+ */
+void borrow_end(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
+
+/* The settings that the file asks for, with the number of queues that the device then has. */
+struct device_settings borrow_settings(const struct vswitch *vswitch, const struct port *port);
+
+/* Offloads and NAPI settings, again: nothing where they are right. 0 or -errno. */
+int borrow_offloads(struct vswitch *vswitch, struct port *port, struct err *reterr)
+	REQUIRES(role_control);
+int borrow_napi(struct vswitch *vswitch, struct port *port, struct err *reterr)
+	REQUIRES(role_control);

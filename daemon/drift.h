@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+/*
+ * drift - what somebody else changed of that which we made: channels, device settings, offloads,
+ * promiscuity, NAPI settings, the interrupts' places. Noticed, told in `status` and in the log, and
+ * mended.
+ *
+ * Fits:    control.c calls it every second and on link events; borrow.c, interrupts.c and
+ *          ports_follow.c do the mending.
+ * Threads: control.
+ * Cost:    one ioctl a port and second, which finds a device with other channels (hot plug of
+ *          queues: flows that come to a queue without a socket go to the stack until the port is
+ *          rebuilt); the whole look every DRIFT_PERIOD_NS, and soon after a link event, which the
+ *          kernel sends for features and promiscuity.
+ */
+#include "daemon/state.h"
+
+#define DRIFT_PERIOD_NS (10 * NS_PER_S)
+#define DRIFT_SOON_NS	(200 * NS_PER_MS)
+/* how long `status` tells of it */
+#define DRIFT_TELL_NS	(600 * NS_PER_S)
+
+/* Once a second. */
+void drift_tick(struct vswitch *vswitch) REQUIRES(role_control);
+
+/* A link event came: the whole look, in DRIFT_SOON_NS, once for many events. */
+void drift_look_soon(struct vswitch *vswitch) REQUIRES(role_control);
+
+/* 'subject' drifted; the text says from what, and that it is mended. */
+void drift_note(struct vswitch *vswitch, const char *subject, const char *fmt, ...)
+	REQUIRES(role_control) __attribute__((format(printf, 3, 4)));

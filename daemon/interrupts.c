@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "daemon/interrupts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "daemon/drift.h"
+#include "queues/irqbalance.h"
+
+#define BAN_MAX 1024u                   /* interrupts that irqbalance is told of */
+
+/* ---- whose they are ---- */
+
+int64_t interrupts_queues(struct vswitch *vswitch, struct interrupts_queue **ret)
+{
+	struct irqmap_queue map[XPORT_QUEUES_MAX];
+	struct interrupts_queue *queue;
+	uint32_t n = 0;
+
+	for (struct port *p = port_next(vswitch, NULL); p; p = port_next(vswitch, p)) {
+		n += p->life == PORT_LIFE_OPEN ? p->xport->n_queues : 0;
+	}
+	queue = calloc(n + 1, sizeof(*queue));
+	if (!queue) {
+		return -ENOMEM;
+	}
+	n = 0;
+	for (struct port *p = port_next(vswitch, NULL); p; p = port_next(vswitch, p)) {
+		uint32_t n_queues = p->life == PORT_LIFE_OPEN ? p->xport->n_queues : 0;
+
+		if (!n_queues ||
+		    irqmap_read(p->link.ifname, p->link.ifindex, n_queues, map, NULL) < 0) {
+			continue;
+		}
+		for (uint32_t q = 0; q < n_queues; q++) {
+			queue[n++] = (struct interrupts_queue){p, q, map[q]};
+		}
+	}
+	*ret = queue;
+	return n;
+}
+
+static int32_t pinned_cpu(const struct conf_queues *queues, uint32_t queue)
+{
+	for (uint32_t i = 0; i < queues->n_irq_pins; i++) {
+		if (queues->irq_pin[i].queue == queue) {
+			return (int32_t)queues->irq_pin[i].cpu;
+		}
+	}
+	return -1;
+}
+
+struct irq_plan_queue interrupts_plan_queue(const struct conf_queues *queues, uint32_t queue,
+					    const struct irqmap_queue *map, uint32_t worker_cpu)
+{
+	return (struct irq_plan_queue){
+		.irq_rx = map->irq_rx,
+		.irq_tx = map->irq_tx,
+		.worker_cpu = worker_cpu,
+		.pin_cpu = pinned_cpu(queues, queue),
+	};
+}
+
+/* The number that begins the key of a journal's entry. */
+static uint32_t entry_irq(const struct journal_entry *entry)
+{
+	return (uint32_t)strtoul(entry->key, NULL, 10);
+}
+
+/* ---- the plan ---- */
+
+static const struct interrupt_place *place_find(const struct interrupts *interrupts, uint32_t irq)
+{
+	for (uint32_t i = 0; i < interrupts->n_places; i++) {
+		if (interrupts->place[i].irq == irq) {
+			return &interrupts->place[i];
+		}
+	}
+	return NULL;
+}
+
+bool interrupts_is_managed(const struct interrupts *interrupts, const struct irq *irq)
+{
+	for (uint32_t i = 0; i < interrupts->n_managed; i++) {
+		if (interrupts->managed[i].irq == irq->irq &&
+		    strcmp(interrupts->managed[i].name, irq->name) == 0) {
+			return true;
+		}
+	}
+	return irq->managed;
+}
+
+/* No memory for it: it is tried, and refused, once more. */
+static void managed_add(struct interrupts *interrupts, const struct interrupt_place *place)
+{
+	struct interrupt_place *more = reallocarray(interrupts->managed, interrupts->n_managed + 1,
+						    sizeof(*more));
+
+	if (more) {
+		interrupts->managed = more;
+		more[interrupts->n_managed++] = *place;
+	}
+}
+
+uint32_t interrupts_plan(const struct conf_interrupts *conf, const struct interrupts *asked,
+			 const struct irq_table *table, const struct irq_plan_queue *queue,
+			 uint32_t n_queues, struct irq_plan_move *ret)
+{
+	static const enum irq_placement placement[] = {
+		[CONF_PLACEMENT_FOLLOW] = IRQ_PLACEMENT_FOLLOW,
+		[CONF_PLACEMENT_SPREAD] = IRQ_PLACEMENT_SPREAD,
+		[CONF_PLACEMENT_KEEP] = IRQ_PLACEMENT_KEEP,
+	};
+	const struct irq_plan_input input = {
+		.table = table,
+		.online = machine_cpus_online(),
+		.placement = placement[conf->placement],
+		.shield = conf->shield,
+		.forbidden = asked->forbidden,
+		.queue = queue,
+		.n_queues = n_queues,
+		.override = asked->override,
+		.n_overrides = asked->n_overrides,
+	};
+
+	return irq_plan(&input, ret);
+}
+
+/* 'ret' has room for table->n moves. Returns how many, or -ENOMEM. */
+static int64_t make_plan(struct vswitch *vswitch, const struct irq_table *table,
+			 struct irq_plan_move *ret) REQUIRES(role_control)
+{
+	struct interrupts_queue *from;
+	int64_t n = interrupts_queues(vswitch, &from), n_moves = -ENOMEM;
+	struct irq_plan_queue *queue = n < 0 ? NULL : calloc((size_t)n + 1, sizeof(*queue));
+
+	if (n < 0) {
+		return n;
+	}
+	for (int64_t i = 0; queue && i < n; i++) {
+		const struct port *port = from[i].port;
+		uint32_t worker = port->queue_worker[from[i].queue];
+
+		queue[i] = interrupts_plan_queue(port->queues, from[i].queue, &from[i].map,
+						 vswitch->plan.cpu[worker]);
+	}
+	if (queue) {
+		n_moves = interrupts_plan(&vswitch->conf->interrupts, &vswitch->interrupts, table,
+					  queue, (uint32_t)n, ret);
+	}
+	free(queue);
+	free(from);
+	return n_moves;
+}
+
+/* ---- making it so ---- */
+
+static void note_failure(const struct interrupt_place *place, const struct interrupt_place *before,
+			 const struct err *err)
+{
+	if (!before || before->error != place->error) {
+		log_warn("%s; left where it is", err->text);
+	}
+}
+
+static void note_drift(struct vswitch *vswitch, const struct interrupt_place *place,
+		       const struct numset *found) REQUIRES(role_control)
+{
+	char subject[CONF_NAME_BYTES], was[128], is[128];
+
+	snprintf(subject, sizeof(subject), "interrupt %u (%.80s)", place->irq, place->name);
+	drift_note(vswitch, subject, "was moved to CPU %s by somebody, and is back on CPU %s",
+		   numset_format(found, was, sizeof(was)),
+		   numset_format(&place->cpus, is, sizeof(is)));
+}
+
+static struct interrupt_place place_one(struct vswitch *vswitch, const struct irq_plan_move *move,
+					const struct irq *now, bool mend) REQUIRES(role_control)
+{
+	const struct interrupt_place *before = place_find(&vswitch->interrupts, move->irq);
+	struct interrupt_place place = {.irq = move->irq, .cpus = move->cpus, .ours = move->ours};
+	struct err err = {""};
+
+	snprintf(place.name, sizeof(place.name), "%s", now->name);
+	place.error = irq_set("", move->irq, now->name, &move->cpus, vswitch->opener,
+			      vswitch->journal, &err);
+	if (place.error == -EPERM) {
+		log_info("%s; left where it is", err.text);
+		managed_add(&vswitch->interrupts, &place);
+	} else if (place.error < 0) {
+		note_failure(&place, before, &err);
+	} else if (mend && before && before->error == 0 && move->ours &&
+		   numset_equal(&before->cpus, &place.cpus) &&
+		   !numset_equal(&now->affinity, &place.cpus)) {
+		note_drift(vswitch, &place, &now->affinity);
+	}
+	return place;
+}
+
+/* What we moved once and would not move now. */
+static void put_others_back(struct vswitch *vswitch, const struct interrupts *interrupts)
+{
+	for (uint32_t i = journal_count(vswitch->journal); i-- > 0;) {
+		const struct journal_entry *entry = journal_get(vswitch->journal, i);
+
+		if (entry->kind == JOURNAL_IRQ && !place_find(interrupts, entry_irq(entry))) {
+			irq_restore("", entry_irq(entry), vswitch->opener, vswitch->journal,
+				    log_note);
+		}
+	}
+}
+
+const char *interrupts_remedy(int error)
+{
+	switch (error) {
+	case -EPERM:
+		return "the kernel places it itself; say 'placement: keep', or pin its queue to "
+		       "the CPU where it is";
+	case -ENOSPC:
+		return "that CPU has no interrupt vector left: use fewer queues, or another CPU";
+	case -EACCES:
+		return "give the service CAP_DAC_OVERRIDE, or say 'placement: keep'";
+	case -EIO:
+		return "the kernel or another program moves it at once; see what else places it";
+	case -EROFS:
+		return "/proc/irq is read-only here (systemd: ProtectKernelTunables=no)";
+	}
+	return "see the kernel's log";
+}
+
+/* ---- irqbalance ---- */
+
+/* One that was started again has forgotten what it was told: it is told whenever we look. */
+static void bans_apply(struct vswitch *vswitch)
+{
+	struct interrupts *interrupts = &vswitch->interrupts;
+	uint32_t irq[BAN_MAX], n = 0;
+	struct err err = {""};
+	bool deaf;
+	int r;
+
+	/* Others', too, which it would put back on shielded CPUs. */
+	for (uint32_t i = 0; i < interrupts->n_places && n < BAN_MAX; i++) {
+		irq[n++] = interrupts->place[i].irq;
+	}
+	if (vswitch->conf->interrupts.irqbalance == CONF_IRQBALANCE_IGNORE ||
+	    !irqbalance_runs("")) {
+		interrupts->irqbalance_deaf = false;
+		return;
+	}
+	r = irqbalance_ban("", irq, n, vswitch->journal, &err);
+	deaf = r < 0 && r != -ENOENT && r != -EAGAIN;
+	if (deaf && !interrupts->irqbalance_deaf) {
+		log_warn("irqbalance runs and may move our interrupts: %s", err.text);
+	}
+	interrupts->irqbalance_deaf = deaf;
+}
+
+/* ---- all ---- */
+
+static int64_t places_make(struct vswitch *vswitch, struct irq_table *table, bool mend,
+			   struct interrupt_place **ret) REQUIRES(role_control)
+{
+	struct irq_plan_move *move = calloc(table->n + 1, sizeof(*move));
+	struct interrupt_place *place = calloc(table->n + 1, sizeof(*place));
+	struct irq_table found = *table;
+	int64_t n = -ENOMEM;
+
+	/* Planned from where things were, compared with where they are. */
+	found.irq = calloc(table->n + 1, sizeof(*found.irq));
+	if (move && place && found.irq) {
+		memcpy(found.irq, table->irq, table->n * sizeof(*found.irq));
+		irq_table_as_found(&found, vswitch->journal);
+		for (uint32_t i = 0; i < found.n; i++) {
+			found.irq[i].managed =
+				interrupts_is_managed(&vswitch->interrupts, &found.irq[i]);
+		}
+		n = make_plan(vswitch, &found, move);
+	}
+	for (int64_t i = 0; i < n; i++) {
+		place[i] = place_one(vswitch, &move[i], irq_find(table, move[i].irq), mend);
+	}
+	free(found.irq);
+	free(move);
+	if (n < 0) {
+		free(place);
+		return n;
+	}
+	*ret = place;
+	return n;
+}
+
+void interrupts_apply(struct vswitch *vswitch, bool mend)
+{
+	struct interrupts *interrupts = &vswitch->interrupts;
+	struct interrupt_place *place;
+	struct irq_table table;
+	struct err err = {""};
+	int64_t n;
+
+	if (irq_table_read("", &table, &err) < 0) {
+		log_warn("%s; no interrupt is placed", err.text);
+		return;
+	}
+	n = places_make(vswitch, &table, mend, &place);
+	irq_table_done(&table);
+	if (n < 0) {
+		log_warn("interrupts: no memory to place them; they stay where they are");
+		return;
+	}
+	free(interrupts->place);
+	interrupts->place = place;
+	interrupts->n_places = (uint32_t)n;
+	put_others_back(vswitch, interrupts);
+	bans_apply(vswitch);
+}
+
+void interrupts_close(struct vswitch *vswitch)
+{
+	free(vswitch->interrupts.place);
+	free(vswitch->interrupts.managed);
+	free(vswitch->interrupts.override);
+	vswitch->interrupts = (struct interrupts){0};
+}
+
+/* ---- what clients ask for ---- */
+
+static int check_cpu(uint32_t cpu, struct err *reterr)
+{
+	struct numset online = machine_cpus_online();
+	char have[256];
+
+	if (!numset_has(&online, cpu)) {
+		return err_set(reterr, EINVAL, "CPU %u is not online (online: %s)", cpu,
+			       numset_format(&online, have, sizeof(have)));
+	}
+	return 0;
+}
+
+/* The override of this interrupt; made where there is none. NULL: no memory. */
+static struct irq_plan_override *override_of(struct interrupts *interrupts, uint32_t irq)
+{
+	struct irq_plan_override *more;
+
+	for (uint32_t i = 0; i < interrupts->n_overrides; i++) {
+		if (interrupts->override[i].irq == irq) {
+			return &interrupts->override[i];
+		}
+	}
+	more = reallocarray(interrupts->override, interrupts->n_overrides + 1, sizeof(*more));
+	if (!more) {
+		return NULL;
+	}
+	interrupts->override = more;
+	more[interrupts->n_overrides].irq = irq;
+	return &more[interrupts->n_overrides++];
+}
+
+int interrupts_override(struct vswitch *vswitch, uint32_t irq, uint32_t cpu, struct err *reterr)
+{
+	struct irq_plan_override *override;
+	struct numset cpus = {0};
+	struct irq_table table;
+	const struct irq *known;
+	int r = check_cpu(cpu, reterr);
+
+	if (r < 0 || (r = irq_table_read("", &table, reterr)) < 0) {
+		return r;
+	}
+	known = irq_find(&table, irq);
+	numset_add(&cpus, cpu);
+	/* Tried first: what the kernel refuses is not remembered. */
+	r = known ? irq_set("", irq, known->name, &cpus, vswitch->opener, vswitch->journal, reterr)
+		  : err_set(reterr, ENOENT, "there is no interrupt %u (see 'viaductctl intr list')",
+			    irq);
+	irq_table_done(&table);
+	if (r < 0) {
+		return r;
+	}
+	override = override_of(&vswitch->interrupts, irq);
+	if (!override) {
+		return err_set(reterr, ENOMEM, "the daemon is out of memory");
+	}
+	override->cpu = cpu;
+	interrupts_apply(vswitch, false);
+	return 0;
+}
+
+int interrupts_allow(struct vswitch *vswitch, uint32_t cpu, bool allowed, struct err *reterr)
+{
+	struct numset online = machine_cpus_online();
+	struct numset *forbidden = &vswitch->interrupts.forbidden;
+	uint32_t n_left = 0;
+	int r = check_cpu(cpu, reterr);
+
+	if (r < 0) {
+		return r;
+	}
+	for (uint32_t c = numset_next(&online, 0); c < NUMSET_MAX;
+	     c = numset_next(&online, c + 1)) {
+		n_left += c != cpu && !numset_has(forbidden, c);
+	}
+	if (!allowed && !n_left) {
+		return err_set(reterr, EINVAL,
+			       "CPU %u is the last one that takes interrupts; allow another first "
+			       "(viaductctl intr -c CPU)",
+			       cpu);
+	}
+	if (allowed) {
+		forbidden->word[cpu / 64] &= ~(1ull << (cpu % 64));
+	} else {
+		numset_add(forbidden, cpu);
+	}
+	interrupts_apply(vswitch, false);
+	return 0;
+}
