@@ -78,7 +78,7 @@ static void look_at_channels(struct vswitch *vswitch, struct port *port) REQUIRE
 	    (n_rx == port->device.n_rx && n_tx == port->device.n_tx)) {
 		return;
 	}
-	snprintf(what, sizeof(what), "queues %u/%u -> %u/%u", port->device.n_rx, port->device.n_tx,
+	snprintf(what, sizeof(what), "channels %u/%u -> %u/%u", port->device.n_rx, port->device.n_tx,
 		 n_rx, n_tx);
 	note_port(vswitch, port, what, NULL);
 	port_rebuild(vswitch, port);

@@ -172,7 +172,7 @@ static void note_drift(struct vswitch *vswitch, const struct interrupt_place *pl
 	char subject[CONF_NAME_BYTES], was[128], is[128];
 
 	snprintf(subject, sizeof(subject), "interrupt %u (%.80s)", place->irq, place->name);
-	drift_note(vswitch, subject, "was moved to CPU %s by somebody, and is back on CPU %s",
+	drift_note(vswitch, subject, "its affinity was set to CPU %s by somebody, and is CPU %s again",
 		   numset_format(found, was, sizeof(was)),
 		   numset_format(&place->cpus, is, sizeof(is)));
 }
