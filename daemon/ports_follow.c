@@ -141,6 +141,11 @@ static void port_comes(struct vswitch *vswitch, struct port *port, const struct 
 
 	port->link = *link;
 	r = port_open(vswitch, port, &exit_status, &err);
+	if (r < 0 && !port->host && link_get(NULL, link->ifindex, &port->link, NULL) < 0) {
+		port->link.ifindex = 0; /* it went while it was taken, which is told next */
+		port->failed = false;
+		return;
+	}
 	if (r < 0) {
 		port_fails(port, &err);
 		note_failure(port);
