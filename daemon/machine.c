@@ -247,11 +247,25 @@ static uint32_t mtu_max_of(uint32_t frame_shift)
 	return (1u << frame_shift) - FRAME_HEADROOM - ETHERNET_HEADER - VLAN_TAG;
 }
 
-static void plan_frame_size(const struct members *members, struct machine_plan *plan)
+static bool wants_large_frames(const struct conf *conf, const struct member *member)
+{
+	enum conf_mode mode = conf_queues_get(conf, member->name)->mode;
+	struct device_info device;
+
+	if (member->link.mtu > MTU_ORDINARY) {
+		return true;
+	}
+	return (mode == CONF_MODE_AUTO || mode == CONF_MODE_ZERO_COPY) &&
+	       device_read(member->link.ifname, &device, NULL) == 0 &&
+	       device_zero_copy_buffer_bytes(device.driver) > 2048;
+}
+
+static void plan_frame_size(const struct conf *conf, const struct members *members,
+			    struct machine_plan *plan)
 {
 	plan->frame_shift = 11;
 	for (uint32_t i = 0; i < members->n; i++) {
-		if (members->member[i].present && members->member[i].link.mtu > MTU_ORDINARY) {
+		if (members->member[i].present && wants_large_frames(conf, &members->member[i])) {
 			plan->frame_shift = 12;
 		}
 	}
@@ -350,7 +364,7 @@ int machine_plan(const struct conf *conf, const struct members *members, struct 
 	plan_cpus(&conf->workers, &allowed, &plan, errors);
 	plan.n_cpus = device_n_cpus();
 	machine_check_interrupts(conf, errors);
-	plan_frame_size(members, &plan);
+	plan_frame_size(conf, members, &plan);
 	plan.memory_max_bytes = memory_limit(&conf->limits);
 	plan.lines_log2 = FDB_LINES_LOG2_MIN;
 	plan.lines_log2_max = fdb_lines_log2_for(conf->limits.macs);

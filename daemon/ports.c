@@ -175,6 +175,7 @@ static int open_sockets(struct vswitch *vswitch, struct port *port, struct err *
 		.n_tx_queues = port->device.n_tx,
 		.any_mode = queues->mode == CONF_MODE_AUTO,
 		.mode = mode_of[queues->mode],
+		.zero_copy_frame_bytes = device_zero_copy_buffer_bytes(port->device.driver),
 		.busy_poll = {queues->busy_poll_usecs, queues->busy_poll_budget},
 	};
 	int r;

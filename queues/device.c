@@ -130,6 +130,23 @@ int device_read(const char *ifname, struct device_info *ret, struct err *reterr)
 	return 0;
 }
 
+/*
+ * These tell the device how long a buffer is in KiB, rounded down. What the kernel's headroom
+ * leaves of 2048 bytes is one, and a longer frame then comes in pieces, each a frame of its own
+ * (igb, igc), or not at all (ixgbe's 82599).
+ */
+uint32_t device_zero_copy_buffer_bytes(const char *driver)
+{
+	static const char *const in_kib[] = { "igb", "igc", "ixgbe" };
+
+	for (size_t i = 0; i < sizeof(in_kib) / sizeof(in_kib[0]); i++) {
+		if (strcmp(driver, in_kib[i]) == 0) {
+			return 4096;
+		}
+	}
+	return 0;
+}
+
 /* ---- offloads ---- */
 
 /*

@@ -36,6 +36,12 @@ int device_read(const char *ifname, struct device_info *ret, struct err *reterr)
 /* The first two numbers alone, by one ioctl. 0; -EOPNOTSUPP: the driver does not tell. */
 int device_read_channels(const char *ifname, uint32_t *ret_n_rx, uint32_t *ret_n_tx);
 
+/*
+ * The smallest packet buffers with which this driver's zero-copy mode hands over ordinary frames
+ * whole; 0: any. Pure.
+ */
+uint32_t device_zero_copy_buffer_bytes(const char *driver);
+
 /* What hides or rewrites frames, by the kernel's feature names; the audit of queues.*.offloads. */
 struct device_offload {
 	const char *feature;            /* "rx-vlan-hw-parse", "rx-lro", "rx-gro-hw", ... */

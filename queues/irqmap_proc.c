@@ -250,23 +250,15 @@ static void found_apply(const struct found *found, uint32_t n_queues, struct irq
 	}
 }
 
-int irqmap_proc_fill(const char *root, const char *ifname, uint32_t n_queues,
-		     struct irqmap_queue *queue)
+/*
+ * Names of queues first; words for all queues come last, they fill what is left (r8169: all; igb:
+ * nothing).
+ */
+static void search_apply(const struct search *search, uint32_t n_queues, struct irqmap_queue *names)
 {
-	struct search search = { 0 };
-	struct source source;
-	int r;
-
-	source_init(&source, root, ifname);
-	search.source = &source;
-	r = search_file(&search);
-	/*
-	 * names first; words for all queues come last, they fill what is left (r8169: all; igb:
-	 * nothing)
-	 */
-	for (int all = 0; r == 0 && all < 2; all++) {
-		for (size_t i = 0; i < search.n_found; i++) {
-			const struct found *found = &search.found[i];
+	for (int all = 0; all < 2; all++) {
+		for (size_t i = 0; i < search->n_found; i++) {
+			const struct found *found = &search->found[i];
 
 			/*
 			 * Two ports of one PCI function share msi_irqs, and an interface renamed
@@ -274,12 +266,55 @@ int irqmap_proc_fill(const char *root, const char *ifname, uint32_t n_queues,
 			 * ours by number serves where nothing does.
 			 */
 			if ((found->name.queue < 0) == all &&
-			    (found->name.named || !search.any_named)) {
-				found_apply(found, n_queues, queue);
+			    (found->name.named || !search->any_named)) {
+				found_apply(found, n_queues, names);
 			}
 		}
 	}
+}
+
+/*
+ * The kernel knows one interrupt of a NAPI. Where a NAPI serves both directions of a queue, the
+ * device may still have another one for sending (e1000e): the names are believed, if what they say
+ * of receiving is what the kernel says.
+ */
+static void queue_merge(const struct irqmap_queue *names, struct irqmap_queue *queue)
+{
+	bool one_told = queue->irq_tx >= 0 && queue->irq_tx == queue->irq_rx;
+
+	if (queue->irq_tx < 0 ||
+	    (one_told && names->irq_rx == queue->irq_rx && names->irq_tx >= 0)) {
+		queue->irq_tx = names->irq_tx;
+	}
+	if (queue->irq_rx < 0) {
+		queue->irq_rx = names->irq_rx;
+	}
+}
+
+int irqmap_proc_fill(const char *root, const char *ifname, uint32_t n_queues,
+		     struct irqmap_queue *queue)
+{
+	struct irqmap_queue *names = calloc(n_queues + 1, sizeof(*names));
+	struct search search = { 0 };
+	struct source source;
+	int r = -ENOMEM;
+
+	if (names) {
+		for (uint32_t q = 0; q < n_queues; q++) {
+			names[q] = (struct irqmap_queue){ .irq_rx = -1, .irq_tx = -1 };
+		}
+		source_init(&source, root, ifname);
+		search.source = &source;
+		r = search_file(&search);
+	}
+	if (r == 0) {
+		search_apply(&search, n_queues, names);
+		for (uint32_t q = 0; q < n_queues; q++) {
+			queue_merge(&names[q], &queue[q]);
+		}
+	}
 	free(search.found);
+	free(names);
 	return r;
 }
 

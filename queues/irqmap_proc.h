@@ -24,7 +24,10 @@ struct irqmap_name {
 bool irqmap_name_parse(const char *word, const char *ifname, const char *device,
 		       struct irqmap_name *ret);
 
-/* Fills irq_rx and irq_tx where they are -1. 0, or -errno where /proc/interrupts cannot be read. */
+/*
+ * Fills irq_rx and irq_tx where they are -1, and gives a queue with the same in both its own for
+ * sending where there is one. 0, or -errno where /proc/interrupts cannot be read.
+ */
 int irqmap_proc_fill(const char *root, const char *ifname, uint32_t n_queues,
 		     struct irqmap_queue *queue);
 

@@ -24,6 +24,7 @@ struct xport_kernel {
 };
 
 enum port_step {
+	PORT_STEP_FRAME_SIZE,
 	PORT_STEP_ATTACH,
 	PORT_STEP_QUEUES,
 	PORT_STEP_REGISTER,
@@ -34,6 +35,7 @@ enum port_step {
 };
 
 static const char *const port_step_name[PORT_STEP_N] = {
+	[PORT_STEP_FRAME_SIZE] = "frame size",
 	[PORT_STEP_ATTACH] = "attach", [PORT_STEP_QUEUES] = "queues",
 	[PORT_STEP_REGISTER] = "register", [PORT_STEP_FRAMES] = "frames",
 	[PORT_STEP_BIND] = "bind", [PORT_STEP_MAP] = "map",
@@ -80,6 +82,17 @@ static int queues_check(const struct xport *xport, struct port_failure *failure)
 	failure->step = PORT_STEP_QUEUES;
 	failure->n_queues = now.n;
 	return -E2BIG;
+}
+
+static int frame_size_check(const struct xport_config *config, enum xq_mode mode,
+			    const struct frames *frames, struct port_failure *failure)
+{
+	if (mode != XQ_MODE_ZERO_COPY ||
+	    config->zero_copy_frame_bytes <= 1u << frames->frame_shift) {
+		return 0;
+	}
+	failure->step = PORT_STEP_FRAME_SIZE;
+	return -EMSGSIZE;
 }
 
 static enum port_step step_of(enum umem_step step)
@@ -160,9 +173,13 @@ static int mode_open(struct xport *xport, const struct xport_config *config, enu
 		     struct frames *frames, struct frame_cache *cache,
 		     struct port_failure *ret_failure)
 {
-	struct port_failure failure = {.mode = mode, .step = PORT_STEP_ATTACH};
-	int r = program_attach(xport, mode != XQ_MODE_GENERIC);
+	struct port_failure failure = {.mode = mode};
+	int r = frame_size_check(config, mode, frames, &failure);
 
+	if (r == 0) {
+		failure.step = PORT_STEP_ATTACH;
+		r = program_attach(xport, mode != XQ_MODE_GENERIC);
+	}
 	if (r == 0) {
 		r = queues_check(xport, &failure);
 	}
@@ -244,6 +261,10 @@ static const char *refusal_advice(const struct port_failure *failure)
 		return "its MTU may be too large for this mode or for the packet buffer's frames, "
 		       "or it has fewer queues or "
 		       "features than it takes; use 'mode: auto' or lower the MTU";
+	case EMSGSIZE:
+		return "the driver's zero-copy needs packet buffers of 4096 bytes, which they "
+		       "are where such an interface is there at the start: start again, or use "
+		       "'mode: auto'";
 	case ENOMEM:
 		return "the kernel or the device has not enough memory; lower queues.ring or "
 		       "limits.frames";

@@ -227,6 +227,13 @@ def lab_asan(run, words):
     run.lab("lab gcc-asan", "gcc-asan", words, "--sanitized")
 
 
+def vm(run, words):
+    """The fastest case: kernels are downloaded once, and a machine is emulated."""
+    folder = run.build("gcc")
+    run.tap("vm gcc", ["/usr/bin/python3", os.path.join(ROOT, "tests/vm/run"), "--build", folder,
+                       *(words or ["--fastest"])])
+
+
 def instructions(run, words):
     del words
     run.tap("instructions",
@@ -234,7 +241,8 @@ def instructions(run, words):
 
 
 SUITES = {"lint": lint, "unit": unit, "instructions": instructions, "torture": torture,
-          "model": model, "emulated": emulated, "fuzz": fuzz, "lab": lab, "lab-asan": lab_asan}
+          "model": model, "emulated": emulated, "fuzz": fuzz, "lab": lab, "lab-asan": lab_asan,
+          "vm": vm}
 
 
 def chosen(words):

@@ -133,6 +133,11 @@ static void test_read(void)
 	tap_ok(device_read("vt-none", &info, &err) == -ENODEV && err.text[0], "%s", err.text);
 	tap_ok(device_read("a-name-of-16-ch.", &info, &err) == -ENODEV, "nor by a long name");
 
+	tap_ok(device_zero_copy_buffer_bytes("igb") == 4096 &&
+		       device_zero_copy_buffer_bytes("igbvf") == 0 &&
+		       device_zero_copy_buffer_bytes("virtio_net") == 0,
+	       "igb needs buffers of 4096 for zero-copy, others do not");
+
 	/* a bridge has no channels to tell: the stack's count, or as made */
 	netns_run("ip link add dev vtbr type bridge");
 	err.text[0] = '\0';

@@ -194,6 +194,30 @@ static void test_only_gaps(void)
 	tap_ok(queue[1].irq_rx == 7 && queue[1].irq_tx == 28, "what the kernel told stays");
 }
 
+/* Of a NAPI that serves both directions the kernel tells one interrupt. */
+static void test_shared_napi(void)
+{
+	static const struct {
+		const char *what, *tree, *ifname;
+		int32_t told, rx, tx;
+	} table[] = {
+		{ "another one for sending is found", "e1000e", "eth3", 30, 30, 31 },
+		{ "not by names of another device's", "e1000e", "eth9", 30, 30, 30 },
+		{ "nor by names that know it differently", "e1000e", "eth3", 32, 32, 32 },
+		{ "one that the names call so, too", "vmxnet3", "eth2", 56, 56, 56 },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct irqmap_queue queue[QUEUES_MAX];
+
+		queues_clear(queue);
+		queue[0].irq_rx = queue[0].irq_tx = table[i].told;
+		irqmap_proc_fill(root_of(table[i].tree), table[i].ifname, 1, queue);
+		tap_ok(queue[0].irq_rx == table[i].rx && queue[0].irq_tx == table[i].tx,
+		       "one interrupt told: %s", table[i].what);
+	}
+}
+
 static void test_cpu(void)
 {
 	static const struct {
@@ -288,6 +312,7 @@ int main(int argc, char **argv)
 	test_many_cpus();
 	test_single();
 	test_only_gaps();
+	test_shared_napi();
 	test_cpu();
 	test_unreadable();
 	test_read();

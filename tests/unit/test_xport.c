@@ -83,6 +83,20 @@ static void test_modes(void) NO_THREAD_SAFETY
 	tap_ok(r == -EOPNOTSUPP && strstr(err.text, "zero-copy") && strstr(err.text, "vtx0") &&
 		       !rig_program_on("vtx0"),
 	       "zero-copy by name is refused, and leaves nothing");
+	config.zero_copy_frame_bytes = 4096;
+	r = rig_open_refused(&rig, &config, &err);
+	tap_ok(r == -EMSGSIZE && strstr(err.text, "packet buffers of 4096") &&
+		       !rig_program_on("vtx0"),
+	       "a driver that needs larger frames for it: %s", err.text);
+	config.any_mode = true;
+	xport = rig_open_config(&rig, &config);
+	tap_ok(xport->mode == XQ_MODE_COPY && xport->n_tried == 1 &&
+		       strcmp(xport->tried[0].error, "EMSGSIZE (frame size)") == 0,
+	       "and auto passes it by: %s after %s", xq_mode_name[xport->mode],
+	       xport->tried[0].error);
+	xport_close(xport, &rig.cache, rig_soon());
+	config.any_mode = false;
+	config.zero_copy_frame_bytes = 0;
 	config.ifindex = 0x7fffff00;
 	config.mode = XQ_MODE_COPY;
 	tap_ok(rig_open_refused(&rig, &config, &err) == -ENODEV, "an interface that is gone");

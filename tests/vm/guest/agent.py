@@ -5,9 +5,12 @@ It lends the lab's own tools (tests/lab/lab) to the case on the host: a viaductd
 interfaces, stations, commands.
 """
 import contextlib
+import glob
 import io
 import json
 import os
+import socket
+import subprocess
 import sys
 import traceback
 import types
@@ -36,6 +39,13 @@ class Box(netns.Namespace):
         return contextlib.nullcontext()
 
 
+class Daemon(daemon.Daemon):
+    """Both are slow here: what a signal asks for, and the machine."""
+
+    def wait_exit(self, seconds=START_SECONDS):
+        return super().wait_exit(seconds)
+
+
 class Agent:
     """Every method without an underscore is a request; its keywords are the parameters."""
 
@@ -44,7 +54,13 @@ class Agent:
         self.spaces, self.stations, self.daemon = {}, {}, None
 
     def hello(self):
-        return {"release": os.uname().release, "cpus": os.cpu_count()}
+        return {"release": os.uname().release}
+
+    def name_nics(self, names):
+        """{address: name}: what the interface with this address is called from now on."""
+        for link in self.box.links().values():
+            if link.get("address") in names:
+                self.box.ip("link", "set", link["ifname"], "name", names[link["address"]])
 
     def run(self, argv, check=True):
         done = netns.run(*argv, check=check, timeout=60)
@@ -68,15 +84,53 @@ class Agent:
     def recv_all(self, station, want, timeout):
         return [raw.hex() for raw in self.stations[station].recv_all(want, timeout)]
 
-    def box_state(self):
-        return netns.box_state(self.box)
+    def state(self):
+        """
+        What viaductd borrows and has to give back, as {key: text}: the lab's box_state(), the
+        devices' rings, coalescing and receive-side scaling, and where every interrupt may be
+        served.
+        """
+        state = netns.box_state(self.box)
+        for name in set(self.box.links()) - {"lo"}:
+            for option in ("-g", "-c", "-x"):
+                done = netns.run("ethtool", option, name, check=False)
+                for line in done.stdout.splitlines():
+                    key, _, value = line.strip().partition(":")
+                    if value:
+                        state[f"{name} {option} {key}"] = " ".join(value.split())
+        for row in self.interrupts().values():
+            state[f"affinity of {row['name']}"] = row["affinity"]
+        return state
 
-    def state_changes(self, before):
-        return netns.state_changes(before, netns.box_state(self.box))
+    def interrupts(self):
+        """{number: {name, counts by CPU, affinity, effective}} of all that have a number."""
+        with open("/proc/interrupts", encoding="ascii") as file:
+            n_cpus, found = len(file.readline().split()), {}
+            for line in file:
+                irq, *rest = line.split()
+                if irq.rstrip(":").isdigit():
+                    found[int(irq.rstrip(":"))] = {
+                        "name": rest[-1], "counts": list(map(int, rest[:n_cpus])),
+                        "affinity": _irq_file(irq, "smp_affinity_list"),
+                        "effective": _irq_file(irq, "effective_affinity_list")}
+        return found
 
     def start(self, build, config):
         """Starts viaductd and waits until it is running."""
         self._configure(build, config).start(seconds=START_SECONDS)
+
+    def start_again(self):
+        """Another viaductd with the same file and directories."""
+        self.daemon.start(seconds=START_SECONDS)
+
+    def kill(self):
+        """kill -9."""
+        self.daemon.kill()
+
+    def restore(self):
+        """Exit status and words of `viaductd --restore`."""
+        done = self.daemon.command("--restore", timeout=START_SECONDS)
+        return done.returncode, done.stderr
 
     def try_start(self, build, config):
         """Exit status and words of a viaductd that shall not come up."""
@@ -86,18 +140,52 @@ class Agent:
     def _configure(self, build, config):
         env = types.SimpleNamespace(viaductd=os.path.join(build, "daemon/viaductd"),
                                     viaductctl=os.path.join(build, "mgmt/viaductctl"))
-        self.daemon = daemon.Daemon(env, self.box, config, "/run")
+        self.daemon = Daemon(env, self.box, config, "/run")
         return self.daemon
 
     def ctl(self, words):
         return self.daemon.ctl(*words)
 
+    def ctl_run(self, words):
+        """Status and words of a viaductctl without --json."""
+        done = self.daemon.ctl_run(*words)
+        return {"status": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+
+    def irqbalance(self, request):
+        """What the irqbalance that runs here answers on its socket."""
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(START_SECONDS)
+            link.connect(glob.glob("/run/irqbalance/irqbalance*.sock")[0])
+            link.send(request.encode())
+            return link.recv(1 << 16).decode()
+
+    def set_affinities(self, wanted):
+        """Every interrupt goes where state() once found it."""
+        for irq, row in self.interrupts().items():
+            affinity = wanted.get(f"affinity of {row['name']}")
+            if affinity not in (None, row["affinity"]):
+                with open(f"/proc/irq/{irq}/smp_affinity_list", "w", encoding="ascii") as file:
+                    file.write(affinity)
+
+    def spawn(self, argv, log):
+        """Starts a program that runs beside viaductd until the guest ends; its process id."""
+        with open(log, "wb") as file:
+            return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file).pid
+
     def log(self):
-        return self.daemon.log() if self.daemon else ""
+        return self.daemon.log() if self.daemon and self.daemon.process else ""
 
     def check_end(self, allowed=()):
         """The sums, an orderly stop, a quiet log, nothing left: as after each case of the lab."""
         self.daemon.check_end(allowed)
+
+
+def _irq_file(irq, name):
+    try:
+        with open(f"/proc/irq/{irq.rstrip(':')}/{name}", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return None
 
 
 def answer(agent, line):

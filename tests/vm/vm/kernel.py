@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-Kernels from Debian's packages: downloaded, verified, unpacked into tests/vm/cache, never installed.
-
-apt does the work with a configuration of its own (sources, lists, archives below the cache), so
-that the machine's is neither read, but for the address of its mirror, nor changed. What a kernel
-needs of its package is kept; the rest, most of 160 MB of modules, is thrown away.
+Kernels from Debian's packages. What a guest needs of them is kept; the rest, most of 160 MB of
+modules, is thrown away.
 """
 import lzma
 import os
@@ -13,18 +10,13 @@ import shutil
 import subprocess
 import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-CACHE = os.path.join(os.path.dirname(HERE), "cache")
+from vm.apt import CACHE, HERE, Apt, Unavailable, run
+
 GUEST = os.path.join(os.path.dirname(HERE), "guest")
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 # What a guest needs that Debian's kernels may have as modules; what is built in is passed over.
-MODULES = ("virtio_pci", "virtio_console", "9p", "9pnet_virtio", "overlay", "virtio_net", "vmxnet3",
-           "veth", "xsk_diag")
-
-
-class Unavailable(Exception):
-    """A kernel that cannot be had; the text says why."""
+MODULES = ("virtio_pci", "virtio_console", "9p", "9pnet_virtio", "overlay", "virtio_net", "igb",
+           "vmxnet3", "e1000e", "veth", "xsk_diag")
 
 
 class Kernel:
@@ -42,10 +34,10 @@ class Kernel:
         """Downloads what is not there. `wanted` is made last: with it, the kernel is complete."""
         if self._read("wanted") != " ".join(MODULES):
             apt = Apt(self.suite)
-            release, packages = self._newest(apt.names())
+            release, packages = self._newest(apt.names("linux-"))
             with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
                 for file in apt.download(packages, scratch):
-                    _run("dpkg-deb", "-x", file, os.path.join(scratch, "root"))
+                    run("dpkg-deb", "-x", file, os.path.join(scratch, "root"))
                 self._keep(os.path.join(scratch, "root"), release)
         return self
 
@@ -122,56 +114,6 @@ class Kernel:
         return path
 
 
-class Apt:
-    """apt on one suite of Debian, with everything that it keeps below the cache."""
-
-    def __init__(self, suite):
-        directory = os.path.join(CACHE, "apt", suite)
-        for name in ("lists/partial", "archives/partial"):
-            os.makedirs(os.path.join(directory, name), exist_ok=True)
-        sources = os.path.join(directory, "sources.list")
-        with open(sources, "w", encoding="ascii") as file:
-            file.write(f"deb [signed-by={KEYRING}] {_mirror()} {suite} main\n")
-        self.options = [word for key, value in {
-            "Dir::Etc::SourceList": sources, "Dir::Etc::SourceParts": "/dev/null",
-            "Dir::State::Lists": os.path.join(directory, "lists"), "Dir::Cache": directory,
-            "APT::Sandbox::User": "root", "APT::Architecture": "amd64",
-            "Acquire::Retries": "2", "Acquire::http::Timeout": "30",
-        }.items() for word in ("-o", f"{key}={value}")]
-        _run("apt-get", *self.options, "update", "-qq", "--error-on=any", timeout=300)
-
-    def names(self):
-        return _run("apt-cache", *self.options, "pkgnames", "linux-").split()
-
-    def download(self, packages, directory):
-        """The packages' files in `directory`; apt has verified them."""
-        _run("apt-get", *self.options, "download", "-qq", *packages, cwd=directory, timeout=600)
-        return [os.path.join(directory, f) for f in os.listdir(directory) if f.endswith(".deb")]
-
-
-def _mirror():
-    """The mirror of Debian that the machine itself uses, for its own release."""
-    with open("/etc/os-release", encoding="utf-8") as file:
-        own = re.search(r"^VERSION_CODENAME=\"?(\w+)", file.read(), re.M)
-    targets = _run("apt-get", "indextargets", "--format", "$(CREATED_BY) $(RELEASE) $(REPO_URI)")
-    for line in targets.splitlines():
-        kind, release, uri = line.split()
-        if own and (kind, release) == ("Packages", own[1]):
-            return uri
-    raise Unavailable("the machine's apt knows no mirror of Debian")
-
-
-def _run(*argv, cwd=None, timeout=120):
-    try:
-        done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True, timeout=timeout,
-                              stdin=subprocess.DEVNULL, check=False)
-    except (OSError, subprocess.TimeoutExpired) as why:
-        raise Unavailable(str(why)) from why
-    if done.returncode != 0:
-        raise Unavailable(f"{argv[0]} {argv[-1]}: {(done.stderr or done.stdout).strip()}")
-    return done.stdout
-
-
 def _find(root, wanted):
     return [os.path.join(folder, file) for folder, _, files in os.walk(root) for file in files
             if wanted(file)]
@@ -179,3 +121,10 @@ def _find(root, wanted):
 
 def _module_name(path):
     return os.path.basename(path).split(".ko")[0].replace("-", "_")
+
+
+# Newer kernels keep their packages' names; the one that the cases were written for is preferred.
+KERNEL_7_2 = Kernel("7.2", "trixie-backports",
+                    r"linux-(binary|modules)-(7\.2\.\d+\+deb\d+-amd64)",
+                    r"linux-(binary|modules)-(\d+\.\d+\.\d+\+deb\d+-amd64)")
+KERNEL_DEBIAN_12 = Kernel("debian-12", "bookworm", r"linux-(image)-(6\.1\.0-\d+-amd64)")

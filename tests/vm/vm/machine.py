@@ -19,14 +19,18 @@ from lab import netns
 from lab.daemon import Failure
 from lab.frames import Station
 
+from vm import program
 from vm.kernel import GUEST
 
 PREFIX = "vt-vm-"
-QEMU = "qemu-system-x86_64"
-N_CPUS = 4
 MEMORY_MIB = 3072
 PR_SET_PDEATHSIG = 1
 LOG_TAIL = 30
+
+# virtio_net, as a module on x86, takes the address of its header for what zero-copy sends (xsk_hdr)
+# for one of directly mapped memory, and the device reads 12 bytes of an unrelated page. Without
+# address randomisation that is one from 1 GiB on: it is kept from being used, and is all zeros.
+ZERO_HEADER = "nokaslr memmap=64M$1G"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -39,15 +43,17 @@ class Nic:
     """
     A network card of the guest and its tap. virtio takes part in zero-copy only where it is a
     modern device behind an IOMMU's interface. Of the driver's `queues`, it uses as many as there
-    are CPUs; what is left over it wants for frames that the kernel itself redirects.
+    are CPUs; what is left over it wants for frames that the kernel itself redirects. The other
+    cards share out the one queue of their tap themselves.
     """
 
-    def __init__(self, model="virtio-net-pci", queues=N_CPUS):
-        self.model, self.queues = model, queues
+    def __init__(self, name, model="virtio-net-pci", queues=4):
+        self.name, self.model = name, model
+        self.queues = queues if model.startswith("virtio") else 1
+        self.spreads = model in ("virtio-net-pci", "igb")       # flows over its receive queues
 
     def options(self, number):
-        """QEMU's: the guest calls the cards eth0, eth1 ... in the order of their slots."""
-        device = [self.model, f"netdev=n{number}", f"mac=52:54:00:00:00:{number:02x}", "romfile=",
+        device = [self.model, f"netdev=n{number}", f"mac={nic_mac(number)}", "romfile=",
                   f"addr={number + 8:#x}"]
         if self.model.startswith("virtio"):
             device += ["mq=on", f"vectors={2 * self.queues + 2}", "disable-legacy=on",
@@ -58,62 +64,95 @@ class Nic:
         return ["-netdev", netdev, "-device", ",".join(device)]
 
 
+def nic_mac(number):
+    return f"52:54:00:00:00:{number:02x}"
+
+
+class Box:
+    """
+    A machine to boot: its kernel, its cards, its CPUs, and the names of veth ports inside of it,
+    each with two queues and a station of its own.
+    """
+
+    def __init__(self, name, kernel, *nics, cpus=4, veths=()):
+        self.name, self.kernel, self.nics, self.cpus = name, kernel, nics, cpus
+        self.veths = veths
+
+    @property
+    def ports(self):
+        return [nic.name for nic in self.nics] + list(self.veths)
+
+
 class Machine:
     """
-    with Machine(kernel, [Nic(), Nic()], log_path, seconds) as guest:
-        guest.tap[0].send(raw)                  # a frame into the first card, from outside
-        guest.call("run", argv=["ip", "link"])  # a request to guest/agent.py
+    guest = Machine(box, log_path, seconds).boot()
+    guest.station["eth0"].send(raw)         # a frame into a card, from outside
+    guest.call("run", argv=["ip", "link"])  # a request to guest/agent.py
     """
 
-    def __init__(self, kernel, nics, log_path, seconds):
-        self.kernel, self.nics, self.log_path = kernel, nics, log_path
+    def __init__(self, box, log_path, seconds):
+        self.box, self.log_path = box, log_path
+        self.station, self.received = {}, b""
+        self.space = self.process = self.port = self.timer = self.before = None
         self.deadline = time.monotonic() + seconds
-        self.tap, self.received = [], b""
-        self.space = self.process = self.port = self.timer = None
 
-    def __enter__(self):
+    def boot(self):
+        """Returns itself; the one who calls closes it."""
         try:
             self.space = netns.Namespace(f"{PREFIX}{os.getpid()}")
-            for number, nic in enumerate(self.nics):
-                self._add_tap(f"tap{number}", nic.queues)
+            for number, nic in enumerate(self.box.nics):
+                self._add_tap(f"tap{number}", nic)
             self._power_on()
-            release = self._reply("start up")["release"]
-            if release != self.kernel.release:
-                raise Failure(f"the guest runs {release}, not {self.kernel.release}")
+            release, wanted = self._reply("start up")["release"], self.box.kernel.release
+            if release != wanted:
+                raise Failure(f"the guest runs {release}, not {wanted}")
+            self._dress()
         except BaseException:
-            self._remove()
+            self.close()
             raise
         return self
 
-    def __exit__(self, kind, value, trace):
-        log = None
-        if isinstance(value, Failure):
-            with contextlib.suppress(Lost):
-                log = self.call("log")
-        self._remove()
-        if log:
-            raise Failure(f"{value}\nviaductd logged:\n{log}") from value
+    def set_deadline(self, seconds):
+        """The machine is killed so many seconds from now."""
+        self.deadline = time.monotonic() + seconds
+        if self.timer:
+            self.timer.cancel()
+        self.timer = threading.Timer(seconds, self.process.kill)
+        self.timer.daemon = True
+        self.timer.start()
 
-    def _add_tap(self, name, queues):
+    def _dress(self):
+        """Cards get their names while they are down, so that their interrupts are called so."""
+        self.call("name_nics", names={nic_mac(number): nic.name
+                                      for number, nic in enumerate(self.box.nics)})
+        for name in self.box.veths:
+            self.station[name] = GuestStation(self, name, queues=2)
+        for name in self.box.ports:
+            self.call("wait_carrier", name=name)
+        self.before = self.state()
+
+    def _add_tap(self, name, nic):
         self.space.exec("ip", "tuntap", "add", "dev", name, "mode", "tap",
-                        *(["multi_queue"] if queues > 1 else []))
+                        *(["multi_queue"] if nic.queues > 1 else []))
         self.space.ip("link", "set", name, "addrgenmode", "none", "up")
-        self.tap.append(Station(self.space, name))
+        self.station[nic.name] = Station(self.space, name)
 
     def _power_on(self):
         self.port, theirs = socket.socketpair()
         agent = os.path.join(GUEST, "agent.py")
-        argv = [QEMU, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(N_CPUS),
-                "-m", str(MEMORY_MIB), "-nodefaults", "-display", "none", "-no-reboot",
-                "-kernel", self.kernel.image, "-initrd", self.kernel.initramfs(),
-                "-append", "console=ttyS0 quiet panic=1 mitigations=off "
-                           f"net.ifnames=0 viaduct.agent={agent}",
+        kernel, models = self.box.kernel, {nic.model for nic in self.box.nics}
+        argv = [*program.qemu(models), "-machine", "q35", "-accel", "tcg,thread=multi",
+                "-cpu", "max", "-smp", str(self.box.cpus), "-m", str(MEMORY_MIB),
+                "-nodefaults", "-display", "none", "-no-reboot",
+                "-kernel", kernel.image, "-initrd", kernel.initramfs(),
+                "-append", "console=ttyS0 quiet panic=1 mitigations=off net.ifnames=0 "
+                           f"{ZERO_HEADER} viaduct.agent={agent}",
                 "-serial", f"file:{self.log_path}",
                 "-chardev", f"socket,id=agent,fd={theirs.fileno()}", "-device", "virtio-serial-pci",
                 "-device", "virtserialport,chardev=agent,name=agent",
                 "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,"
                            "multidevs=remap"]
-        for number, nic in enumerate(self.nics):
+        for number, nic in enumerate(self.box.nics):
             argv += nic.options(number)
         with open(self.log_path + ".qemu", "wb") as log:
             self.process = subprocess.Popen(
@@ -121,19 +160,19 @@ class Machine:
                 pass_fds=[theirs.fileno()],
                 preexec_fn=lambda: _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
         theirs.close()
-        self.timer = threading.Timer(self.deadline - time.monotonic(), self.process.kill)
-        self.timer.daemon = True
-        self.timer.start()
+        self.set_deadline(self.deadline - time.monotonic())
 
-    def _remove(self):
+    def close(self):
+        """Ends it by force and removes what was made for it."""
         if self.timer:
             self.timer.cancel()
         if self.process:
             self.process.kill()
             self.process.wait()
-        for closed in [self.port, *self.tap]:
-            if closed:
-                closed.close()
+        if self.port:
+            self.port.close()
+        for station in self.station.values():
+            station.close()
         if self.space:
             self.space.delete()
 
@@ -161,6 +200,22 @@ class Machine:
             raise Failure(reply["failure"])
         return reply["result"]
 
+    def run(self, *argv, check=True):
+        """A command in the guest: {status, stdout, stderr}."""
+        return self.call("run", argv=argv, check=check)
+
+    def shell(self, text):
+        """What this piece of shell prints."""
+        return self.run("sh", "-c", text)["stdout"]
+
+    def state(self):
+        """What viaductd borrows, as text by key: see agent.py."""
+        return self.call("state")
+
+    def interrupts(self):
+        """{number: {name, counts by CPU, affinity, effective}} of the guest's interrupts."""
+        return {int(irq): row for irq, row in self.call("interrupts").items()}
+
     def ctl(self, *words):
         """The document of `viaductctl --json`, run in the guest."""
         return self.call("ctl", words=words)
@@ -187,6 +242,9 @@ class GuestStation:
     def recv_all(self, want=0, timeout=3.0):
         return [bytes.fromhex(raw) for raw in
                 self.guest.call("recv_all", station=self.port, want=want, timeout=timeout)]
+
+    def close(self):
+        """It ends with the guest."""
 
 
 def log_tail(path, begin):
