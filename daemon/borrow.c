@@ -9,14 +9,16 @@
 #include "daemon/status.h"
 #include "queues/device_settings.h"
 
+/* A host port's pair is made as it is to be, and what `defaults` wants of devices is not for it. */
 struct device_settings borrow_settings(const struct vswitch *vswitch, const struct port *port)
 {
 	uint32_t n = machine_queue_count(&vswitch->plan, port->queues, &port->device);
 
-	/* The host port's pair was made with the queues that it is to have. */
-	return machine_settings(port->queues, port->host || port->queues->count == CONF_KEEP
-						      ? DEVICE_KEEP
-						      : n);
+	if (port->host && port->queues == &vswitch->conf->queues_defaults) {
+		return (struct device_settings)DEVICE_SETTINGS_KEEP;
+	}
+	n = port->host || n == port->device.n_rx ? DEVICE_KEEP : n;
+	return machine_settings(port->queues, n);
 }
 
 /* What the device cannot have is the file's mistake; the rest is the machine's. */
@@ -35,8 +37,9 @@ static int apply_settings(struct vswitch *vswitch, struct port *port, int *ret_e
 
 int borrow_offloads(struct vswitch *vswitch, struct port *port, struct err *reterr)
 {
-	return device_offloads_apply(port->link.ifname, port->link.ifindex,
-				     port->queues->offloads == CONF_OFFLOADS_FIX, vswitch->journal,
+	bool fix = port->host || port->queues->offloads == CONF_OFFLOADS_FIX;
+
+	return device_offloads_apply(port->link.ifname, port->link.ifindex, fix, vswitch->journal,
 				     reterr);
 }
 
@@ -81,6 +84,24 @@ int borrow_device(struct vswitch *vswitch, struct port *port, int *ret_exit_stat
 	}
 	port->promiscuous_fd = link_promiscuous_open(port->link.ifindex, reterr);
 	return port->promiscuous_fd < 0 ? port->promiscuous_fd : 0;
+}
+
+void borrow_settle(struct vswitch *vswitch, struct port *port)
+{
+	struct device_settings settings = borrow_settings(vswitch, port);
+	struct err err = {""};
+	char what[128];
+	int r;
+
+	settings.n_channels = DEVICE_KEEP;      /* sockets are on them */
+	r = device_settings_differs(port->link.ifname, &settings, what, sizeof(what), &err);
+	if (r == 0 && what[0]) {
+		r = device_settings_apply(port->link.ifname, port->link.ifindex, &settings,
+					  vswitch->journal, &err);
+	}
+	if (r < 0) {
+		log_warn("port '%s': reset as the program was attached: %s", port->name, err.text);
+	}
 }
 
 void borrow_keep(struct vswitch *vswitch, const struct port *port)

@@ -19,6 +19,9 @@
 int borrow_device(struct vswitch *vswitch, struct port *port, int *ret_exit_status,
 		  struct err *reterr) REQUIRES(role_control);
 
+/* Once the program is attached: what that reset (vmxnet3: the RSS table) is set again. */
+void borrow_settle(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
+
 /*
  * Gives it back: promiscuous mode ends, and what was changed is put back, unless a successor or the
  * port itself (rebuilding) is to find it so, or `on-exit: keep` leaves it.

@@ -66,12 +66,23 @@ static void note_port(struct vswitch *vswitch, const struct port *port, enum dri
 	snprintf(subject, sizeof(subject), "port '%.110s'", port->name);
 	if (failure) {
 		drift_note(vswitch, kind, subject,
-			   "%.60s: changed by somebody, and cannot be set again: %.70s", what,
+			   "%.60s: changed by somebody, and cannot be set again: %.150s", what,
 			   failure->text);
 	} else {
 		drift_note(vswitch, kind, subject, "%.110s: changed by somebody, and set again",
 			   what);
 	}
+}
+
+/* `count: keep` is whatever the device has. */
+static void drift_followed(struct vswitch *vswitch, const struct port *port, const char *what)
+	REQUIRES(role_control)
+{
+	char subject[CONF_NAME_BYTES];
+
+	snprintf(subject, sizeof(subject), "port '%.110s'", port->name);
+	drift_note(vswitch, DRIFT_KIND_CHANNELS, subject,
+		   "%.110s: changed by somebody, and followed", what);
 }
 
 /* ---- not at once again ---- */
@@ -120,7 +131,11 @@ static void look_at_channels(struct vswitch *vswitch, struct port *port) REQUIRE
 	}
 	snprintf(what, sizeof(what), "channels %u/%u -> %u/%u", port->n_rx_channels,
 		 port->n_tx_channels, n_rx, n_tx);
-	note_port(vswitch, port, DRIFT_KIND_CHANNELS, what, NULL);
+	if (port->queues->count == CONF_KEEP) {
+		drift_followed(vswitch, port, what);
+	} else {
+		note_port(vswitch, port, DRIFT_KIND_CHANNELS, what, NULL);
+	}
 	retry_later(&port->rebuild);
 	port_rebuild(vswitch, port);
 }

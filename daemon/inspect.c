@@ -122,7 +122,7 @@ void inspect_census(struct vswitch *vswitch)
 	}
 }
 
-static uint64_t memory_in_use(const struct vswitch *vswitch)
+uint64_t inspect_memory_bytes(const struct vswitch *vswitch)
 {
 	uint64_t bytes = frames_bytes(vswitch->plan.n_frames, vswitch->plan.frame_shift);
 
@@ -174,7 +174,7 @@ static void status_numbers(struct vswitch *vswitch, struct mgmt_status *status)
 	status->frames_workers = census->workers;
 	status->frames_handover = census->handover;
 	status->frames_lost = census->lost;
-	status->memory_bytes = memory_in_use(vswitch);
+	status->memory_bytes = inspect_memory_bytes(vswitch);
 	status->n_workers = vswitch->plan.n_workers;
 	for (port = port_next(vswitch, NULL); port; port = port_next(vswitch, port)) {
 		status->n_ports++;

@@ -45,6 +45,9 @@ enum mgmt_error inspect_intr_affinity(void *ctx, const char *intrid, uint32_t cp
 				      struct err *reterr);
 enum mgmt_error inspect_intr_allow(void *ctx, uint32_t cpu, bool allowed, struct err *reterr);
 
+/* What `status` says of memory: table, packet buffer, rings, and what the kernel keeps for them. */
+uint64_t inspect_memory_bytes(const struct vswitch *vswitch);
+
 /* Counts the frames anew, no oftener than ten times a second. */
 void inspect_census(struct vswitch *vswitch) REQUIRES(role_control);
 

@@ -314,6 +314,27 @@ static void put_others_back(struct vswitch *vswitch, const struct interrupts *in
 	}
 }
 
+void interrupts_give_back(struct vswitch *vswitch, const struct port *port)
+{
+	struct irqmap_queue map[XPORT_QUEUES_MAX];
+
+	if (!port->xport || journal_count(vswitch->journal) == 0 ||
+	    irqmap_read(port->link.ifname, port->link.ifindex, port->xport->n_queues, map, NULL) <
+		    0) {
+		return;
+	}
+	for (uint32_t q = 0; q < port->xport->n_queues; q++) {
+		const int32_t irqs[] = {map[q].irq_rx, map[q].irq_tx};
+
+		for (uint32_t i = 0; i < 2; i++) {
+			if (irqs[i] >= 0) {
+				irq_restore("", (uint32_t)irqs[i], vswitch->opener,
+					    vswitch->journal, log_note);
+			}
+		}
+	}
+}
+
 const char *interrupts_remedy(int error)
 {
 	switch (error) {

@@ -28,6 +28,9 @@ void interrupts_apply(struct vswitch *vswitch, bool mend) REQUIRES(role_control)
 /* The kernel places this one itself, by what is read or by its refusal. */
 bool interrupts_is_managed(const struct interrupts *interrupts, const struct irq *irq);
 
+/* Puts back where the interrupts of this port, which is open or closing, were. */
+void interrupts_give_back(struct vswitch *vswitch, const struct port *port) REQUIRES(role_control);
+
 /* What a user can do about an irq_set() that failed so. */
 const char *interrupts_remedy(int error);
 

@@ -295,7 +295,7 @@ static int check_member(const struct conf *conf, const struct member *member,
 	const struct conf_queues *queues = conf_queues_get(conf, member->name);
 	struct device_info device;
 	struct link_info link;
-	char why[160];
+	char why[160], text[512];
 	uint32_t n_queues;
 	int r;
 
@@ -335,6 +335,13 @@ static int check_member(const struct conf *conf, const struct member *member,
 				plan->mtu_max);
 	}
 	r = device_read(member->link.ifname, &device, reterr);
+	if (r < 0) {
+		return r;
+	}
+	r = queues->offloads == CONF_OFFLOADS_KEEP
+		    ? device_offloads_apply(member->link.ifname, device.ifindex, false, NULL,
+					    reterr)
+		    : device_offloads_plan(member->link.ifname, text, sizeof(text), reterr);
 	if (r < 0) {
 		return r;
 	}

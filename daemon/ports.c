@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "daemon/addresses.h"
 #include "daemon/borrow.h"
+#include "daemon/inspect.h"
 #include "daemon/interrupts.h"
 #include "daemon/publish.h"
 #include "daemon/status.h"
@@ -155,6 +156,25 @@ static void ring_sizes(const struct vswitch *vswitch, struct port *port, uint32_
 	}
 }
 
+/* The start has been planned; a device that has more queues than then may go beyond the limit. */
+static int check_memory(const struct vswitch *vswitch, const struct xport_config *config,
+			struct err *reterr)
+{
+	uint64_t queue_bytes = (uint64_t)vswitch->plan.n_frames * MACHINE_POOL_BYTES +
+			       24ull * (2 * config->rx_size + config->tx_size);
+	uint64_t bytes = inspect_memory_bytes(vswitch) + config->n_queues * queue_bytes;
+
+	if (bytes <= vswitch->plan.memory_max_bytes) {
+		return 0;
+	}
+	return err_set(reterr, ENOSPC,
+		       "its %u queues need %.1f MiB more than limits.memory (%.1f MiB) allows; "
+		       "raise it, or have fewer queues ('ethtool -L %s', or 'count')",
+		       config->n_queues,
+		       (double)(bytes - vswitch->plan.memory_max_bytes) / (1 << 20),
+		       (double)vswitch->plan.memory_max_bytes / (1 << 20), config->ifname);
+}
+
 static int open_sockets(struct vswitch *vswitch, struct port *port, struct err *reterr)
 	REQUIRES(role_control)
 {
@@ -194,6 +214,13 @@ static int open_sockets(struct vswitch *vswitch, struct port *port, struct err *
 		return err_set(reterr, ENOSPC, "too many queues on this box");
 	}
 	config.first_queue_id_on_box = port->first_queue_id;
+	if (vswitch->running) {
+		r = check_memory(vswitch, &config, reterr);
+		if (r < 0) {
+			release_queue_ids(vswitch, port, config.n_queues);
+			return r;
+		}
+	}
 	numa_prefer(&node);
 	r = xport_open(&config, vswitch->frames, &vswitch->cache, &port->xport, reterr);
 	numa_prefer(NULL);
@@ -250,6 +277,7 @@ int port_open(struct vswitch *vswitch, struct port *port, int *ret_exit_status, 
 		borrow_end(vswitch, port);
 		return r;
 	}
+	borrow_settle(vswitch, port);
 	port->n_rx_channels = port->device.n_rx;
 	port->n_tx_channels = port->device.n_tx;
 	(void)device_read_channels(port->link.ifname, &port->n_rx_channels, &port->n_tx_channels);
@@ -311,6 +339,10 @@ static void reopen(struct vswitch *vswitch, struct port *port) REQUIRES(role_con
 
 void port_close_now(struct vswitch *vswitch, struct port *port, uint64_t deadline_ns)
 {
+	/* While they still are those that were moved: other channels mean other interrupts. */
+	if (!port->rebuilding && !vswitch->keep_for_successor) {
+		interrupts_give_back(vswitch, port);
+	}
 	close_sockets(vswitch, port, deadline_ns);
 	borrow_end(vswitch, port);
 	port->life = PORT_LIFE_CLOSED;

@@ -141,7 +141,7 @@ struct age_job {
 /* Something that others changed and we changed back, for `status`: drift.c. */
 struct drift_note {
 	enum drift_kind kind;
-	char subject[CONF_NAME_BYTES], text[160];
+	char subject[CONF_NAME_BYTES], text[256];
 	uint64_t at_ns;                 /* the last time */
 	uint64_t log_at_ns;             /* not before; what is not logged is counted */
 	uint32_t n;                     /* how often */

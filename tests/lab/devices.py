@@ -137,6 +137,40 @@ def channels_mended(env):
         exchange_all_queues(lab, 2)
 
 
+@case("queues beyond limits.memory: the port fails and says so, nothing grows over the limit")
+def memory_limit(env):
+    with Lab(env, {"p1": 4, "p2": 1}, allowed=DRIFTED + ("limits.memory",),
+             state_checked=False) as lab:
+        set_queues(lab, "p1", 1)
+        daemon = lab.start({**bridge(["p1", "p2"]), "limits": {"memory": "8M"}})
+        limit = 8 << 20
+        grow_queues(lab, "p1", 4)
+        state(lab, "p1", "failed")
+        expect("limits.memory" in daemon.port("p1")["reason"], f"{daemon.port('p1')['reason']}")
+        expect(daemon.ctl("status")["memory_bytes"] <= limit, "memory_bytes is over the limit")
+
+
+@case("what queues.defaults asks of devices is not asked of the host port's pair")
+def defaults_and_host_port(env):
+    with Lab(env, {"p1": 1, "p2": 1}) as lab:
+        for name in ("p1", "p2"):
+            lab.sw.exec("ethtool", "-K", name, "rx-vlan-offload", "off",
+                        "rx-vlan-stag-hw-parse", "off")
+        lab.start({**bridge(["p1", "p2"], host_port=True),
+                   "queues": {"defaults": {"offloads": "keep"}}})
+
+
+@case("offloads: keep, and one is on: --check and a start say the same")
+def keep_refused(env):
+    with Lab(env, {"p1": 1, "p2": 1}) as lab:
+        daemon = lab.configure({**bridge(["p1", "p2"]),
+                                "queues": {"p1": {"offloads": "keep"}}})
+        for options in ((), ("--check",)):
+            done = daemon.command(*options)
+            expect_equal(done.returncode, 4, f"exit status with {options} ({done.stderr})")
+            expect("rx-vlan" in done.stderr, f"what is on: {done.stderr}")
+
+
 @case("channels that grow as it stops, hands over or loses the interface: the box is as it was")
 def channels_in_bad_moments(env):
     for moment in (signal.SIGTERM, signal.SIGUSR2, signal.SIGKILL, "deleted"):
