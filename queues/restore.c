@@ -334,13 +334,14 @@ uint32_t device_restore(uint32_t ifindex, struct opener *opener, struct journal 
 	i = journal_count(journal);
 	while (i-- > 0) {
 		struct journal_entry e = *journal_get(journal, i);
-		/* by index: it may be called otherwise today, and another may have its name */
 		struct netlink_link now = { 0 };
-		int r = e.ifindex ? netlink_link_get(e.ifindex, NULL, &now) : 0;
+		int r;
 
 		if (!entry_is_of(&e, ifindex)) {
 			continue;
 		}
+		/* by index: it may be called otherwise today, and another may have its name */
+		r = e.ifindex ? netlink_link_get(e.ifindex, NULL, &now) : 0;
 		if (r == 0 && e.kind == JOURNAL_FEATURE) {
 			uint32_t first = features_first(journal, i);
 

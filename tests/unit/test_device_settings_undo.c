@@ -259,6 +259,28 @@ static void test_restore_order(void)
 	journal_forget(journal, JOURNAL_SETTING, ETHDEV_IFINDEX, "channels", NULL);
 }
 
+/* 254 ports have thousands of entries: those of others cost no question. */
+static void test_restore_asks_little(void)
+{
+	struct journal_entry other = { .kind = JOURNAL_MTU, .ifname = "vt-other",
+				       .ifindex = ETHDEV_IFINDEX + 1, .was = "1500", .set = "9000" };
+	uint32_t n_failed;
+
+	dev = ethdev_new(IFNAME, "igb");
+	for (uint32_t i = 0; i < 3; i++, other.ifindex++) {
+		journal_add(journal, &other, NULL);
+	}
+	dev->ring_rx = 1024;
+	entry_add("ring", "rx=256 tx=256", "rx=1024 tx=256");
+	n_failed = restore();
+	tap_ok(n_failed == 0 && dev->ring_rx == 256 && dev->n_link_get == 1,
+	       "one look-up for one entry, none for others' (%u)", dev->n_link_get);
+	while (journal_count(journal)) {
+		other = *journal_get(journal, 0);
+		journal_forget(journal, other.kind, other.ifindex, other.key, NULL);
+	}
+}
+
 static void test_forget(void)
 {
 	struct device_settings settings = all_settings();
@@ -302,6 +324,7 @@ int main(void)
 	test_restore_fails();
 	test_tables();
 	test_restore_order();
+	test_restore_asks_little();
 	test_forget();
 	return rig_close();
 }

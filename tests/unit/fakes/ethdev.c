@@ -351,6 +351,9 @@ int __wrap_netlink_link_get(uint32_t ifindex, const char *ifname, struct netlink
 {
 	struct ethdev *ethdev = the_ethdev;
 
+	if (ethdev) {
+		ethdev->n_link_get++;
+	}
 	if (!ethdev || (ifindex ? ifindex != ETHDEV_IFINDEX
 				: strcmp(ifname, ethdev->ifname) != 0)) {
 		return __real_netlink_link_get(ifindex, ifname, ret);

@@ -45,6 +45,7 @@ struct ethdev {
 	int fail_error;
 	bool stays;                     /* takes every change, makes none */
 	uint32_t n_set;                 /* commands that asked for a change */
+	uint32_t n_link_get;            /* look-ups of a link, of whichever device */
 };
 
 /* Of shared memory, as a common PCI device with 4 of 8 channels is after boot. */
