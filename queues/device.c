@@ -130,6 +130,23 @@ int device_read(const char *ifname, struct device_info *ret, struct err *reterr)
 	return 0;
 }
 
+int device_check_name(const char *ifname, uint32_t ifindex, struct err *reterr)
+{
+	struct netlink_link link = { 0 };
+	int r = netlink_link_get(0, ifname, &link);
+
+	if (r < 0) {
+		return err_set(reterr, -r, "interface '%s': %s", ifname, strerror(-r));
+	}
+	if (link.ifindex != ifindex) {
+		return err_set(reterr, ENODEV,
+			       "interface '%s': it has index %u now and had %u: another device has "
+			       "its name; it is left alone",
+			       ifname, link.ifindex, ifindex);
+	}
+	return 0;
+}
+
 /* ---- offloads ---- */
 
 /*
@@ -284,8 +301,11 @@ int device_offloads_apply(const char *ifname, uint32_t ifindex, bool fix, struct
 	struct ethtool_feature_change change = { 0 };
 	struct ethtool_features features;
 	char text[256];
-	int r = features_read(ifname, &features, reterr);
+	int r = device_check_name(ifname, ifindex, reterr);
 
+	if (r == 0) {
+		r = features_read(ifname, &features, reterr);
+	}
 	if (r == 0) {
 		r = offloads_gather(ifname, &features, &change, reterr);
 	}
@@ -395,8 +415,11 @@ int device_feature_set(const char *ifname, uint32_t ifindex, const char *feature
 {
 	struct ethtool_feature_change change = { 0 };
 	struct ethtool_features features;
-	int r = features_read(ifname, &features, reterr);
+	int r = device_check_name(ifname, ifindex, reterr);
 
+	if (r == 0) {
+		r = features_read(ifname, &features, reterr);
+	}
 	if (r == 0) {
 		r = feature_gather(ifname, feature, on, &features, &change, reterr);
 	}

@@ -36,6 +36,12 @@ int device_read(const char *ifname, struct device_info *ret, struct err *reterr)
 /* The first two numbers alone, by one ioctl. 0; -EOPNOTSUPP: the driver does not tell. */
 int device_read_channels(const char *ifname, uint32_t *ret_n_rx, uint32_t *ret_n_tx);
 
+/*
+ * Whether this name still is that device's: settings go by name, and one that the caller learnt may
+ * be another's since. 0, -ENODEV, ...
+ */
+int device_check_name(const char *ifname, uint32_t ifindex, struct err *reterr);
+
 /* What hides or rewrites frames, by the kernel's feature names; the audit of queues.*.offloads. */
 struct device_offload {
 	const char *feature;            /* "rx-vlan-hw-parse", "rx-lro", "rx-gro-hw", ... */
@@ -47,7 +53,8 @@ extern const uint32_t n_device_offloads;
 /*
  * Turns off what is on of these (fix), or refuses the device if one is on (keep). A feature that is
  * on and fixed refuses the device, naming it. Each change is journalled before it is made and
- * verified after. Nothing that is already right is touched. 0, -EOPNOTSUPP, -EIO.
+ * verified after. Nothing that is already right is touched. 0, -EOPNOTSUPP, -EIO, and as all that
+ * take a name and an ifindex: -ENODEV where the name is another's now.
  */
 int device_offloads_apply(const char *ifname, uint32_t ifindex, bool fix, struct journal *journal,
 			  struct err *reterr);

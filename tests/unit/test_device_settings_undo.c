@@ -83,6 +83,20 @@ static void test_roll_back_fails(void)
 	tap_ok(restore() == 0 && dev->ring_rx == 256, "and that can be put back");
 }
 
+static void test_name_of_another(void)
+{
+	struct device_settings settings = all_settings();
+	struct err err = { "" };
+	struct ethdev before;
+	int r;
+
+	dev = ethdev_new(IFNAME, "igb");
+	before = *dev;
+	r = device_settings_apply(IFNAME, ETHDEV_IFINDEX + 1, &settings, journal, &err);
+	tap_ok(r == -ENODEV && device_is(&before) && journal_count(journal) == 0,
+	       "one whose name another has: %s", err.text);
+}
+
 /* ---- restore ---- */
 
 static void entry_add(const char *key, const char *was, const char *set)
@@ -320,6 +334,7 @@ int main(void)
 	}
 	test_roll_back();
 	test_roll_back_fails();
+	test_name_of_another();
 	test_restore_others();
 	test_restore_fails();
 	test_tables();
