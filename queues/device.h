@@ -88,8 +88,8 @@ int device_napi_apply(const char *ifname, uint32_t ifindex, const struct device_
 		      struct opener *opener, struct journal *journal, struct err *reterr);
 
 /*
- * Puts back what the journal lists for the device of this ifindex, newest first, forgetting each
- * entry once done; never by name, which another device may bear today. 0: what was noted before it
+ * Puts back what the journal lists for the device of this ifindex, newest first and links that go
+ * down last, forgetting each entry once done; never by name, which another device may bear today. 0: what was noted before it
  * had an index, and what belongs to no device: interrupts and irqbalance. DEVICE_ALL: everything. A
  * setting that someone else changed meanwhile (it is not what we set) is left and named through
  * 'note', and so is one that cannot be put back. A device that is gone is forgotten. An interface

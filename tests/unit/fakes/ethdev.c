@@ -330,6 +330,10 @@ int __wrap_ethtool_ioctl(const char *ifname, void *command)
 	if (command_fails(ethdev, cmd)) {
 		return ethdev->fail_error;
 	}
+	ethdev->is_silent = ethdev->is_silent || (cmd && cmd == ethdev->silent_from);
+	if (ethdev->is_silent && cmd != ETHTOOL_GDRVINFO) {
+		return -EINVAL;
+	}
 	switch (cmd) {
 	case ETHTOOL_GDRVINFO:
 		return drvinfo_get(ethdev, command);
