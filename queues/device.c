@@ -24,24 +24,14 @@ static void queue_count(const struct netlink_queue *queue, void *arg)
 	}
 }
 
-int device_read_channels(const char *ifname, uint32_t *ret_n_rx, uint32_t *ret_n_tx)
+/* -EOPNOTSUPP also where it tells of one direction alone: how many queues there are is not told. */
+static int channels_read(const char *ifname, struct device_info *info)
 {
 	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
 	int r = ethtool_ioctl(ifname, &channels);
 
-	if (r == 0) {
-		*ret_n_rx = channels.rx_count + channels.combined_count;
-		*ret_n_tx = channels.tx_count + channels.combined_count;
-	}
-	return r;
-}
-
-static void channels_read(const char *ifname, struct device_info *info)
-{
-	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
-
-	if (ethtool_ioctl(ifname, &channels) < 0) {
-		return;
+	if (r < 0) {
+		return r;
 	}
 	info->n_rx = channels.rx_count + channels.combined_count;
 	info->n_tx = channels.tx_count + channels.combined_count;
@@ -53,6 +43,19 @@ static void channels_read(const char *ifname, struct device_info *info)
 	}
 	info->max_rx = channels.max_combined ? channels.max_combined : channels.max_rx;
 	info->max_tx = channels.max_combined ? channels.max_combined : channels.max_tx;
+	return info->n_rx > 0 && info->n_tx > 0 ? 0 : -EOPNOTSUPP;
+}
+
+int device_read_channels(const char *ifname, uint32_t *ret_n_rx, uint32_t *ret_n_tx)
+{
+	struct device_info info = { 0 };
+	int r = channels_read(ifname, &info);
+
+	if (r == 0) {
+		*ret_n_rx = info.n_rx;
+		*ret_n_tx = info.n_tx;
+	}
+	return r;
 }
 
 /*
@@ -69,8 +72,7 @@ static void channels_read(const char *ifname, struct device_info *info)
 static void queues_read(const char *ifname, const struct netlink_link *link,
 			struct device_info *info)
 {
-	channels_read(ifname, info);
-	if (info->n_rx == 0 || info->n_tx == 0) {
+	if (channels_read(ifname, info) < 0) {
 		info->n_rx = info->n_tx = 0;
 		netlink_queues(link->ifindex, queue_count, info);
 	}

@@ -33,7 +33,10 @@ struct device_info {
 /* 0, -ENODEV, ... */
 int device_read(const char *ifname, struct device_info *ret, struct err *reterr);
 
-/* The first two numbers alone, by one ioctl. 0; -EOPNOTSUPP: the driver does not tell. */
+/*
+ * n_rx and n_tx as device_read() has them from the driver, by one ioctl. 0; -EOPNOTSUPP: it does
+ * not tell, or not both, and device_read() has them from elsewhere.
+ */
 int device_read_channels(const char *ifname, uint32_t *ret_n_rx, uint32_t *ret_n_tx);
 
 /*
