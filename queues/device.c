@@ -24,24 +24,14 @@ static void queue_count(const struct netlink_queue *queue, void *arg)
 	}
 }
 
-int device_read_channels(const char *ifname, uint32_t *ret_n_rx, uint32_t *ret_n_tx)
+/* -EOPNOTSUPP also where it tells of one direction alone: how many queues there are is not told. */
+static int channels_read(const char *ifname, struct device_info *info)
 {
 	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
 	int r = ethtool_ioctl(ifname, &channels);
 
-	if (r == 0) {
-		*ret_n_rx = channels.rx_count + channels.combined_count;
-		*ret_n_tx = channels.tx_count + channels.combined_count;
-	}
-	return r;
-}
-
-static void channels_read(const char *ifname, struct device_info *info)
-{
-	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
-
-	if (ethtool_ioctl(ifname, &channels) < 0) {
-		return;
+	if (r < 0) {
+		return r;
 	}
 	info->n_rx = channels.rx_count + channels.combined_count;
 	info->n_tx = channels.tx_count + channels.combined_count;
@@ -53,6 +43,19 @@ static void channels_read(const char *ifname, struct device_info *info)
 	}
 	info->max_rx = channels.max_combined ? channels.max_combined : channels.max_rx;
 	info->max_tx = channels.max_combined ? channels.max_combined : channels.max_tx;
+	return info->n_rx > 0 && info->n_tx > 0 ? 0 : -EOPNOTSUPP;
+}
+
+int device_read_channels(const char *ifname, uint32_t *ret_n_rx, uint32_t *ret_n_tx)
+{
+	struct device_info info = { 0 };
+	int r = channels_read(ifname, &info);
+
+	if (r == 0) {
+		*ret_n_rx = info.n_rx;
+		*ret_n_tx = info.n_tx;
+	}
+	return r;
 }
 
 /*
@@ -69,8 +72,7 @@ static void channels_read(const char *ifname, struct device_info *info)
 static void queues_read(const char *ifname, const struct netlink_link *link,
 			struct device_info *info)
 {
-	channels_read(ifname, info);
-	if (info->n_rx == 0 || info->n_tx == 0) {
+	if (channels_read(ifname, info) < 0) {
 		info->n_rx = info->n_tx = 0;
 		netlink_queues(link->ifindex, queue_count, info);
 	}
@@ -143,6 +145,23 @@ uint32_t device_zero_copy_buffer_bytes(const char *driver)
 		if (strcmp(driver, in_kib[i]) == 0) {
 			return 4096;
 		}
+	}
+	return 0;
+}
+
+int device_check_name(const char *ifname, uint32_t ifindex, struct err *reterr)
+{
+	struct netlink_link link = { 0 };
+	int r = netlink_link_get(0, ifname, &link);
+
+	if (r < 0) {
+		return err_set(reterr, -r, "interface '%s': %s", ifname, strerror(-r));
+	}
+	if (link.ifindex != ifindex) {
+		return err_set(reterr, ENODEV,
+			       "interface '%s': it has index %u now and had %u: another device has "
+			       "its name; it is left alone",
+			       ifname, link.ifindex, ifindex);
 	}
 	return 0;
 }
@@ -301,8 +320,11 @@ int device_offloads_apply(const char *ifname, uint32_t ifindex, bool fix, struct
 	struct ethtool_feature_change change = { 0 };
 	struct ethtool_features features;
 	char text[256];
-	int r = features_read(ifname, &features, reterr);
+	int r = device_check_name(ifname, ifindex, reterr);
 
+	if (r == 0) {
+		r = features_read(ifname, &features, reterr);
+	}
 	if (r == 0) {
 		r = offloads_gather(ifname, &features, &change, reterr);
 	}
@@ -412,8 +434,11 @@ int device_feature_set(const char *ifname, uint32_t ifindex, const char *feature
 {
 	struct ethtool_feature_change change = { 0 };
 	struct ethtool_features features;
-	int r = features_read(ifname, &features, reterr);
+	int r = device_check_name(ifname, ifindex, reterr);
 
+	if (r == 0) {
+		r = features_read(ifname, &features, reterr);
+	}
 	if (r == 0) {
 		r = feature_gather(ifname, feature, on, &features, &change, reterr);
 	}

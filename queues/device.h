@@ -33,7 +33,10 @@ struct device_info {
 /* 0, -ENODEV, ... */
 int device_read(const char *ifname, struct device_info *ret, struct err *reterr);
 
-/* The first two numbers alone, by one ioctl. 0; -EOPNOTSUPP: the driver does not tell. */
+/*
+ * n_rx and n_tx as device_read() has them from the driver, by one ioctl. 0; -EOPNOTSUPP: it does
+ * not tell, or not both, and device_read() has them from elsewhere.
+ */
 int device_read_channels(const char *ifname, uint32_t *ret_n_rx, uint32_t *ret_n_tx);
 
 /*
@@ -41,6 +44,12 @@ int device_read_channels(const char *ifname, uint32_t *ret_n_rx, uint32_t *ret_n
  * whole; 0: any. Pure.
  */
 uint32_t device_zero_copy_buffer_bytes(const char *driver);
+
+/*
+ * Whether this name still is that device's: settings go by name, and one that the caller learnt may
+ * be another's since. 0, -ENODEV, ...
+ */
+int device_check_name(const char *ifname, uint32_t ifindex, struct err *reterr);
 
 /* What hides or rewrites frames, by the kernel's feature names; the audit of queues.*.offloads. */
 struct device_offload {
@@ -53,7 +62,8 @@ extern const uint32_t n_device_offloads;
 /*
  * Turns off what is on of these (fix), or refuses the device if one is on (keep). A feature that is
  * on and fixed refuses the device, naming it. Each change is journalled before it is made and
- * verified after. Nothing that is already right is touched. 0, -EOPNOTSUPP, -EIO.
+ * verified after. Nothing that is already right is touched. 0, -EOPNOTSUPP, -EIO, and as all that
+ * take a name and an ifindex: -ENODEV where the name is another's now.
  */
 int device_offloads_apply(const char *ifname, uint32_t ifindex, bool fix, struct journal *journal,
 			  struct err *reterr);
@@ -87,8 +97,8 @@ int device_napi_apply(const char *ifname, uint32_t ifindex, const struct device_
 		      struct opener *opener, struct journal *journal, struct err *reterr);
 
 /*
- * Puts back what the journal lists for the device of this ifindex, newest first, forgetting each
- * entry once done; never by name, which another device may bear today. 0: what was noted before it
+ * Puts back what the journal lists for the device of this ifindex, newest first and links that go
+ * down last, forgetting each entry once done; never by name, which another device may bear today. 0: what was noted before it
  * had an index, and what belongs to no device: interrupts and irqbalance. DEVICE_ALL: everything. A
  * setting that someone else changed meanwhile (it is not what we set) is left and named through
  * 'note', and so is one that cannot be put back. A device that is gone is forgotten. An interface

@@ -100,9 +100,12 @@ static int napi_file_apply(const char *ifname, uint32_t ifindex, const char *fil
 int device_napi_apply(const char *ifname, uint32_t ifindex, const struct device_napi *napi,
 		      struct opener *opener, struct journal *journal, struct err *reterr)
 {
-	int r = napi_file_apply(ifname, ifindex, "napi_defer_hard_irqs", napi->defer_hard_irqs,
-				opener, journal, reterr);
+	int r = device_check_name(ifname, ifindex, reterr);
 
+	if (r == 0) {
+		r = napi_file_apply(ifname, ifindex, "napi_defer_hard_irqs", napi->defer_hard_irqs,
+				    opener, journal, reterr);
+	}
 	return r < 0 ? r : napi_file_apply(ifname, ifindex, "gro_flush_timeout",
 					   napi->gro_flush_timeout_ns, opener, journal, reterr);
 }

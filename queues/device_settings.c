@@ -425,8 +425,11 @@ static int change_init(struct change *change, const char *ifname,
 		       const struct device_settings *settings)
 {
 	char want[SETTING_TEXT_BYTES];
-	int r = setting_job_init(&change->job, ifname, settings, change->reterr);
+	int r = device_check_name(ifname, change->ifindex, change->reterr);
 
+	if (r == 0) {
+		r = setting_job_init(&change->job, ifname, settings, change->reterr);
+	}
 	for (uint32_t id = 0; id < SETTING_N && r == 0; id++) {
 		const struct journal_entry *prior = entry_find(change, id);
 

@@ -60,7 +60,8 @@ uint32_t device_n_cpus(void);
  * back. What a change resets behind our back (an RSS table, with the channels) is journalled too.
  * 0; -EINVAL, -ERANGE: asks for what the device cannot have, 'reterr' names the legal values;
  * -EOPNOTSUPP: the driver cannot do it at all; -EBUSY: sockets or a program are in the way; -E2BIG:
- * the table that would be replaced is too irregular to be noted; -errno.
+ * the table that would be replaced is too irregular to be noted; -ENODEV: also where the name is
+ * another device's now; -errno.
  */
 int device_settings_apply(const char *ifname, uint32_t ifindex,
 			  const struct device_settings *settings, struct journal *journal,

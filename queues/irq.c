@@ -240,11 +240,11 @@ static bool names_have(const char *line, const char *name, size_t n_name)
 
 /*
  * A shared line gains and loses drivers and is the same line still while one of them stays. Nobody
- * has it while its interface is down: that is no other name either.
+ * has it while its interface is down, be it now or as it was moved: that is no other name either.
  */
 static bool names_agree(const char *then, const char *now)
 {
-	if (!*now || strcmp(then, now) == 0) {
+	if (!*now || !*then || strcmp(then, now) == 0) {
 		return true;
 	}
 	while (*then) {
@@ -279,7 +279,8 @@ static bool entry_parse(const struct journal_entry *e, uint32_t *ret, const char
 
 void irq_table_as_found(struct irq_table *table, const struct journal *journal)
 {
-	for (uint32_t i = 0; i < journal_count(journal); i++) {
+	/* newest first: one moved without a name and again with one has two entries */
+	for (uint32_t i = journal_count(journal); i-- > 0;) {
 		const struct journal_entry *e = journal_get(journal, i);
 		struct numset was, set;
 		const struct irq *irq;

@@ -17,7 +17,10 @@
 #include "queues/journal.h"
 #include "queues/note.h"
 
-/* Whether one listens, in this mount namespace or, before version 1.5, this network namespace. */
+/*
+ * Whether one runs, in this mount namespace or, before version 1.5, this network namespace. Not for
+ * asking ahead of irqbalance_ban(), which says so itself: that would knock twice.
+ */
 bool irqbalance_runs(const char *root);
 
 /*

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -71,14 +70,12 @@ static bool peer_is_trusted(int fd, struct irqbalance_peer *peer)
 /* Connects and says it. A descriptor to wait on; -ECONNREFUSED: nobody, or none to be trusted. */
 static int peer_say(struct irqbalance_peer *peer, const char *text)
 {
-	/* also for connect(): two may wait to be accepted, no more */
-	const struct timeval patience = { .tv_usec = (suseconds_t)(TALK_KNOCK_NS / NS_PER_US) };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r = 0;
+	/* two may wait to be accepted, no more: it is -EAGAIN then, and no time is lost */
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r = 0;
 
 	if (fd < 0) {
 		return -errno;
 	}
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(fd, (const struct sockaddr *)&peer->address, peer->address_bytes) < 0) {
 		r = errno == EINTR ? -EAGAIN : -errno;
 	}
@@ -171,7 +168,10 @@ struct search {
 	int error;                      /* 0: found */
 };
 
-/* false: no further, one runs. */
+/*
+ * false: no further, one runs. One whose queue is full has not shown who it is, and anyone may take
+ * an abstract name and fill its queue: the search goes on, and ends there only for want of another.
+ */
 static bool search_try(struct search *search, struct irqbalance_peer *peer)
 {
 	int r = peer_knock(peer);
@@ -180,7 +180,7 @@ static bool search_try(struct search *search, struct irqbalance_peer *peer)
 		*search->found = *peer;
 		search->error = r;
 	}
-	return r != 0 && r != -EAGAIN;
+	return r != 0 && !(r == -EAGAIN && peer->pid);
 }
 
 /* RUN/irqbalance/irqbalancePID.sock; one that was killed leaves its file. */

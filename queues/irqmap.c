@@ -59,8 +59,8 @@ static int32_t queue_cpu(const struct irqmap_queue *queue)
 	return irqmap_proc_cpu("", queue->irq_rx >= 0 ? queue->irq_rx : queue->irq_tx);
 }
 
-int irqmap_read(const char *ifname, uint32_t ifindex, uint32_t n_queues, struct irqmap_queue *ret,
-		struct err *reterr)
+int irqmap_read_with(const struct irq_table *table, const char *ifname, uint32_t ifindex,
+		     uint32_t n_queues, struct irqmap_queue *ret, struct err *reterr)
 {
 	struct napi_map map = { .n_queues = n_queues, .queue = ret };
 	int from_kernel, from_proc = -ESTALE;
@@ -80,7 +80,7 @@ int irqmap_read(const char *ifname, uint32_t ifindex, uint32_t n_queues, struct 
 	free(map.tx);
 	/* another namespace's eth0 would lend us its interrupts */
 	if (sysfs_net_is_ours(ifname, ifindex)) {
-		from_proc = irqmap_proc_fill("", ifname, n_queues, ret);
+		from_proc = irqmap_proc_fill("", ifname, table, n_queues, ret);
 	}
 	for (uint32_t q = 0; q < n_queues; q++) {
 		ret[q].irq_cpu = queue_cpu(&ret[q]);
@@ -92,6 +92,12 @@ int irqmap_read(const char *ifname, uint32_t ifindex, uint32_t n_queues, struct 
 			       ifname, strerror(-from_kernel));
 	}
 	return 0;
+}
+
+int irqmap_read(const char *ifname, uint32_t ifindex, uint32_t n_queues, struct irqmap_queue *ret,
+		struct err *reterr)
+{
+	return irqmap_read_with(NULL, ifname, ifindex, n_queues, ret, reterr);
 }
 
 int32_t irqmap_single(const struct irqmap_queue *queue, uint32_t n_queues)

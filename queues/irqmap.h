@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "queues/irq.h"
 
 struct irqmap_queue {
 	uint32_t napi;                  /* 0: the kernel does not tell */
@@ -20,6 +21,9 @@ struct irqmap_queue {
  */
 int irqmap_read(const char *ifname, uint32_t ifindex, uint32_t n_queues, struct irqmap_queue *ret,
 		struct err *reterr);
+/* The same for who asks of many devices: from a table just read, not from the file once for each. */
+int irqmap_read_with(const struct irq_table *table, const char *ifname, uint32_t ifindex,
+		     uint32_t n_queues, struct irqmap_queue *ret, struct err *reterr);
 
 /*
  * The one interrupt that serves all these queues in both directions, as on a device with INTx or a

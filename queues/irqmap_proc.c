@@ -190,49 +190,60 @@ static int search_add(struct search *search, int32_t irq, const struct irqmap_na
 	return 0;
 }
 
-/*
- * " 38:  0  405  PCI-MSIX-0000:00:03.0  1-edge  virtio2-input.0": any word may be the name; shared
- * lines hold several, with commas.
- */
-static int search_line(struct search *search, char *line)
+/* A shared line has several names, with commas, and some names have several words. */
+static int search_line(struct search *search, const struct irq *irq)
 {
-	char *end, *word, *state = NULL;
-	long irq = strtol(line, &end, 10);
+	char line[IRQ_NAME_BYTES], *state = NULL;
 	struct irqmap_name name;
 	int r = 0;
 
-	if (end == line || *end != ':' || irq < 0 || irq > INT32_MAX) {
-		return 0;       /* the heading, or NMI: and its like */
+	if (irq->irq > INT32_MAX) {
+		return 0;
 	}
-	for (word = strtok_r(end + 1, " \t\n,", &state); word && r == 0;
-	     word = strtok_r(NULL, " \t\n,", &state)) {
+	memcpy(line, irq->name, sizeof(line));
+	for (char *word = strtok_r(line, " \t,", &state); word && r == 0;
+	     word = strtok_r(NULL, " \t,", &state)) {
 		if (irqmap_name_parse(word, search->source->ifname, search->source->device,
 				      &name) &&
-		    (name.named || source_owns_irq(search->source, (int32_t)irq))) {
-			r = search_add(search, (int32_t)irq, &name);
+		    (name.named || source_owns_irq(search->source, (int32_t)irq->irq))) {
+			r = search_add(search, (int32_t)irq->irq, &name);
 		}
+	}
+	return r;
+}
+
+static int search_table(struct search *search, const struct irq_table *table)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < table->n && r == 0; i++) {
+		r = search_line(search, &table->irq[i]);
 	}
 	return r;
 }
 
 static int search_file(struct search *search)
 {
-	char path[PATH_MAX], *line = NULL;
-	size_t n_line = 0;
-	FILE *file;
-	int r = 0;
+	struct irq_table table;
+	int r = irq_table_read_counts(search->source->root, &table, NULL);
 
-	snprintf(path, sizeof(path), "%s/proc/interrupts", search->source->root);
-	file = fopen(path, "re");
-	if (!file) {
-		return -errno;
+	if (r == 0) {
+		r = search_table(search, &table);
+		irq_table_done(&table);
 	}
-	while (r == 0 && getline(&line, &n_line, file) >= 0) {
-		r = search_line(search, line);
-	}
-	free(line);
-	fclose(file);
 	return r;
+}
+
+/* One number for both directions may be all that a NAPI can tell: see queue_merge(). */
+static bool queues_have_gap(const struct irqmap_queue *queue, uint32_t n_queues)
+{
+	for (uint32_t q = 0; q < n_queues; q++) {
+		if (queue[q].irq_rx < 0 || queue[q].irq_tx < 0 ||
+		    queue[q].irq_rx == queue[q].irq_tx) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static void found_apply(const struct found *found, uint32_t n_queues, struct irqmap_queue *queue)
@@ -291,22 +302,27 @@ static void queue_merge(const struct irqmap_queue *names, struct irqmap_queue *q
 	}
 }
 
-int irqmap_proc_fill(const char *root, const char *ifname, uint32_t n_queues,
-		     struct irqmap_queue *queue)
+int irqmap_proc_fill(const char *root, const char *ifname, const struct irq_table *table,
+		     uint32_t n_queues, struct irqmap_queue *queue)
 {
-	struct irqmap_queue *names = calloc(n_queues + 1, sizeof(*names));
 	struct search search = { 0 };
+	struct irqmap_queue *names;
 	struct source source;
-	int r = -ENOMEM;
+	int r;
 
-	if (names) {
-		for (uint32_t q = 0; q < n_queues; q++) {
-			names[q] = (struct irqmap_queue){ .irq_rx = -1, .irq_tx = -1 };
-		}
-		source_init(&source, root, ifname);
-		search.source = &source;
-		r = search_file(&search);
+	source_init(&source, root, ifname);
+	if (!source.device[0] || !queues_have_gap(queue, n_queues)) {
+		return 0;
 	}
+	names = calloc(n_queues + 1, sizeof(*names));
+	if (!names) {
+		return -ENOMEM;
+	}
+	for (uint32_t q = 0; q < n_queues; q++) {
+		names[q] = (struct irqmap_queue){ .irq_rx = -1, .irq_tx = -1 };
+	}
+	search.source = &source;
+	r = table ? search_table(&search, table) : search_file(&search);
 	if (r == 0) {
 		search_apply(&search, n_queues, names);
 		for (uint32_t q = 0; q < n_queues; q++) {

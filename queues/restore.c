@@ -323,24 +323,27 @@ static bool entry_is_of(const struct journal_entry *e, uint32_t ifindex)
 	       (ifindex == DEVICE_ALL || ifindex == e->ifindex);
 }
 
-uint32_t device_restore(uint32_t ifindex, struct opener *opener, struct journal *journal,
-			note_fn *note)
+/* Links that go down wait for the rest: some drivers tell and take settings only while up. */
+static bool entry_is_last(const struct journal_entry *e)
 {
-	uint32_t n_failed = 0, i;
+	return e->kind == JOURNAL_LINK && strcmp(e->was, "down") == 0;
+}
 
-	if (ifindex == DEVICE_ALL || ifindex == 0) {
-		n_failed = restore_interrupts(opener, journal, note);
-	}
-	i = journal_count(journal);
+static uint32_t restore_entries(uint32_t ifindex, bool last, struct opener *opener,
+				struct journal *journal, note_fn *note)
+{
+	uint32_t n_failed = 0, i = journal_count(journal);
+
 	while (i-- > 0) {
 		struct journal_entry e = *journal_get(journal, i);
-		/* by index: it may be called otherwise today, and another may have its name */
 		struct netlink_link now = { 0 };
-		int r = e.ifindex ? netlink_link_get(e.ifindex, NULL, &now) : 0;
+		int r;
 
-		if (!entry_is_of(&e, ifindex)) {
+		if (!entry_is_of(&e, ifindex) || entry_is_last(&e) != last) {
 			continue;
 		}
+		/* by index: it may be called otherwise today, and another may have its name */
+		r = e.ifindex ? netlink_link_get(e.ifindex, NULL, &now) : 0;
 		if (r == 0 && e.kind == JOURNAL_FEATURE) {
 			uint32_t first = features_first(journal, i);
 
@@ -363,6 +366,18 @@ uint32_t device_restore(uint32_t ifindex, struct opener *opener, struct journal 
 		n_failed += r < 0;
 	}
 	return n_failed;
+}
+
+uint32_t device_restore(uint32_t ifindex, struct opener *opener, struct journal *journal,
+			note_fn *note)
+{
+	uint32_t n_failed = 0;
+
+	if (ifindex == DEVICE_ALL || ifindex == 0) {
+		n_failed = restore_interrupts(opener, journal, note);
+	}
+	n_failed += restore_entries(ifindex, false, opener, journal, note);
+	return n_failed + restore_entries(ifindex, true, opener, journal, note);
 }
 
 static bool entry_is_of_queues(const struct journal_entry *e)

@@ -15,10 +15,19 @@ static const enum setting_id put_order[SETTING_N] = {
 	SETTING_RSS_HASH, SETTING_RSS_TABLE, SETTING_COALESCE,
 };
 
+/* -ENODATA: it had such a thing, and does not tell now: some drivers answer only while up. */
+static int put_read(const char *ifname, enum setting_id id, const char *want,
+		    char now[static SETTING_TEXT_BYTES])
+{
+	int r = setting_read(ifname, id, now);
+
+	return r == 0 && want[0] && !now[0] ? -ENODATA : r;
+}
+
 static int put_one(const char *ifname, enum setting_id id, const char *want)
 {
 	char now[SETTING_TEXT_BYTES];
-	int r = setting_read(ifname, id, now);
+	int r = put_read(ifname, id, want, now);
 
 	if (r < 0 || setting_is(now, want)) {
 		return r;
@@ -27,7 +36,7 @@ static int put_one(const char *ifname, enum setting_id id, const char *want)
 	r = setting_write(ifname, id, want);
 	journal_fault_point();
 	if (r == 0) {
-		r = setting_read(ifname, id, now);
+		r = put_read(ifname, id, want, now);
 	}
 	return r < 0 ? r : setting_is(now, want) ? 0 : -EPROTO;
 }
@@ -40,7 +49,7 @@ static int put_one(const char *ifname, enum setting_id id, const char *want)
 static int put_channels(const char *ifname, const struct setting_state *want, uint32_t ids)
 {
 	char now[SETTING_TEXT_BYTES], table[SETTING_TEXT_BYTES];
-	int r = setting_read(ifname, SETTING_CHANNELS, now);
+	int r = put_read(ifname, SETTING_CHANNELS, want->text[SETTING_CHANNELS], now);
 
 	if (r < 0 || setting_is(now, want->text[SETTING_CHANNELS])) {
 		return r;
@@ -77,6 +86,7 @@ struct restore {
 	note_fn *note;
 	struct setting_state now, want;
 	uint32_t ids;                   /* those with an entry */
+	uint32_t untold;                /* those of them that cannot be read now */
 	uint32_t n_unknown;             /* entries of a setting that we do not know */
 };
 
@@ -141,6 +151,7 @@ static void restore_gather(struct restore *restore)
 		if (setting_find(e->key, &id)) {
 			restore_decide(restore, id, e);
 			restore->ids |= 1u << id;
+			restore->untold |= e->was[0] && !restore->now.text[id][0] ? 1u << id : 0;
 		} else {
 			restore_note(restore, "%s cannot be put back to '%s': unknown here", e->key,
 				     e->was);
@@ -190,6 +201,17 @@ static int restore_mark(struct restore *restore)
 	return r;
 }
 
+static const char *restore_why(int error)
+{
+	switch (error) {
+	case -EPROTO:
+		return "the driver makes it something else";
+	case -ENODATA:
+		return "the driver does not tell it now";
+	}
+	return strerror(-error);
+}
+
 static uint32_t restore_finish(const struct restore *restore, const int error[static SETTING_N])
 {
 	uint32_t n_failed = 0;
@@ -200,9 +222,7 @@ static uint32_t restore_finish(const struct restore *restore, const int error[st
 		}
 		if (error[id] < 0 && error[id] != -ENODEV) {
 			restore_note(restore, "%s cannot be put back to '%s': %s", setting_key(id),
-				     restore_entry_of(restore, id)->was,
-				     error[id] == -EPROTO ? "the driver makes it something else"
-						       : strerror(-error[id]));
+				     restore_entry_of(restore, id)->was, restore_why(error[id]));
 			n_failed++;
 			continue;
 		}
@@ -225,9 +245,12 @@ uint32_t setting_restore(struct journal *journal, uint32_t ifindex, const char *
 	}
 	if (r == 0) {
 		setting_put_all(ifname, &restore.want, restore.ids, error);
-	} else {
-		for (uint32_t id = 0; id < SETTING_N; id++) {
+	}
+	for (uint32_t id = 0; id < SETTING_N; id++) {
+		if (r < 0) {
 			error[id] = r;
+		} else if (restore.untold & 1u << id) {
+			error[id] = -ENODATA;
 		}
 	}
 	return restore_finish(&restore, error) + restore.n_unknown;

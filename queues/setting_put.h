@@ -13,7 +13,8 @@
 /*
  * Makes each setting of the set 'ids' (bits) what 'want' says, channels first, since they may reset
  * the others. A table that names queues which are about to go is reset before. 'error' has 0 or
- * -errno for each; -EPROTO: the driver took it and it is something else afterwards.
+ * -errno for each; -EPROTO: the driver took it and it is something else afterwards; -ENODATA: it
+ * cannot be read now.
  */
 void setting_put_all(const char *ifname, const struct setting_state *want, uint32_t ids,
 		     int error[static SETTING_N]);

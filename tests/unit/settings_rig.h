@@ -44,7 +44,7 @@ UNUSED static inline struct ethdev device_of(const struct ethdev *ethdev)
 {
 	struct ethdev device = *ethdev;
 
-	device.fail_cmd = device.fail_at = device.n_set = 0;
+	device.fail_cmd = device.fail_at = device.n_set = device.n_link_get = 0;
 	device.fail_error = 0;
 	device.stays = false;
 	return device;

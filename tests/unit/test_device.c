@@ -429,6 +429,26 @@ static void test_gone_and_renamed(struct journal *journal)
 
 /* ---- interfaces that we made ---- */
 
+/* As a daemon that has not heard yet: the index it knows, the name that another has by now. */
+static void test_name_of_another(struct journal *journal)
+{
+	const struct device_napi napi = { .defer_hard_irqs = 2, .gro_flush_timeout_ns = 200000 };
+	struct ethtool_features before = features_of("vta");
+	uint32_t ifindex = if_nametoindex("vtb");
+	struct err err = { "" };
+
+	tap_ok(device_offloads_apply("vta", ifindex, true, journal, &err) == -ENODEV &&
+		       strstr(err.text, "another device has its name"),
+	       "offloads: %s", err.text);
+	tap_ok(device_feature_set("vta", ifindex, "rx-gro", true, journal, &err) == -ENODEV,
+	       "a feature: %s", err.text);
+	tap_ok(device_napi_apply("vta", ifindex, &napi, NULL, journal, &err) == -ENODEV,
+	       "NAPI: %s", err.text);
+	tap_ok(features_same(&before, "vta") && net_file_is("vta", "napi_defer_hard_irqs", "0") &&
+		       journal_count(journal) == 0,
+	       "and the other is left alone");
+}
+
 static void test_host_port(struct journal *journal)
 {
 	static const struct {
@@ -534,6 +554,7 @@ int main(void)
 	test_napi_as_service();
 	test_link(journal);
 	test_gone_and_renamed(journal);
+	test_name_of_another(journal);
 	test_host_port(journal);
 	if (opener_start(&opener, NULL) == 0) {
 		test_napi(journal, opener, "through the opener");

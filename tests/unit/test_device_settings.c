@@ -402,6 +402,36 @@ static void test_apart(void)
 	tap_ok(restore() == 0 && dev->rx == 4 && dev->tx == 4 && dev->combined == 0, "put back");
 }
 
+/* Two looks at one device, which are compared: what the one does not take for told, nor the other. */
+static void test_read_channels(void)
+{
+	static const struct {
+		uint32_t combined, rx, tx;
+		int r;
+	} table[] = { { 4, 0, 0, 0 }, { 2, 1, 3, 0 }, { 0, 4, 2, 0 }, { 0, 4, 0, -EOPNOTSUPP },
+		      { 0, 0, 2, -EOPNOTSUPP } };
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct device_info info = { 0 };
+		uint32_t n_rx = 77, n_tx = 77;
+		int r;
+
+		dev = ethdev_new(IFNAME, "igb");
+		dev->combined = table[i].combined;
+		dev->rx = table[i].rx;
+		dev->tx = table[i].tx;
+		r = device_read_channels(IFNAME, &n_rx, &n_tx);
+		tap_ok(device_read(IFNAME, &info, NULL) == 0 && r == table[i].r &&
+			       (r < 0 ? n_rx == 77 && info.n_rx && info.n_tx
+				      : n_rx == info.n_rx && n_tx == info.n_tx),
+		       "combined %u, rx %u, tx %u: %d, %u and %u", table[i].combined, table[i].rx,
+		       table[i].tx, r, info.n_rx, info.n_tx);
+	}
+	dev->has_channels = false;
+	tap_ok(device_read_channels(IFNAME, &(uint32_t){ 0 }, &(uint32_t){ 0 }) == -EOPNOTSUPP,
+	       "one that tells nothing");
+}
+
 int main(void)
 {
 	if (!rig_open()) {
@@ -417,5 +447,6 @@ int main(void)
 	test_symmetric_already();
 	test_weights();
 	test_apart();
+	test_read_channels();
 	return rig_close();
 }

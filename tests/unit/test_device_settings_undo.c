@@ -83,6 +83,20 @@ static void test_roll_back_fails(void)
 	tap_ok(restore() == 0 && dev->ring_rx == 256, "and that can be put back");
 }
 
+static void test_name_of_another(void)
+{
+	struct device_settings settings = all_settings();
+	struct err err = { "" };
+	struct ethdev before;
+	int r;
+
+	dev = ethdev_new(IFNAME, "igb");
+	before = *dev;
+	r = device_settings_apply(IFNAME, ETHDEV_IFINDEX + 1, &settings, journal, &err);
+	tap_ok(r == -ENODEV && device_is(&before) && journal_count(journal) == 0,
+	       "one whose name another has: %s", err.text);
+}
+
 /* ---- restore ---- */
 
 static void entry_add(const char *key, const char *was, const char *set)
@@ -164,6 +178,64 @@ static void test_restore_fails(void)
 	fail(ETHTOOL_GRINGPARAM, 1, -EIO);
 	tap_ok(restore() == 5 && journal_count(journal) == 5, "unreadable: %s", notes);
 	tap_ok(restore() == 0 && device_is(&before), "then it is");
+}
+
+/* Silence is not agreement. */
+static void test_restore_untold(void)
+{
+	struct device_settings settings = all_settings();
+	struct err err = { "" };
+	struct ethdev before;
+
+	dev = ethdev_new(IFNAME, "igb");
+	before = *dev;
+	apply(&settings, &err);
+	dev->is_silent = true;
+	tap_ok(restore() == 5 && journal_count(journal) == 5 &&
+		       strstr(notes, "ring cannot be put back to 'rx=256 tx=256': the driver does "
+				     "not tell it now"),
+	       "what cannot be read stays listed: %s", notes);
+	dev->is_silent = false;
+	tap_ok(restore() == 0 && device_is(&before) && journal_count(journal) == 0,
+	       "and is put back once it can be %s", notes);
+}
+
+/* Noted last, as the daemon does, and undone last all the same; both fail, and so are heard. */
+static void test_restore_link_last(void)
+{
+	struct journal_entry link = { .kind = JOURNAL_LINK, .ifname = IFNAME,
+				      .ifindex = ETHDEV_IFINDEX, .was = "down", .set = "up" };
+	struct device_settings settings = channels(2);
+	const char *at_channels, *at_link;
+	struct err err = { "" };
+
+	dev = ethdev_new(IFNAME, "igb");
+	apply(&settings, &err);
+	journal_add(journal, &link, NULL);
+	dev->in_the_way = true;
+	restore();
+	at_channels = strstr(notes, "channels cannot");
+	at_link = strstr(notes, "link state cannot");
+	tap_ok(at_channels && at_link && at_channels < at_link, "a link goes down last: %s", notes);
+	dev->in_the_way = false;
+	tap_ok(restore() == 0 && dev->combined == 4 && journal_count(journal) == 0, "then all");
+}
+
+/* A roll-back that cannot look says so. */
+static void test_roll_back_untold(void)
+{
+	struct device_settings settings = rings(1024, DEVICE_KEEP);
+	struct err err = { "" };
+
+	settings.rx_usecs = 1;
+	dev = ethdev_new(IFNAME, "igb");
+	dev->usecs_min = 2;
+	dev->silent_from = ETHTOOL_SCOALESCE;
+	tap_ok(apply(&settings, &err) == -EINVAL && noted("ring") &&
+		       strstr(err.text, "ring could not be put back"),
+	       "%s", err.text);
+	dev->is_silent = false;
+	tap_ok(restore() == 0 && dev->ring_rx == 256, "for a later try");
 }
 
 /* A user's table, ours, and channels, whichever way the driver and the numbers have it. */
@@ -259,6 +331,28 @@ static void test_restore_order(void)
 	journal_forget(journal, JOURNAL_SETTING, ETHDEV_IFINDEX, "channels", NULL);
 }
 
+/* 254 ports have thousands of entries: those of others cost no question. */
+static void test_restore_asks_little(void)
+{
+	struct journal_entry other = { .kind = JOURNAL_MTU, .ifname = "vt-other",
+				       .ifindex = ETHDEV_IFINDEX + 1, .was = "1500", .set = "9000" };
+	uint32_t n_failed;
+
+	dev = ethdev_new(IFNAME, "igb");
+	for (uint32_t i = 0; i < 3; i++, other.ifindex++) {
+		journal_add(journal, &other, NULL);
+	}
+	dev->ring_rx = 1024;
+	entry_add("ring", "rx=256 tx=256", "rx=1024 tx=256");
+	n_failed = restore();
+	tap_ok(n_failed == 0 && dev->ring_rx == 256 && dev->n_link_get == 1,
+	       "one look-up for one entry, none for others' (%u)", dev->n_link_get);
+	while (journal_count(journal)) {
+		other = *journal_get(journal, 0);
+		journal_forget(journal, other.kind, other.ifindex, other.key, NULL);
+	}
+}
+
 static void test_forget(void)
 {
 	struct device_settings settings = all_settings();
@@ -298,10 +392,15 @@ int main(void)
 	}
 	test_roll_back();
 	test_roll_back_fails();
+	test_name_of_another();
 	test_restore_others();
 	test_restore_fails();
+	test_restore_untold();
+	test_restore_link_last();
+	test_roll_back_untold();
 	test_tables();
 	test_restore_order();
+	test_restore_asks_little();
 	test_forget();
 	return rig_close();
 }

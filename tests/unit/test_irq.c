@@ -306,6 +306,7 @@ static void test_restore(void)
 		{ "gone", "77 enp2s0-rx-0", "1", "0", "-", 77, 0, "" },
 		{ "nobody's while its interface is down", "41 enp2s0-rx-9", "3", "2", "3", 41, 0,
 		  "" },
+		{ "nobody's when it was moved", "31 ", "1", "0", "1", 31, 0, "" },
 		{ "a line that lost a driver", "16 uhci_hcd:usb1, ahci, enp9s0", "1", "0-5", "1",
 		  16, 0, "" },
 		{ "a line that gained one", "16 Intel(R) IPU6 ISYS", "1", "0-5", "1", 16, 0, "" },
@@ -400,6 +401,14 @@ static void test_as_found(void)
 	       "as somebody else has set it since");
 	tap_ok(numset_equal(&irq_find(&table, 34)->affinity, &kept),
 	       "as it is, where another had the number");
+	irq_table_done(&table);
+	irq_restore(proc_irq.root, 31, NULL, journal, NULL);
+	set(31, "", "3", journal, NULL);
+	set(31, "enp2s0-rx-0", "5", journal, NULL);
+	irq_table_read(proc_irq.root, &table, NULL);
+	irq_table_as_found(&table, journal);
+	tap_ok(numset_equal(&irq_find(&table, 31)->affinity, &found),
+	       "moved while it was nobody's, and again");
 	irq_table_done(&table);
 	journal_forget(journal, JOURNAL_IRQ, 0, "34 eth9-tx-1", NULL);
 	journal_forget(journal, JOURNAL_IRQ, 0, "88 gone", NULL);

@@ -434,6 +434,77 @@ static void test_impostor(void)
 	net_unix_write("@x");
 }
 
+/* Its queue is full, so that it need not show who it is. In a child, to be killed. */
+static pid_t full_impostor_start(const char *name)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	socklen_t address_bytes = (socklen_t)(sizeof(sa_family_t) + strlen(name));
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	memcpy(address.sun_path + 1, name + 1, strlen(name) - 1);
+	if (pipe2(ready, O_CLOEXEC) < 0) {
+		return -1;
+	}
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), caller;
+
+		if (setgid(65534) < 0 || setuid(65534) < 0 ||
+		    bind(fd, (struct sockaddr *)&address, address_bytes) < 0 ||
+		    listen(fd, 0) < 0) {
+			_exit(1);
+		}
+		do {
+			caller = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		} while (connect(caller, (struct sockaddr *)&address, address_bytes) == 0);
+		if (write(ready[1], "x", 1) != 1) {
+			_exit(1);
+		}
+		pause();
+	}
+	close(ready[1]);
+	if (read(ready[0], &byte, 1) != 1) {
+		printf("Bail out! no impostor\n");
+		exit(1);
+	}
+	close(ready[0]);
+	return pid;
+}
+
+static void test_full_impostor(void)
+{
+	pid_t impostor = full_impostor_start("@irqbalance1.sock"), pid;
+	struct fake_balance fake = rig_usual;
+	struct journal *journal = rig_journal();
+	char names[256];
+	uint64_t ns;
+	int r;
+
+	net_unix_write("@irqbalance1.sock");
+	ns = clock_now_ns();
+	r = rig_ban("30", journal, NULL);
+	ns = clock_now_ns() - ns;
+	tap_ok(r == -EAGAIN && ns < NS_PER_S / 5, "one whose queue is full costs %.0f ms",
+	       (double)ns / (double)NS_PER_MS);
+	fake.socket = FAKE_BALANCE_ABSTRACT;
+	pid = fake_balance_start(rig_root, &fake);
+	snprintf(names, sizeof(names),
+		 "@irqbalance1.sock\n"
+		 "0000000000000000: 00000002 00000000 00010000 0001 01 17 @irqbalance%d.sock", pid);
+	net_unix_write(names);
+	tap_ok(rig_ban("30", journal, NULL) == 0 && rig_banned_is(pid, "25 26 30") &&
+		       irqbalance_restore(rig_root, journal, rig_note) == 0,
+	       "and hides no other");
+	fake_balance_stop(rig_root, pid);
+	kill(impostor, SIGKILL);
+	waitpid(impostor, NULL, 0);
+	journal_close(journal);
+	net_unix_write("@x");
+}
+
 int main(void)
 {
 	const char *why = rig_open();
@@ -454,6 +525,7 @@ int main(void)
 	test_not_root();
 	test_abstract();
 	test_impostor();
+	test_full_impostor();
 	tap_ok(rig_close(), "nothing is left behind");
 	return tap_done();
 }

@@ -117,7 +117,6 @@ static void test_trees(void)
 		{ "two-ports-one-function", "eth6", 2, { 102, 103 }, { -1, -1 } },
 		{ "stmmac", "end0", 2, { 51, 52 }, { 53, 54 } },
 		{ "virtio", "eth7", 2, { -1, -1 }, { -1, -1 } },
-		{ "garbage", "eth0", 2, { 11, -1 }, { -1, -1 } },
 		{ "igb", "eth1", 0, { 0 }, { 0 } },
 	};
 
@@ -126,8 +125,8 @@ static void test_trees(void)
 		bool good;
 
 		queues_clear(queue);
-		good = irqmap_proc_fill(root_of(table[i].tree), table[i].ifname, table[i].n_queues,
-					queue) == 0;
+		good = irqmap_proc_fill(root_of(table[i].tree), table[i].ifname, NULL,
+					table[i].n_queues, queue) == 0;
 		for (uint32_t q = 0; q < QUEUES_MAX; q++) {
 			bool used = q < table[i].n_queues;
 
@@ -145,7 +144,7 @@ static void test_many_cpus(void)
 	bool good = true;
 
 	queues_clear(queue);
-	irqmap_proc_fill(root_of("ena-128-cpus"), "ens5", 32, queue);
+	irqmap_proc_fill(root_of("ena-128-cpus"), "ens5", NULL, 32, queue);
 	for (int32_t q = 0; q < 32; q++) {
 		good = good && queue[q].irq_rx == 201 + q && queue[q].irq_tx == 201 + q;
 	}
@@ -177,7 +176,8 @@ static void test_single(void)
 		int32_t single;
 
 		queues_clear(queue);
-		irqmap_proc_fill(root_of(table[i].tree), table[i].ifname, table[i].n_queues, queue);
+		irqmap_proc_fill(root_of(table[i].tree), table[i].ifname, NULL,
+				 table[i].n_queues, queue);
 		single = irqmap_single(queue, table[i].n_queues);
 		tap_ok(single == table[i].single, "%s: %s with %u queues: one for all: %d",
 		       table[i].tree, table[i].ifname, table[i].n_queues, single);
@@ -190,7 +190,7 @@ static void test_only_gaps(void)
 
 	queues_clear(queue);
 	queue[1].irq_rx = 7;
-	irqmap_proc_fill(root_of("virtio"), "eth0", 4, queue);
+	irqmap_proc_fill(root_of("virtio"), "eth0", NULL, 4, queue);
 	tap_ok(queue[1].irq_rx == 7 && queue[1].irq_tx == 28, "what the kernel told stays");
 }
 
@@ -212,10 +212,36 @@ static void test_shared_napi(void)
 
 		queues_clear(queue);
 		queue[0].irq_rx = queue[0].irq_tx = table[i].told;
-		irqmap_proc_fill(root_of(table[i].tree), table[i].ifname, 1, queue);
+		irqmap_proc_fill(root_of(table[i].tree), table[i].ifname, NULL, 1,
+				 queue);
 		tap_ok(queue[0].irq_rx == table[i].rx && queue[0].irq_tx == table[i].tx,
 		       "one interrupt told: %s", table[i].what);
 	}
+}
+
+/* Where there is no /proc, reading it shows. */
+static void test_only_where_needed(void)
+{
+	struct irqmap_queue queue[QUEUES_MAX];
+	struct irq_table table;
+
+	queues_clear(queue);
+	tap_ok(irqmap_proc_fill(root_of("no-proc"), "eth0", NULL, 2, queue) == -ENOENT,
+	       "a gap: /proc/interrupts is read");
+	tap_ok(irqmap_proc_fill(root_of("no-proc"), "vth0", NULL, 2, queue) == 0,
+	       "not for a device without hardware");
+	if (irq_table_read_counts(root_of("virtio"), &table, NULL) < 0) {
+		tap_ok(false, "a table");
+		return;
+	}
+	tap_ok(irqmap_proc_fill(root_of("no-proc"), "eth0", &table, 2, queue) == 0 &&
+		       queue[1].irq_rx == 27 && queue[1].irq_tx == 28,
+	       "nor where the caller has it");
+	irq_table_done(&table);
+	tap_ok(irqmap_proc_fill(root_of("no-proc"), "eth0", NULL, 2, queue) == 0,
+	       "nor where the kernel has told all");
+	tap_ok(irqmap_proc_fill(root_of("no-proc"), "eth0", NULL, 3, queue) == -ENOENT,
+	       "but for the one queue that it has not");
 }
 
 static void test_cpu(void)
@@ -245,7 +271,7 @@ static int fill_as_nobody(const char *root)
 		if (geteuid() == 0 && (setgid(65534) < 0 || setuid(65534) < 0)) {
 			_exit(1);
 		}
-		_exit(irqmap_proc_fill(root, "eth0", 2, queue) == -EACCES &&
+		_exit(irqmap_proc_fill(root, "eth0", NULL, 2, queue) == -EACCES &&
 				      queue[0].irq_rx == -1 ? 0 : 1);
 	}
 	waitpid(pid, &status, 0);
@@ -255,24 +281,21 @@ static int fill_as_nobody(const char *root)
 static void test_unreadable(void)
 {
 	struct irqmap_queue queue[QUEUES_MAX];
-	char root[] = "/tmp/vt-queues-irqmap.XXXXXX", path[64];
+	char root[] = "/tmp/vt-queues-irqmap.XXXXXX";
 
 	queues_clear(queue);
-	tap_ok(irqmap_proc_fill(root_of("none"), "eth0", 2, queue) == -ENOENT, "no /proc");
+	tap_ok(irqmap_proc_fill(root_of("garbage"), "eth0", NULL, 2, queue) == -EBADMSG &&
+		       queue[0].irq_rx == -1,
+	       "no table");
 	if (!mkdtemp(root)) {
 		tap_ok(false, "a folder");
 		return;
 	}
 	chmod(root, 0755);
-	snprintf(path, sizeof(path), "%s/proc", root);
-	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/proc/interrupts", root);
-	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0));
-	tap_ok(fill_as_nobody(root) == 0, "no permission");
-	unlink(path);
-	snprintf(path, sizeof(path), "%s/proc", root);
-	rmdir(path);
-	rmdir(root);
+	tap_ok(netns_run("cp -r %s/. %s && chmod 0 %s/proc/interrupts", root_of("virtio"), root,
+			 root) && fill_as_nobody(root) == 0,
+	       "no permission");
+	netns_run("rm -r %s", root);
 }
 
 /* ---- the kernel ---- */
@@ -313,6 +336,7 @@ int main(int argc, char **argv)
 	test_single();
 	test_only_gaps();
 	test_shared_napi();
+	test_only_where_needed();
 	test_cpu();
 	test_unreadable();
 	test_read();

@@ -330,6 +330,10 @@ int __wrap_ethtool_ioctl(const char *ifname, void *command)
 	if (command_fails(ethdev, cmd)) {
 		return ethdev->fail_error;
 	}
+	ethdev->is_silent = ethdev->is_silent || (cmd && cmd == ethdev->silent_from);
+	if (ethdev->is_silent && cmd != ETHTOOL_GDRVINFO) {
+		return -EINVAL;
+	}
 	switch (cmd) {
 	case ETHTOOL_GDRVINFO:
 		return drvinfo_get(ethdev, command);
@@ -351,6 +355,9 @@ int __wrap_netlink_link_get(uint32_t ifindex, const char *ifname, struct netlink
 {
 	struct ethdev *ethdev = the_ethdev;
 
+	if (ethdev) {
+		ethdev->n_link_get++;
+	}
 	if (!ethdev || (ifindex ? ifindex != ETHDEV_IFINDEX
 				: strcmp(ifname, ethdev->ifname) != 0)) {
 		return __real_netlink_link_get(ifindex, ifname, ret);

@@ -43,8 +43,11 @@ struct ethdev {
 	/* the n-th command of this number fails (1: the next); 0: none */
 	uint32_t fail_cmd, fail_at;
 	int fail_error;
+	bool is_silent;                 /* tells no setting, as some drivers while down */
+	uint32_t silent_from;           /* so from this command on; 0: none */
 	bool stays;                     /* takes every change, makes none */
 	uint32_t n_set;                 /* commands that asked for a change */
+	uint32_t n_link_get;            /* look-ups of a link, of whichever device */
 };
 
 /* Of shared memory, as a common PCI device with 4 of 8 channels is after boot. */
