@@ -58,6 +58,10 @@ int borrow_device(struct vswitch *vswitch, struct port *port, int *ret_exit_stat
 	struct err err = {""};
 	int r;
 
+	if (port->borrowed_ifindex && port->borrowed_ifindex != port->link.ifindex) {
+		/* Its former device has not come back, another has: what was noted is history. */
+		device_restore(port->borrowed_ifindex, vswitch->opener, vswitch->journal, log_note);
+	}
 	port->borrowed_ifindex = port->link.ifindex;
 	r = apply_settings(vswitch, port, ret_exit_status, reterr);
 	if (r == 0) {
@@ -79,6 +83,16 @@ int borrow_device(struct vswitch *vswitch, struct port *port, int *ret_exit_stat
 	return port->promiscuous_fd < 0 ? port->promiscuous_fd : 0;
 }
 
+void borrow_keep(struct vswitch *vswitch, const struct port *port)
+{
+	struct err err = {""};
+
+	if (port->queues->on_exit == CONF_ON_EXIT_KEEP && port->borrowed_ifindex &&
+	    device_forget(port->borrowed_ifindex, vswitch->journal, &err) < 0) {
+		log_warn("port '%s': %s; its settings are put back", port->name, err.text);
+	}
+}
+
 void borrow_end(struct vswitch *vswitch, struct port *port)
 {
 	struct link_info link;
@@ -95,13 +109,7 @@ void borrow_end(struct vswitch *vswitch, struct port *port)
 	    !port->borrowed_ifindex || link_get(NULL, port->borrowed_ifindex, &link, NULL) < 0) {
 		return;
 	}
-	if (port->queues->on_exit == CONF_ON_EXIT_KEEP) {
-		struct err err = {""};
-
-		if (device_forget(port->borrowed_ifindex, vswitch->journal, &err) < 0) {
-			log_warn("port '%s': %s; its settings are put back", port->name, err.text);
-		}
-	}
+	borrow_keep(vswitch, port);
 	device_restore(port->borrowed_ifindex, vswitch->opener, vswitch->journal, log_note);
 	port->borrowed_ifindex = 0;
 }

@@ -25,6 +25,9 @@ int borrow_device(struct vswitch *vswitch, struct port *port, int *ret_exit_stat
  */
 void borrow_end(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
 
+/* With `on-exit: keep`, forgets what was changed, so that nothing puts it back. */
+void borrow_keep(struct vswitch *vswitch, const struct port *port) REQUIRES(role_control);
+
 /* The settings that the file asks for, with the number of queues that the device then has. */
 struct device_settings borrow_settings(const struct vswitch *vswitch, const struct port *port);
 

@@ -65,8 +65,7 @@ void check_report_interrupts(const struct vswitch *vswitch)
 	move = calloc(table.n + 1, sizeof(*move));
 	if (queue && move) {
 		n = gather(vswitch, queue);
-		n = interrupts_plan(&vswitch->conf->interrupts, &vswitch->interrupts, &table, queue,
-				    n, move);
+		n = interrupts_plan(&vswitch->conf->interrupts, &table, queue, n, NULL, move);
 		for (uint32_t i = 0; i < n; i++) {
 			report_move(&table, &move[i]);
 		}

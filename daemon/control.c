@@ -56,7 +56,7 @@ static void on_link(const struct link_info *link, bool removed, void *arg)
 {
 	role_assert_control();
 	ports_link_event(arg, link, removed);
-	drift_look_soon(arg);
+	drift_look_soon(arg, link->ifindex);
 }
 
 static int on_link_readable(sd_event_source *source, int fd, uint32_t revents, void *arg)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "daemon/drift.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,17 +13,21 @@
 #include "daemon/ports.h"
 #include "queues/device_settings.h"
 
+#define RETRY_MIN_NS NS_PER_S
+#define RETRY_MAX_NS (64 * NS_PER_S)
+#define LOG_APART_NS (10 * NS_PER_S)    /* of one subject, doubled each time */
+
 /* ---- notes ---- */
 
 /* The note of this subject; where there is none, a free one or the oldest. */
-static struct drift_note *note_for(struct drift *drift, const char *subject)
+static struct drift_note *note_for(struct drift *drift, enum drift_kind kind, const char *subject)
 {
 	struct drift_note *oldest = &drift->note[0];
 
 	for (uint32_t i = 0; i < drift->n_notes; i++) {
 		struct drift_note *note = &drift->note[i];
 
-		if (strcmp(note->subject, subject) == 0) {
+		if (note->kind == kind && strcmp(note->subject, subject) == 0) {
 			return note;
 		}
 		oldest = note->at_ns < oldest->at_ns ? note : oldest;
@@ -30,35 +35,69 @@ static struct drift_note *note_for(struct drift *drift, const char *subject)
 	if (drift->n_notes < DRIFT_NOTES_MAX) {
 		oldest = &drift->note[drift->n_notes++];
 	}
-	*oldest = (struct drift_note){0};
+	*oldest = (struct drift_note){.kind = kind};
 	snprintf(oldest->subject, sizeof(oldest->subject), "%s", subject);
 	return oldest;
 }
 
-void drift_note(struct vswitch *vswitch, const char *subject, const char *fmt, ...)
+void drift_note(struct vswitch *vswitch, enum drift_kind kind, const char *subject,
+		const char *fmt, ...)
 {
-	struct drift_note *note = note_for(&vswitch->drift, subject);
+	struct drift_note *note = note_for(&vswitch->drift, kind, subject);
+	uint64_t now = clock_now_ns();
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(note->text, sizeof(note->text), fmt, ap);
 	va_end(ap);
-	note->at_ns = clock_now_ns();
+	note->at_ns = now;
 	note->n++;
-	log_warn("%s: %s", subject, note->text);
+	if (now >= note->log_at_ns) {
+		log_warn("%s: %s%s", subject, note->text, note->n > 1 ? " (again)" : "");
+		note->log_at_ns = now + (LOG_APART_NS << (note->n < 10 ? note->n : 10));
+	}
 }
 
-static void note_port(struct vswitch *vswitch, const struct port *port, const char *what,
-		      const struct err *failure) REQUIRES(role_control)
+static void note_port(struct vswitch *vswitch, const struct port *port, enum drift_kind kind,
+		      const char *what, const struct err *failure) REQUIRES(role_control)
 {
 	char subject[CONF_NAME_BYTES];
 
 	snprintf(subject, sizeof(subject), "port '%.110s'", port->name);
 	if (failure) {
-		drift_note(vswitch, subject, "%.80s: changed by somebody, and cannot be set again: "
-					     "%.60s", what, failure->text);
+		drift_note(vswitch, kind, subject,
+			   "%.60s: changed by somebody, and cannot be set again: %.70s", what,
+			   failure->text);
 	} else {
-		drift_note(vswitch, subject, "%.120s: changed by somebody, and set again", what);
+		drift_note(vswitch, kind, subject, "%.110s: changed by somebody, and set again",
+			   what);
+	}
+}
+
+/* ---- not at once again ---- */
+
+static bool retry_is_due(const struct port_retry *retry)
+{
+	return clock_now_ns() >= retry->at_ns;
+}
+
+/* The next one not before twice the time; from the start again where it was quiet for long. */
+static void retry_later(struct port_retry *retry)
+{
+	uint64_t now = clock_now_ns();
+
+	retry->delay_ns = now > retry->at_ns + RETRY_MAX_NS ? RETRY_MIN_NS : 2 * retry->delay_ns;
+	retry->delay_ns = retry->delay_ns < RETRY_MAX_NS ? retry->delay_ns : RETRY_MAX_NS;
+	retry->at_ns = now + retry->delay_ns;
+}
+
+/* 'failed': what was mended may come again at once, what could not be is not tried at each look. */
+static void mended(struct vswitch *vswitch, struct port *port, enum drift_kind kind,
+		   const char *what, const struct err *failure) REQUIRES(role_control)
+{
+	note_port(vswitch, port, kind, what, failure);
+	if (failure) {
+		retry_later(&port->mend[kind]);
 	}
 }
 
@@ -67,7 +106,7 @@ static void note_port(struct vswitch *vswitch, const struct port *port, const ch
 /*
  * A device with other channels than it was opened with. Queues without a socket lose their frames
  * to the stack, so the port is closed and opened again, which also sets the number that the file
- * wants.
+ * wants. While its link is down nothing comes, and no socket can be bound.
  */
 static void look_at_channels(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
 {
@@ -75,41 +114,62 @@ static void look_at_channels(struct vswitch *vswitch, struct port *port) REQUIRE
 	char what[64];
 
 	if (device_read_channels(port->link.ifname, &n_rx, &n_tx) < 0 || n_rx == 0 ||
-	    (n_rx == port->device.n_rx && n_tx == port->device.n_tx)) {
+	    (n_rx == port->n_rx_channels && n_tx == port->n_tx_channels) || !port->link.up ||
+	    !retry_is_due(&port->rebuild)) {
 		return;
 	}
-	snprintf(what, sizeof(what), "queues %u/%u -> %u/%u", port->device.n_rx, port->device.n_tx,
-		 n_rx, n_tx);
-	note_port(vswitch, port, what, NULL);
+	snprintf(what, sizeof(what), "channels %u/%u -> %u/%u", port->n_rx_channels,
+		 port->n_tx_channels, n_rx, n_tx);
+	note_port(vswitch, port, DRIFT_KIND_CHANNELS, what, NULL);
+	retry_later(&port->rebuild);
 	port_rebuild(vswitch, port);
+}
+
+/* A port that could not be taken with the channels that its device had may be taken with others. */
+static void look_at_failed(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
+{
+	uint32_t n_rx = 0, n_tx = 0;
+
+	if (device_read_channels(port->link.ifname, &n_rx, &n_tx) == 0 && n_rx &&
+	    n_rx != port->device.n_rx && retry_is_due(&port->rebuild)) {
+		retry_later(&port->rebuild);
+		port_retry(vswitch, port);
+	}
 }
 
 static void look_at_settings(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
 {
 	struct device_settings settings = borrow_settings(vswitch, port);
 	struct err err = {""};
-	char what[128] = "";
+	char what[128] = "settings";
 	int r;
 
-	settings.n_channels = DEVICE_KEEP;      /* look_at_channels() */
-	if (device_settings_differs(port->link.ifname, &settings, what, sizeof(what), &err) < 0 ||
-	    !what[0]) {
+	if (!retry_is_due(&port->mend[DRIFT_KIND_SETTINGS])) {
 		return;
 	}
-	r = device_settings_apply(port->link.ifname, port->link.ifindex, &settings,
-				  vswitch->journal, &err);
-	note_port(vswitch, port, what, r < 0 ? &err : NULL);
+	settings.n_channels = DEVICE_KEEP;      /* look_at_channels() */
+	r = device_settings_differs(port->link.ifname, &settings, what, sizeof(what), &err);
+	if (r == 0 && what[0]) {
+		r = device_settings_apply(port->link.ifname, port->link.ifindex, &settings,
+					  vswitch->journal, &err);
+	}
+	if (r != -ENODEV && (r < 0 || what[0])) {
+		mended(vswitch, port, DRIFT_KIND_SETTINGS, what, r < 0 ? &err : NULL);
+	}
 }
 
 static void look_at_offloads(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
 {
 	struct err err = {""};
 	char what[128];
+	int r;
 
-	if (device_offloads_plan(port->link.ifname, what, sizeof(what), &err) < 0 || !what[0]) {
+	if (!retry_is_due(&port->mend[DRIFT_KIND_OFFLOADS]) ||
+	    device_offloads_plan(port->link.ifname, what, sizeof(what), &err) < 0 || !what[0]) {
 		return;
 	}
-	note_port(vswitch, port, what, borrow_offloads(vswitch, port, &err) < 0 ? &err : NULL);
+	r = borrow_offloads(vswitch, port, &err);
+	mended(vswitch, port, DRIFT_KIND_OFFLOADS, what, r < 0 ? &err : NULL);
 }
 
 static void look_at_promiscuity(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
@@ -117,12 +177,14 @@ static void look_at_promiscuity(struct vswitch *vswitch, struct port *port) REQU
 	struct link_info link;
 	struct err err = {""};
 
-	if (link_get(NULL, port->link.ifindex, &link, NULL) < 0 || link.n_promiscuous) {
+	if (!retry_is_due(&port->mend[DRIFT_KIND_PROMISCUITY]) ||
+	    link_get(NULL, port->link.ifindex, &link, NULL) < 0 || link.n_promiscuous) {
 		return;
 	}
 	close(port->promiscuous_fd);
 	port->promiscuous_fd = link_promiscuous_open(port->link.ifindex, &err);
-	note_port(vswitch, port, "promiscuous mode", port->promiscuous_fd < 0 ? &err : NULL);
+	mended(vswitch, port, DRIFT_KIND_PROMISCUITY, "promiscuous mode",
+	       port->promiscuous_fd < 0 ? &err : NULL);
 }
 
 static void look_at_port(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
@@ -147,7 +209,8 @@ static void look_at_all(struct vswitch *vswitch) REQUIRES(role_control)
 		}
 	}
 	interrupts_apply(vswitch, true);
-	vswitch->drift.next_ns = clock_now_ns() + DRIFT_PERIOD_NS;
+	vswitch->drift.last_ns = clock_now_ns();
+	vswitch->drift.next_ns = vswitch->drift.last_ns + DRIFT_PERIOD_NS;
 }
 
 void drift_tick(struct vswitch *vswitch)
@@ -155,6 +218,8 @@ void drift_tick(struct vswitch *vswitch)
 	for (struct port *port = port_next(vswitch, NULL); port; port = port_next(vswitch, port)) {
 		if (port->life == PORT_LIFE_OPEN) {
 			look_at_channels(vswitch, port);
+		} else if (port->life == PORT_LIFE_CLOSED && port->failed && port->link.ifindex) {
+			look_at_failed(vswitch, port);
 		}
 	}
 	if (clock_now_ns() >= vswitch->drift.next_ns) {
@@ -174,12 +239,28 @@ static int on_soon(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
-void drift_look_soon(struct vswitch *vswitch)
+static bool is_a_ports(struct vswitch *vswitch, uint32_t ifindex)
 {
-	/* No memory for it: the next period sees it as well. */
-	if (vswitch->running && !vswitch->drift.soon) {
-		(void)sd_event_add_time_relative(vswitch->event, &vswitch->drift.soon,
-						 CLOCK_MONOTONIC, DRIFT_SOON_NS / NS_PER_US, 0,
-						 on_soon, vswitch);
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		if (vswitch->port[i].idx && vswitch->port[i].link.ifindex == ifindex) {
+			return true;
+		}
 	}
+	return false;
+}
+
+void drift_look_soon(struct vswitch *vswitch, uint32_t ifindex)
+{
+	struct drift *drift = &vswitch->drift;
+	uint64_t now = clock_now_ns(), at = now + DRIFT_SOON_NS;
+
+	if (!vswitch->running || drift->soon || !is_a_ports(vswitch, ifindex)) {
+		return;
+	}
+	if (at < drift->last_ns + DRIFT_APART_NS) {
+		at = drift->last_ns + DRIFT_APART_NS;
+	}
+	/* No memory for it: the next period sees it as well. */
+	(void)sd_event_add_time_relative(vswitch->event, &drift->soon, CLOCK_MONOTONIC,
+					 (at - now) / NS_PER_US, 0, on_soon, vswitch);
 }

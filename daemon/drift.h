@@ -10,22 +10,26 @@
  * Threads: control.
  * Cost:    one ioctl a port and second, which finds a device with other channels (hot plug of
  *          queues: flows that come to a queue without a socket go to the stack until the port is
- *          rebuilt); the whole look every DRIFT_PERIOD_NS, and soon after a link event, which the
- *          kernel sends for features and promiscuity.
+ *          rebuilt); the whole look every DRIFT_PERIOD_NS, and soon after a link event of a port,
+ *          which the kernel sends for features and promiscuity.
+ * Fights:  what cannot be mended, or comes again at once, is tried and said ever more seldom.
  */
 #include "daemon/state.h"
 
 #define DRIFT_PERIOD_NS (10 * NS_PER_S)
+/* after a link event, and between two looks for that reason */
 #define DRIFT_SOON_NS	(200 * NS_PER_MS)
+#define DRIFT_APART_NS	(2 * NS_PER_S)
 /* how long `status` tells of it */
 #define DRIFT_TELL_NS	(600 * NS_PER_S)
 
 /* Once a second. */
 void drift_tick(struct vswitch *vswitch) REQUIRES(role_control);
 
-/* A link event came: the whole look, in DRIFT_SOON_NS, once for many events. */
-void drift_look_soon(struct vswitch *vswitch) REQUIRES(role_control);
+/* A link event came: where it is a port's, the whole look follows, once for many events. */
+void drift_look_soon(struct vswitch *vswitch, uint32_t ifindex) REQUIRES(role_control);
 
 /* 'subject' drifted; the text says from what, and that it is mended. */
-void drift_note(struct vswitch *vswitch, const char *subject, const char *fmt, ...)
-	REQUIRES(role_control) __attribute__((format(printf, 3, 4)));
+void drift_note(struct vswitch *vswitch, enum drift_kind kind, const char *subject,
+		const char *fmt, ...)
+	REQUIRES(role_control) __attribute__((format(printf, 4, 5)));

@@ -174,28 +174,39 @@ static int64_t find_interrupt(struct vswitch *vswitch, const struct intrid *intr
 
 static enum mgmt_error error_of(int64_t error)
 {
-	return error == -ENOENT ? MGMT_NOT_FOUND
-	       : error == -EACCES ? MGMT_NOT_SUPPORTED
-	       : error == -ENOMEM ? MGMT_BUSY
-				  : MGMT_INVALID;
+	switch (error) {
+	case -ENOENT:
+		return MGMT_NOT_FOUND;
+	case -EACCES:
+	case -EPERM:
+	case -EROFS:
+		return MGMT_NOT_SUPPORTED;
+	case -ENOMEM:
+	case -ENOSPC:
+	case -EIO:
+		return MGMT_BUSY;
+	}
+	return MGMT_INVALID;
 }
 
 enum mgmt_error inspect_intr_affinity(void *ctx, const char *intrid, uint32_t cpu,
 				      struct err *reterr)
 {
 	struct vswitch *vswitch = ctx;
+	struct interrupt_override wanted = {.cpu = cpu};
 	struct intrid parsed;
-	int64_t r;
+	int r = 0;
 
 	role_assert_control();
 	if (!intrid_parse(intrid, &parsed)) {
 		err_set(reterr, EINVAL, "'%.64s' is no interrupt", intrid);
 		return MGMT_INVALID;
 	}
-	r = find_interrupt(vswitch, &parsed, reterr);
-	if (r >= 0) {
-		r = interrupts_override(vswitch, (uint32_t)r, cpu, reterr);
-	}
+	snprintf(wanted.port, sizeof(wanted.port), "%s", parsed.port);
+	wanted.tx = parsed.tx;
+	wanted.queue = parsed.queue;
+	wanted.irq = find_interrupt(vswitch, &parsed, reterr);
+	r = wanted.irq < 0 ? (int)wanted.irq : interrupts_override(vswitch, &wanted, reterr);
 	return r < 0 ? error_of(r) : MGMT_OK;
 }
 

@@ -10,7 +10,8 @@
 #include "daemon/drift.h"
 #include "queues/irqbalance.h"
 
-#define BAN_MAX 1024u                   /* interrupts that irqbalance is told of */
+#define BAN_MAX	  1024u                 /* interrupts that irqbalance is told of */
+#define MENDS_MAX 5u                    /* then another program's wish is respected */
 
 /* ---- whose they are ---- */
 
@@ -35,6 +36,7 @@ int64_t interrupts_queues(struct vswitch *vswitch, struct interrupts_queue **ret
 		    irqmap_read(p->link.ifname, p->link.ifindex, n_queues, map, NULL) < 0) {
 			continue;
 		}
+		p->one_irq = irqmap_single(map, n_queues);
 		for (uint32_t q = 0; q < n_queues; q++) {
 			queue[n++] = (struct interrupts_queue){p, q, map[q]};
 		}
@@ -82,7 +84,7 @@ static const struct interrupt_place *place_find(const struct interrupts *interru
 	return NULL;
 }
 
-bool interrupts_is_managed(const struct interrupts *interrupts, const struct irq *irq)
+static bool managed_find(const struct interrupts *interrupts, const struct irq *irq)
 {
 	for (uint32_t i = 0; i < interrupts->n_managed; i++) {
 		if (interrupts->managed[i].irq == irq->irq &&
@@ -90,7 +92,27 @@ bool interrupts_is_managed(const struct interrupts *interrupts, const struct irq
 			return true;
 		}
 	}
-	return irq->managed;
+	return false;
+}
+
+bool interrupts_is_managed(const struct interrupts *interrupts, const struct irq *irq)
+{
+	return irq->managed || managed_find(interrupts, irq);
+}
+
+/* Those that are gone, or have become another's, are forgotten: `status` tells of what is. */
+static void managed_prune(struct interrupts *interrupts, const struct irq_table *table)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < interrupts->n_managed; i++) {
+		const struct irq *irq = irq_find(table, interrupts->managed[i].irq);
+
+		if (irq && strcmp(irq->name, interrupts->managed[i].name) == 0) {
+			interrupts->managed[n++] = interrupts->managed[i];
+		}
+	}
+	interrupts->n_managed = n;
 }
 
 /* No memory for it: it is tried, and refused, once more. */
@@ -105,54 +127,112 @@ static void managed_add(struct interrupts *interrupts, const struct interrupt_pl
 	}
 }
 
-uint32_t interrupts_plan(const struct conf_interrupts *conf, const struct interrupts *asked,
-			 const struct irq_table *table, const struct irq_plan_queue *queue,
-			 uint32_t n_queues, struct irq_plan_move *ret)
+uint32_t interrupts_plan(const struct conf_interrupts *conf, const struct irq_table *table,
+			 const struct irq_plan_queue *queue, uint32_t n_queues,
+			 const struct interrupts_asked *asked, struct irq_plan_move *ret)
 {
 	static const enum irq_placement placement[] = {
 		[CONF_PLACEMENT_FOLLOW] = IRQ_PLACEMENT_FOLLOW,
 		[CONF_PLACEMENT_SPREAD] = IRQ_PLACEMENT_SPREAD,
 		[CONF_PLACEMENT_KEEP] = IRQ_PLACEMENT_KEEP,
 	};
-	const struct irq_plan_input input = {
+	struct irq_plan_input input = {
 		.table = table,
 		.online = machine_cpus_online(),
 		.placement = placement[conf->placement],
 		.shield = conf->shield,
-		.forbidden = asked->forbidden,
 		.queue = queue,
 		.n_queues = n_queues,
-		.override = asked->override,
-		.n_overrides = asked->n_overrides,
 	};
 
+	if (asked) {
+		input.forbidden = asked->forbidden;
+		input.override = asked->override;
+		input.n_overrides = asked->n_overrides;
+	}
 	return irq_plan(&input, ret);
+}
+
+/* Which interrupt each override means now; 'ret' has room for all. Returns how many mean one. */
+static uint32_t resolve_overrides(struct interrupts *interrupts, const struct irq_table *table,
+				  const struct interrupts_queue *queue, uint32_t n_queues,
+				  struct irq_plan_override *ret)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < interrupts->n_overrides; i++) {
+		struct interrupt_override *override = &interrupts->override[i];
+		const struct irq *irq;
+
+		for (uint32_t q = 0; override->port[0] && q < n_queues; q++) {
+			if (queue[q].queue == override->queue &&
+			    strcmp(queue[q].port->name, override->port) == 0) {
+				override->irq = override->tx ? queue[q].map.irq_tx
+							     : queue[q].map.irq_rx;
+			}
+		}
+		irq = override->irq >= 0 ? irq_find(table, (uint32_t)override->irq) : NULL;
+		if (irq && (override->port[0] || strcmp(irq->name, override->name) == 0)) {
+			ret[n++] = (struct irq_plan_override){irq->irq, override->cpu};
+		}
+	}
+	return n;
+}
+
+/* One of ours that the kernel shows as its own to place, and that is not where it belongs. */
+static void note_managed(struct interrupts *interrupts, const struct irq_table *table,
+			 const struct irq_plan_queue *queue)
+{
+	uint32_t cpu = queue->pin_cpu >= 0 ? (uint32_t)queue->pin_cpu : queue->worker_cpu;
+	const int32_t irqs[] = {queue->irq_rx, queue->irq_tx};
+
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct irq *irq = irqs[i] >= 0 ? irq_find(table, (uint32_t)irqs[i]) : NULL;
+		struct interrupt_place place = {.error = -EPERM, .ours = true};
+
+		if (irq && irq->managed && !numset_has(&irq->effective, cpu) &&
+		    !managed_find(interrupts, irq)) {
+			place.irq = irq->irq;
+			numset_add(&place.cpus, cpu);
+			snprintf(place.name, sizeof(place.name), "%s", irq->name);
+			managed_add(interrupts, &place);
+		}
+	}
 }
 
 /* 'ret' has room for table->n moves. Returns how many, or -ENOMEM. */
 static int64_t make_plan(struct vswitch *vswitch, const struct irq_table *table,
 			 struct irq_plan_move *ret) REQUIRES(role_control)
 {
+	struct interrupts *interrupts = &vswitch->interrupts;
+	struct interrupts_asked asked = {.forbidden = interrupts->forbidden};
 	struct interrupts_queue *from;
 	int64_t n = interrupts_queues(vswitch, &from), n_moves = -ENOMEM;
 	struct irq_plan_queue *queue = n < 0 ? NULL : calloc((size_t)n + 1, sizeof(*queue));
+	struct irq_plan_override *override = calloc(interrupts->n_overrides + 1, sizeof(*override));
 
-	if (n < 0) {
-		return n;
-	}
 	for (int64_t i = 0; queue && i < n; i++) {
 		const struct port *port = from[i].port;
 		uint32_t worker = port->queue_worker[from[i].queue];
 
 		queue[i] = interrupts_plan_queue(port->queues, from[i].queue, &from[i].map,
 						 vswitch->plan.cpu[worker]);
+		if (vswitch->conf->interrupts.placement != CONF_PLACEMENT_KEEP) {
+			note_managed(interrupts, table, &queue[i]);
+		}
 	}
-	if (queue) {
-		n_moves = interrupts_plan(&vswitch->conf->interrupts, &vswitch->interrupts, table,
-					  queue, (uint32_t)n, ret);
+	if (queue && override) {
+		asked.n_overrides = resolve_overrides(interrupts, table, from, (uint32_t)n,
+						      override);
+		asked.override = override;
+		n_moves = interrupts_plan(&vswitch->conf->interrupts, table, queue, (uint32_t)n,
+					  &asked, ret);
 	}
+	free(override);
 	free(queue);
-	free(from);
+	if (n >= 0) {
+		free(from);
+	}
 	return n_moves;
 }
 
@@ -172,9 +252,19 @@ static void note_drift(struct vswitch *vswitch, const struct interrupt_place *pl
 	char subject[CONF_NAME_BYTES], was[128], is[128];
 
 	snprintf(subject, sizeof(subject), "interrupt %u (%.80s)", place->irq, place->name);
-	drift_note(vswitch, subject, "was moved to CPU %s by somebody, and is back on CPU %s",
+	drift_note(vswitch, DRIFT_KIND_INTERRUPT, subject,
+		   "its affinity was set to CPU %s by somebody, and is CPU %s again",
 		   numset_format(found, was, sizeof(was)),
 		   numset_format(&place->cpus, is, sizeof(is)));
+}
+
+/* Somebody moved it since we put it there, and our plan for it is the same. */
+static bool has_drifted(const struct interrupt_place *before, const struct irq_plan_move *move,
+			const struct irq *now)
+{
+	return before && before->error == 0 && move->ours &&
+	       numset_equal(&before->cpus, &move->cpus) &&
+	       !numset_equal(&now->affinity, &move->cpus);
 }
 
 static struct interrupt_place place_one(struct vswitch *vswitch, const struct irq_plan_move *move,
@@ -182,9 +272,19 @@ static struct interrupt_place place_one(struct vswitch *vswitch, const struct ir
 {
 	const struct interrupt_place *before = place_find(&vswitch->interrupts, move->irq);
 	struct interrupt_place place = {.irq = move->irq, .cpus = move->cpus, .ours = move->ours};
+	bool drifted = mend && has_drifted(before, move, now);
 	struct err err = {""};
 
 	snprintf(place.name, sizeof(place.name), "%s", now->name);
+	place.n_mended = mend && before ? before->n_mended + drifted : 0;
+	if (place.n_mended > MENDS_MAX) {
+		/* Two that place one interrupt would do so for ever: the other one wins. */
+		place.error = -EBUSY;
+		err_set(&err, EBUSY, "interrupt %u (%s) is moved again and again by somebody else",
+			place.irq, place.name);
+		note_failure(&place, before, &err);
+		return place;
+	}
 	place.error = irq_set("", move->irq, now->name, &move->cpus, vswitch->opener,
 			      vswitch->journal, &err);
 	if (place.error == -EPERM) {
@@ -192,23 +292,24 @@ static struct interrupt_place place_one(struct vswitch *vswitch, const struct ir
 		managed_add(&vswitch->interrupts, &place);
 	} else if (place.error < 0) {
 		note_failure(&place, before, &err);
-	} else if (mend && before && before->error == 0 && move->ours &&
-		   numset_equal(&before->cpus, &place.cpus) &&
-		   !numset_equal(&now->affinity, &place.cpus)) {
+	} else if (drifted) {
 		note_drift(vswitch, &place, &now->affinity);
 	}
 	return place;
 }
 
-/* What we moved once and would not move now. */
+/* What we moved once and would not move now. irq_restore() takes every entry of a number. */
 static void put_others_back(struct vswitch *vswitch, const struct interrupts *interrupts)
 {
-	for (uint32_t i = journal_count(vswitch->journal); i-- > 0;) {
+	for (uint32_t i = 0; i < journal_count(vswitch->journal);) {
 		const struct journal_entry *entry = journal_get(vswitch->journal, i);
+		uint32_t irq = entry_irq(entry);
 
-		if (entry->kind == JOURNAL_IRQ && !place_find(interrupts, entry_irq(entry))) {
-			irq_restore("", entry_irq(entry), vswitch->opener, vswitch->journal,
-				    log_note);
+		if (entry->kind != JOURNAL_IRQ || place_find(interrupts, irq) ||
+		    irq_restore("", irq, vswitch->opener, vswitch->journal, log_note) > 0) {
+			i++;            /* not ours to put back, or it stays listed */
+		} else {
+			i = 0;
 		}
 	}
 }
@@ -219,6 +320,9 @@ const char *interrupts_remedy(int error)
 	case -EPERM:
 		return "the kernel places it itself; say 'placement: keep', or pin its queue to "
 		       "the CPU where it is";
+	case -EBUSY:
+		return "find out who places it (irqbalance, a script, another viaductd) and stop "
+		       "that, or say 'placement: keep'";
 	case -ENOSPC:
 		return "that CPU has no interrupt vector left: use fewer queues, or another CPU";
 	case -EACCES:
@@ -274,6 +378,7 @@ static int64_t places_make(struct vswitch *vswitch, struct irq_table *table, boo
 	if (move && place && found.irq) {
 		memcpy(found.irq, table->irq, table->n * sizeof(*found.irq));
 		irq_table_as_found(&found, vswitch->journal);
+		managed_prune(&vswitch->interrupts, &found);
 		for (uint32_t i = 0; i < found.n; i++) {
 			found.irq[i].managed =
 				interrupts_is_managed(&vswitch->interrupts, &found.irq[i]);
@@ -302,9 +407,13 @@ void interrupts_apply(struct vswitch *vswitch, bool mend)
 	int64_t n;
 
 	if (irq_table_read("", &table, &err) < 0) {
-		log_warn("%s; no interrupt is placed", err.text);
+		if (!interrupts->unreadable) {
+			log_warn("%s; no interrupt is placed", err.text);
+		}
+		interrupts->unreadable = true;
 		return;
 	}
+	interrupts->unreadable = false;
 	n = places_make(vswitch, &table, mend, &place);
 	irq_table_done(&table);
 	if (n < 0) {
@@ -340,53 +449,83 @@ static int check_cpu(uint32_t cpu, struct err *reterr)
 	return 0;
 }
 
-/* The override of this interrupt; made where there is none. NULL: no memory. */
-static struct irq_plan_override *override_of(struct interrupts *interrupts, uint32_t irq)
+static bool override_is_of(const struct interrupt_override *override,
+			   const struct interrupt_override *wanted)
 {
-	struct irq_plan_override *more;
+	return strcmp(override->port, wanted->port) == 0 &&
+	       (wanted->port[0] ? override->queue == wanted->queue && override->tx == wanted->tx
+				: override->irq == wanted->irq);
+}
+
+/* In place of an earlier one of the same interrupt. */
+static int override_add(struct interrupts *interrupts, const struct interrupt_override *wanted)
+{
+	struct interrupt_override *more;
 
 	for (uint32_t i = 0; i < interrupts->n_overrides; i++) {
-		if (interrupts->override[i].irq == irq) {
-			return &interrupts->override[i];
+		if (override_is_of(&interrupts->override[i], wanted)) {
+			interrupts->override[i] = *wanted;
+			return 0;
 		}
 	}
 	more = reallocarray(interrupts->override, interrupts->n_overrides + 1, sizeof(*more));
 	if (!more) {
-		return NULL;
+		return -ENOMEM;
 	}
 	interrupts->override = more;
-	more[interrupts->n_overrides].irq = irq;
-	return &more[interrupts->n_overrides++];
+	more[interrupts->n_overrides++] = *wanted;
+	return 0;
 }
 
-int interrupts_override(struct vswitch *vswitch, uint32_t irq, uint32_t cpu, struct err *reterr)
+/* Tried first: what the kernel refuses is not remembered. */
+static int try_override(struct vswitch *vswitch, struct interrupt_override *override,
+			struct err *reterr) REQUIRES(role_control)
 {
-	struct irq_plan_override *override;
 	struct numset cpus = {0};
 	struct irq_table table;
-	const struct irq *known;
-	int r = check_cpu(cpu, reterr);
+	const struct irq *irq;
+	int r = irq_table_read("", &table, reterr);
 
-	if (r < 0 || (r = irq_table_read("", &table, reterr)) < 0) {
-		return r;
-	}
-	known = irq_find(&table, irq);
-	numset_add(&cpus, cpu);
-	/* Tried first: what the kernel refuses is not remembered. */
-	r = known ? irq_set("", irq, known->name, &cpus, vswitch->opener, vswitch->journal, reterr)
-		  : err_set(reterr, ENOENT, "there is no interrupt %u (see 'viaductctl intr list')",
-			    irq);
-	irq_table_done(&table);
 	if (r < 0) {
 		return r;
 	}
-	override = override_of(&vswitch->interrupts, irq);
-	if (!override) {
-		return err_set(reterr, ENOMEM, "the daemon is out of memory");
+	irq = irq_find(&table, (uint32_t)override->irq);
+	numset_add(&cpus, override->cpu);
+	if (irq) {
+		snprintf(override->name, sizeof(override->name), "%s", irq->name);
+		r = irq_set("", irq->irq, irq->name, &cpus, vswitch->opener, vswitch->journal,
+			    reterr);
+	} else {
+		r = err_set(reterr, ENOENT,
+			    "there is no interrupt %lld (see 'viaductctl intr list')",
+			    (long long)override->irq);
 	}
-	override->cpu = cpu;
-	interrupts_apply(vswitch, false);
-	return 0;
+	irq_table_done(&table);
+	return r;
+}
+
+int interrupts_override(struct vswitch *vswitch, const struct interrupt_override *wanted,
+			struct err *reterr)
+{
+	struct interrupt_override override = *wanted;
+	int r = check_cpu(override.cpu, reterr);
+
+	if (r == 0 && numset_has(&vswitch->interrupts.forbidden, override.cpu)) {
+		r = err_set(reterr, EINVAL,
+			    "CPU %u takes no interrupts now ('intr nointr'); allow it first "
+			    "('viaductctl intr -c %u')",
+			    override.cpu, override.cpu);
+	}
+	if (r == 0) {
+		r = try_override(vswitch, &override, reterr);
+	}
+	if (r == 0 && override_add(&vswitch->interrupts, &override) < 0) {
+		r = err_set(reterr, ENOMEM, "the daemon is out of memory");
+	}
+	if (r == 0) {
+		interrupts_apply(vswitch, false);
+	}
+	return r;
 }
 
 int interrupts_allow(struct vswitch *vswitch, uint32_t cpu, bool allowed, struct err *reterr)

@@ -34,9 +34,12 @@ const char *interrupts_remedy(int error);
 /* Takes back what irqbalance was told; the interrupts themselves are device_restore()'s. */
 void interrupts_close(struct vswitch *vswitch) REQUIRES(role_control);
 
-/* `intr affinity`. 0 or -errno: what irq_set() says. */
-int interrupts_override(struct vswitch *vswitch, uint32_t irq, uint32_t cpu, struct err *reterr)
-	REQUIRES(role_control);
+/*
+ * `intr affinity`; 'irq' is the number that it has now. 0 or -errno: what irq_set() says; -EINVAL:
+ * no such CPU, or one under `intr nointr`.
+ */
+int interrupts_override(struct vswitch *vswitch, const struct interrupt_override *wanted,
+			struct err *reterr) REQUIRES(role_control);
 
 /* `intr nointr` and `intr`. 0; -EINVAL: no such CPU, or the last one that takes any. */
 int interrupts_allow(struct vswitch *vswitch, uint32_t cpu, bool allowed, struct err *reterr)
@@ -47,10 +50,17 @@ int interrupts_allow(struct vswitch *vswitch, uint32_t cpu, bool allowed, struct
 struct irq_plan_queue interrupts_plan_queue(const struct conf_queues *queues, uint32_t queue,
 					    const struct irqmap_queue *map, uint32_t worker_cpu);
 
-/* 'ret' has room for table->n moves. Returns how many. */
-uint32_t interrupts_plan(const struct conf_interrupts *conf, const struct interrupts *asked,
-			 const struct irq_table *table, const struct irq_plan_queue *queue,
-			 uint32_t n_queues, struct irq_plan_move *ret);
+/* What clients have asked for. */
+struct interrupts_asked {
+	struct numset forbidden;
+	const struct irq_plan_override *override;
+	uint32_t n_overrides;
+};
+
+/* 'asked' NULL: nothing. 'ret' has room for table->n moves. Returns how many. */
+uint32_t interrupts_plan(const struct conf_interrupts *conf, const struct irq_table *table,
+			 const struct irq_plan_queue *queue, uint32_t n_queues,
+			 const struct interrupts_asked *asked, struct irq_plan_move *ret);
 
 /* A queue of a port, for whoever joins interrupts with queues. */
 struct interrupts_queue {

@@ -284,7 +284,8 @@ static void check_host_port(const struct conf *conf, const struct conf_host_port
 	}
 	size_add(sizing, plan, conf_queues_get(conf, host->name),
 		 machine_queue_guess(plan, conf_queues_get(conf, host->name)), true);
-	machine_check_queues(conf, plan, host->name, NULL, errors);
+	machine_check_queues(conf, plan, host->name, NULL,
+			     machine_queue_guess(plan, conf_queues_get(conf, host->name)), errors);
 }
 
 static int check_member(const struct conf *conf, const struct member *member,
@@ -307,7 +308,7 @@ static int check_member(const struct conf *conf, const struct member *member,
 	if (!member->present) {
 		n_queues = machine_queue_guess(plan, queues);
 		size_add(sizing, plan, queues, n_queues, false);
-		machine_check_queues(conf, plan, member->name, NULL, errors);
+		machine_check_queues(conf, plan, member->name, NULL, 0, errors);
 		return 0;
 	}
 	r = member_refusal(conf, &conf->bridge[member->bridge_idx], member->conf, &member->link,
@@ -340,8 +341,9 @@ static int check_member(const struct conf *conf, const struct member *member,
 	if (device.numa_node >= 0) {
 		numset_add(&plan->numa_nodes, (uint32_t)device.numa_node);
 	}
-	machine_check_queues(conf, plan, member->name, &device, errors);
-	machine_check_settings(member->link.ifname, queues, errors);
+	machine_check_queues(conf, plan, member->name, &device,
+			     machine_queue_count(plan, queues, &device), errors);
+	machine_check_settings(plan, member->link.ifname, queues, &device, errors);
 	size_add(sizing, plan, queues, machine_queue_count(plan, queues, &device),
 		 strcmp(member->link.kind, "veth") == 0 || queues->mode == CONF_MODE_COPY ||
 			 queues->mode == CONF_MODE_GENERIC);

@@ -77,15 +77,17 @@ void machine_place_queues(const struct machine_plan *plan, const struct conf_que
 			  uint32_t n_queues, uint32_t n_short_before, uint16_t *ret_worker);
 
 /*
- * What the options of 'name' ask of 'device' (NULL: not known yet): pins and count. Adds to
- * 'errors' what does not fit.
+ * What the options of 'name' ask: pins of 'n_queues' queues (0: not known yet), and a count that
+ * 'device' can have (NULL: not known, or a pair that is made for it). Adds to 'errors' what does
+ * not fit.
  */
 void machine_check_queues(const struct conf *conf, const struct machine_plan *plan,
-			  const char *name, const struct device_info *device,
+			  const char *name, const struct device_info *device, uint32_t n_queues,
 			  struct conf_errors *errors);
 
-/* Rings, coalescing and RSS that the device cannot have. */
-void machine_check_settings(const char *ifname, const struct conf_queues *queues,
+/* Rings, coalescing and RSS that the device, with the queues that it is to have, cannot have. */
+void machine_check_settings(const struct machine_plan *plan, const char *ifname,
+			    const struct conf_queues *queues, const struct device_info *device,
 			    struct conf_errors *errors);
 
 /* A shield of CPUs that are not there, or of all. */

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "daemon/bridge/view.h"
+#include "xdp/port.h"
 
 static const char *plural(uint32_t n)
 {
@@ -116,7 +117,9 @@ void machine_place_queues(const struct machine_plan *plan, const struct conf_que
 	for (uint32_t i = 0; i < queues->n_pins; i++) {
 		const struct conf_pin *pin = &queues->pin[i];
 
-		ret_worker[pin->queue] = (uint16_t)machine_worker_on(plan, pin->cpu);
+		if (pin->queue < n_queues) {
+			ret_worker[pin->queue] = (uint16_t)machine_worker_on(plan, pin->cpu);
+		}
 	}
 }
 
@@ -173,12 +176,23 @@ static void check_pin_queue(const struct conf_pin *pin, const char *what, const 
 	}
 }
 
+/* A device that has more could be named in the file all the same, and a pair could be made so. */
+static void check_served(const struct conf_queues *queues, const char *name, uint32_t n_queues,
+			 struct conf_errors *errors)
+{
+	if (n_queues > XPORT_QUEUES_MAX) {
+		conf_errors_add(errors, queues->count_loc.line ? queues->count_loc : queues->loc,
+				"'%s' has %u queues, more than the %u that can be served (see "
+				"'count', and 'ethtool -L %s')",
+				name, n_queues, XPORT_QUEUES_MAX, name);
+	}
+}
+
 void machine_check_queues(const struct conf *conf, const struct machine_plan *plan,
-			  const char *name, const struct device_info *device,
+			  const char *name, const struct device_info *device, uint32_t n_queues,
 			  struct conf_errors *errors)
 {
 	const struct conf_queues *queues = conf_queues_get(conf, name);
-	uint32_t n_queues = device ? machine_queue_count(plan, queues, device) : 0;
 	struct numset online = machine_cpus_online();
 	char have[256];
 
@@ -198,6 +212,7 @@ void machine_check_queues(const struct conf *conf, const struct machine_plan *pl
 					numset_format(&online, have, sizeof(have)));
 		}
 	}
+	check_served(queues, name, n_queues, errors);
 	if (device) {
 		check_count(plan, queues, name, device, errors);
 	}
@@ -211,15 +226,19 @@ static struct conf_loc settings_place(const struct conf_queues *queues)
 					    : queues->loc;
 }
 
-/* The count has been looked at by check_count(), which knows what the driver makes of it. */
-void machine_check_settings(const char *ifname, const struct conf_queues *queues,
+void machine_check_settings(const struct machine_plan *plan, const char *ifname,
+			    const struct conf_queues *queues, const struct device_info *device,
 			    struct conf_errors *errors)
 {
-	struct device_settings settings = machine_settings(queues, DEVICE_KEEP);
+	struct count_limits limits = count_limits(plan, queues, device);
+	uint32_t n = machine_queue_count(plan, queues, device);
+	/* A count that the driver cannot have is check_count()'s to refuse. */
+	bool keep = n == device->n_rx || n < limits.least || n > limits.legal;
+	struct device_settings settings = machine_settings(queues, keep ? DEVICE_KEEP : n);
 	struct err err = {""};
-	char plan[512];
+	char text[512];
 
-	if (device_settings_plan(ifname, &settings, plan, sizeof(plan), &err) < 0) {
+	if (device_settings_plan(ifname, &settings, text, sizeof(text), &err) < 0) {
 		conf_errors_add(errors, settings_place(queues), "%s", err.text);
 	}
 }

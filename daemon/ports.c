@@ -65,7 +65,11 @@ static int check_queues(struct vswitch *vswitch, const struct port *port, int *r
 	int r = 0;
 
 	machine_check_queues(vswitch->conf, &vswitch->plan, port->name,
-			     port->host ? NULL : &port->device, &errors);
+			     port->host ? NULL : &port->device,
+			     port->host ? port->device.n_rx
+					: machine_queue_count(&vswitch->plan, port->queues,
+							      &port->device),
+			     &errors);
 	if (errors.n) {
 		r = refuse(ret_exit_status, STATUS_FILE,
 			   err_set(reterr, EINVAL, "%s", errors.error[0].text));
@@ -246,6 +250,9 @@ int port_open(struct vswitch *vswitch, struct port *port, int *ret_exit_status, 
 		borrow_end(vswitch, port);
 		return r;
 	}
+	port->n_rx_channels = port->device.n_rx;
+	port->n_tx_channels = port->device.n_tx;
+	(void)device_read_channels(port->link.ifname, &port->n_rx_channels, &port->n_tx_channels);
 	place_queues(vswitch, port);
 	addresses_port_limits(vswitch, port);
 	port->life = PORT_LIFE_OPEN;

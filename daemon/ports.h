@@ -49,6 +49,9 @@ void ports_link_event(struct vswitch *vswitch, const struct link_info *link, boo
 void port_rebuild(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
 void port_rebuild_end(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
 
+/* Tries a port again that could not be taken. */
+void port_retry(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
+
 /* After the start: interfaces that went between their opening and the link monitor's. */
 void ports_drop_gone(struct vswitch *vswitch) REQUIRES(role_control);
 

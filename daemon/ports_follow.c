@@ -125,18 +125,37 @@ static void note_failure(struct port *port)
 	port->retry_at_ns = clock_now_ns() + port->retry_delay_ns;
 }
 
+/* What passes by itself: a queue that is not let go of yet, no memory just now. */
+static bool is_transient(int error)
+{
+	return error == -EBUSY || error == -ETIMEDOUT || error == -ENOMEM || error == -EAGAIN;
+}
+
+static void retry_arm(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
+
 static void port_comes(struct vswitch *vswitch, struct port *port, const struct link_info *link)
 	REQUIRES(role_control)
 {
 	struct err err = {""};
-	int exit_status;
+	int exit_status, r;
 
 	port->link = *link;
-	if (port_open(vswitch, port, &exit_status, &err) < 0) {
+	r = port_open(vswitch, port, &exit_status, &err);
+	if (r < 0 && !port->host && link_get(NULL, link->ifindex, &port->link, NULL) < 0) {
+		port->link.ifindex = 0; /* it went while it was taken, which is told next */
+		port->failed = false;
+		return;
+	}
+	if (r < 0) {
 		port_fails(port, &err);
 		note_failure(port);
+		port->transient = is_transient(r);
+		if (port->transient) {
+			retry_arm(vswitch, port);
+		}
 		/* What the try itself did to the link is no news. */
 		link_get(NULL, link->ifindex, &port->link, NULL);
+		ports_host_follow(vswitch, &vswitch->bridge[port->bridge_idx]);
 		return;
 	}
 	port->retry_delay_ns = 0;
@@ -179,6 +198,19 @@ void port_rebuild_end(struct vswitch *vswitch, struct port *port)
 	port->rebuilding = port->reopen = false;
 	if (link_get(NULL, port->link.ifindex, &link, NULL) == 0) {
 		port_comes(vswitch, port, &link);
+	} else if (port->host) {
+		port_host_again(vswitch, port); /* deleted meanwhile */
+	}
+}
+
+void port_retry(struct vswitch *vswitch, struct port *port)
+{
+	struct link_info link;
+
+	if (port->host) {
+		port_host_again(vswitch, port);
+	} else if (link_get(NULL, port->link.ifindex, &link, NULL) == 0) {
+		port_comes(vswitch, port, &link);
 	}
 }
 
@@ -204,23 +236,34 @@ static int on_retry_timer(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
-/* The link of a failed port may have changed: if so, tries again, now or when the delay is over. */
-static void retry(struct vswitch *vswitch, struct port *port)
+static void retry_arm(struct vswitch *vswitch, struct port *port)
 {
 	uint64_t now = clock_now_ns();
+	uint64_t wait_ns = port->retry_at_ns > now ? port->retry_at_ns - now : 0;
+
+	if (!port->retry_armed &&
+	    sd_event_add_time_relative(vswitch->event, NULL, CLOCK_MONOTONIC,
+				       wait_ns / NS_PER_US + 1, 0, on_retry_timer, port) >= 0) {
+		port->retry_armed = true;
+	}
+}
+
+/*
+ * The link of a failed port may have changed, or what was in the way may have gone: if so, tries
+ * again, now or when the delay is over.
+ */
+static void retry(struct vswitch *vswitch, struct port *port)
+{
 	struct link_info link;
 
 	if (link_get(NULL, port->link.ifindex, &link, NULL) < 0 ||
-	    !link_differs(&port->link, &link)) {
+	    (!port->transient && !link_differs(&port->link, &link))) {
 		return;
 	}
-	if (now >= port->retry_at_ns) {
+	if (clock_now_ns() >= port->retry_at_ns) {
 		port_comes(vswitch, port, &link);
-	} else if (!port->retry_armed &&
-		   sd_event_add_time_relative(vswitch->event, NULL, CLOCK_MONOTONIC,
-					      (port->retry_at_ns - now) / NS_PER_US + 1, 0,
-					      on_retry_timer, port) >= 0) {
-		port->retry_armed = true;
+	} else {
+		retry_arm(vswitch, port);
 	}
 }
 
@@ -255,6 +298,7 @@ static void port_changes(struct vswitch *vswitch, struct port *port, const struc
 			vswitch->plan.mtu_max);
 		port_close_begin(vswitch, port);
 		port_fails(port, &err);
+		ports_host_follow(vswitch, &vswitch->bridge[port->bridge_idx]);
 		return;
 	}
 	state_changed(vswitch, port, was);
@@ -425,12 +469,9 @@ int port_set_enabled(struct vswitch *vswitch, struct port *port, bool enabled, s
 	int r;
 
 	if (port->life != PORT_LIFE_OPEN) {
-		struct link_info link;
-
 		port->disabled = !enabled;      /* remembered for when it comes */
-		if (enabled && port->failed && !port->host && port->life == PORT_LIFE_CLOSED &&
-		    link_get(NULL, port->link.ifindex, &link, NULL) == 0) {
-			port_comes(vswitch, port, &link);
+		if (enabled && port->failed && port->life == PORT_LIFE_CLOSED) {
+			port_retry(vswitch, port);
 			return port->failed ? err_set(reterr, EIO, "%s", port->reason) : 0;
 		}
 		return 0;

@@ -30,6 +30,7 @@ struct port *setup_port(struct vswitch *vswitch, struct bridge *bridge, const ch
 		.options = conf_port_get(bridge->conf, name),
 		.queues = conf_queues_get(vswitch->conf, name),
 		.promiscuous_fd = -1,
+		.one_irq = -1,
 		.vswitch = vswitch,
 	};
 	snprintf(port->name, sizeof(port->name), "%s", name);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/addresses.h"
+#include "daemon/borrow.h"
 #include "daemon/control.h"
 #include "daemon/inspect.h"
 #include "daemon/interrupts.h"
@@ -342,6 +343,17 @@ static void close_ports(struct vswitch *vswitch) REQUIRES(role_control)
 	}
 }
 
+/* What is still listed, of devices that left too; but not what the file says to keep. */
+static void restore_rest(struct vswitch *vswitch) REQUIRES(role_control)
+{
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		if (vswitch->port[i].idx) {
+			borrow_keep(vswitch, &vswitch->port[i]);
+		}
+	}
+	device_restore(DEVICE_ALL, vswitch->opener, vswitch->journal, log_note);
+}
+
 /* Everything has come home, or there is a bug: the last census needs no standing still. */
 static void check_frames(struct vswitch *vswitch)
 {
@@ -392,7 +404,7 @@ int stop_all(struct vswitch *vswitch)
 		 * process.
 		 */
 		if (!vswitch->keep_for_successor) {
-			device_restore(DEVICE_ALL, vswitch->opener, vswitch->journal, log_note);
+			restore_rest(vswitch);
 		}
 		journal_close(vswitch->journal);
 		return 1;
@@ -404,7 +416,7 @@ int stop_all(struct vswitch *vswitch)
 		 * What is listed still is of devices that left; those that are gone are forgotten.
 		 * A start that failed has given back what it took: the rest is for the next one.
 		 */
-		device_restore(DEVICE_ALL, vswitch->opener, vswitch->journal, log_note);
+		restore_rest(vswitch);
 	}
 	control_close(vswitch);
 	interrupts_close(vswitch);

@@ -48,6 +48,20 @@ enum port_life {
 	PORT_LIFE_CLOSING,
 };
 
+/* Something that is not to be tried before an instant, ever more seldom. */
+struct port_retry {
+	uint64_t at_ns, delay_ns;
+};
+
+enum drift_kind {
+	DRIFT_KIND_CHANNELS,
+	DRIFT_KIND_SETTINGS,
+	DRIFT_KIND_OFFLOADS,
+	DRIFT_KIND_PROMISCUITY,
+	DRIFT_KIND_INTERRUPT,
+	DRIFT_KIND_N,
+};
+
 struct port {
 	/* in vswitch.port and in the table; PORT_NONE: no such port */
 	uint16_t idx;
@@ -70,15 +84,20 @@ struct port {
 	uint64_t retry_at_ns;           /* a failed port is not tried before */
 	uint64_t retry_delay_ns;
 	bool retry_armed;
+	bool transient;                 /* what it failed of may pass by itself */
 	struct link_info link;          /* as last heard; ifindex 0: absent */
 	uint32_t borrowed_ifindex;      /* the device whose settings are journalled; 0: none */
 	struct device_info device;
 	struct hostport *hostport;      /* of a host port: both ends */
 	struct xport *xport;
 	int promiscuous_fd;
+	int32_t one_irq;                /* serves all its queues, both ways; -1: several do */
 	/* that the packet buffer was made for; more share the same frames with smaller rings */
 	uint32_t n_queues_planned;
 	uint16_t queue_worker[XPORT_QUEUES_MAX];
+	/* as the driver told after the program was attached; other numbers are drift */
+	uint32_t n_rx_channels, n_tx_channels;
+	struct port_retry rebuild, mend[DRIFT_KIND_N];
 	uint16_t first_queue_id;
 	struct vswitch *vswitch;        /* for callbacks */
 };
@@ -121,17 +140,19 @@ struct age_job {
 
 /* Something that others changed and we changed back, for `status`: drift.c. */
 struct drift_note {
+	enum drift_kind kind;
 	char subject[CONF_NAME_BYTES], text[160];
 	uint64_t at_ns;                 /* the last time */
+	uint64_t log_at_ns;             /* not before; what is not logged is counted */
 	uint32_t n;                     /* how often */
 };
 
-#define DRIFT_NOTES_MAX 32
+#define DRIFT_NOTES_MAX 64
 
 struct drift {
 	struct drift_note note[DRIFT_NOTES_MAX];
 	uint32_t n_notes;
-	uint64_t next_ns;               /* of the whole look */
+	uint64_t next_ns, last_ns;      /* of the whole look */
 	sd_event_source *soon;          /* a look because a link event came in; NULL: none */
 };
 
@@ -142,6 +163,17 @@ struct interrupt_place {
 	struct numset cpus;
 	bool ours;
 	int error;                      /* -errno of the last try; 0: it is there */
+	uint32_t n_mended;              /* how often somebody moved it and we moved it back */
+};
+
+/* `intr affinity`: a queue's interrupt, whatever its number is after a rebuild, or a number. */
+struct interrupt_override {
+	char port[CONF_NAME_BYTES];     /* "": 'irq', while it bears 'name' */
+	bool tx;
+	uint32_t queue;
+	char name[IRQ_NAME_BYTES];
+	int64_t irq;                    /* of a queue: as of the last plan, -1: none */
+	uint32_t cpu;
 };
 
 struct interrupts {
@@ -150,10 +182,11 @@ struct interrupts {
 	/* which the kernel places itself, found by its refusal; never planned again */
 	struct interrupt_place *managed;
 	uint32_t n_managed;
-	struct irq_plan_override *override;     /* `intr affinity` */
+	struct interrupt_override *override;
 	uint32_t n_overrides;
 	struct numset forbidden;        /* `intr nointr` */
 	bool irqbalance_deaf;           /* one runs and could not be told */
+	bool unreadable;                /* /proc/interrupts, and that has been said */
 };
 
 /* A worker's `busy`: its share of the second before 'at_ns'. */

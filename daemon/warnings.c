@@ -66,7 +66,7 @@ static bool busy_poll_acts(const struct port *port)
 
 static void node_warnings(const struct port *port, const char *subject, struct warnings *warnings)
 {
-	int32_t node = port->device.numa_node;
+	int32_t node = port->life == PORT_LIFE_OPEN ? port->device.numa_node : -1;
 
 	for (uint32_t i = 0; node >= 0 && i < port->queues->n_pins; i++) {
 		const struct conf_pin *pin = &port->queues->pin[i];
@@ -104,6 +104,12 @@ static void port_warnings(const struct vswitch *vswitch, const struct port *port
 		    "set busy-poll.usecs to 0, or use a driver with zero-copy");
 	}
 	node_warnings(port, subject, warnings);
+	if (port->life == PORT_LIFE_OPEN && port->xport->n_queues > 1 && port->one_irq >= 0) {
+		add(warnings, "one-interrupt", subject,
+		    "interrupt %d serves all its %u queues: one CPU at a time receives\n"
+		    "set 'count: 1' and 'rx-steering: hash', or give the device MSI-X vectors",
+		    port->one_irq, port->xport->n_queues);
+	}
 	if (bad) {
 		add(warnings, "checksum-undone", subject,
 		    "%llu of the sampled frames came with an unfinished TCP or UDP checksum\n"
@@ -210,8 +216,9 @@ int warnings_list(struct vswitch *vswitch, struct mgmt_warning **ret, uint32_t *
 	}
 	if (!vswitch->opener_works) {
 		add(&warnings, "no-dac-override", "daemon",
-		    "without CAP_DAC_OVERRIDE at start, NAPI settings in /sys cannot be made\n"
-		    "add CAP_DAC_OVERRIDE to the service if busy-poll's NAPI settings are wanted");
+		    "without CAP_DAC_OVERRIDE at start, interrupts cannot be moved and NAPI "
+		    "settings in /sys cannot be made\nadd CAP_DAC_OVERRIDE to the service, or say "
+		    "'interrupts: {placement: keep}' and leave busy-poll out");
 	}
 	if (warnings.failed) {
 		free(warnings.warning);

@@ -6,6 +6,7 @@ on again, on veth. What veth has not (rings, RSS, interrupts) is tests/vm's.
 import os
 import signal
 
+from lab import netns
 from lab.daemon import expect, expect_equal, wait_for
 from lab.fixture import Lab, bridge
 from lab.frames import BROADCAST, frame, station_mac
@@ -13,7 +14,7 @@ from lab.tap import case
 from links import state, undisturbed
 
 A = station_mac(1)
-DRIFTED = ("changed by somebody",)
+DRIFTED = ("changed by somebody", "deleted from outside")
 
 
 def set_queues(lab, port, n):
@@ -134,6 +135,76 @@ def channels_mended(env):
         state(lab, "p1", "forwarding")
         expect(drifts(daemon), "no warning of the drift")
         exchange_all_queues(lab, 2)
+
+
+@case("channels that grow as it stops, hands over or loses the interface: the box is as it was")
+def channels_in_bad_moments(env):
+    for moment in (signal.SIGTERM, signal.SIGUSR2, signal.SIGKILL, "deleted"):
+        with Lab(env, {"p1": 4, "p2": 4}, allowed=DRIFTED + ("gone", "carrier"),
+                 state_checked=False) as lab:
+            set_queues(lab, "p1", 2)
+            daemon = lab.start(bridge(["p1", "p2"], host_port=True))
+            grow_queues(lab, "p1", 4)
+            wait_for(lambda: "channels" in daemon.log(), "the drift")
+            if moment == "deleted":
+                lab.sw.ip("link", "del", "p1")
+                state(lab, "p1", "absent")
+                lab.add_port("p1", 3)
+                state(lab, "p1", "forwarding")
+                expect_equal(queues_of(daemon, "p1"), [0, 1, 2], "queues of the new p1")
+                continue
+            daemon.send_signal(moment)
+            expect_equal(daemon.wait_exit(), -9 if moment == signal.SIGKILL else 0, "exit status")
+            daemon.start()
+            expect_equal(queues_of(daemon, "p1"), [0, 1, 2, 3], f"queues after {moment}")
+            exchange_all_queues(lab, 4)
+
+
+@case("a link that was set down stays down, whatever becomes of its channels")
+def down_and_grown(env):
+    with Lab(env, {"p1": 4, "p2": 4}, allowed=DRIFTED, state_checked=False) as lab:
+        set_queues(lab, "p1", 2)
+        daemon = lab.start(bridge(["p1", "p2"]))
+        lab.sw.ip("link", "set", "p1", "down")
+        state(lab, "p1", "down")
+        grow_queues(lab, "p1", 4)
+        ticks = daemon.ctl("status")["uptime_seconds"]
+        wait_for(lambda: daemon.ctl("status")["uptime_seconds"] > ticks + 1, "two looks")
+        expect_equal(daemon.port("p1")["state"], "down", "state of p1")
+        lab.sw.ip("link", "set", "p1", "up")
+        wait_for(lambda: queues_of(daemon, "p1") == [0, 1, 2, 3], "four queues, once it is up")
+        state(lab, "p1", "forwarding")
+        exchange_all_queues(lab, 4)
+
+
+@case("a port whose pins its new device cannot meet fails, and is taken once it has the queues")
+def pins_and_channels(env):
+    with Lab(env, {"p1": 2, "p2": 2}, allowed=("p3", *DRIFTED), state_checked=False) as lab:
+        daemon = lab.start({**bridge(["p1", "p2", "p3"]), "queues": {"p3": {"pin": {3: 0}}}})
+        netns.veth(lab.wire, "new", lab.wire, "s-p3", 4)
+        for name in ("s-p3", "new"):
+            lab.wire.exec("ethtool", "-L", name, "rx", 2, "tx", 2)
+        lab.wire.ip("link", "set", "new", "netns", lab.sw.name, "name", "p3")
+        state(lab, "p3", "failed")
+        expect("queue 3" in daemon.port("p3")["reason"], f"reason: {daemon.port('p3')['reason']}")
+        lab.sw.exec("ethtool", "-L", "p3", "rx", 4, "tx", 4)
+        lab.sw.ip("link", "set", "p3", "up")
+        state(lab, "p3", "forwarding")
+        expect_equal([r["worker"] for r in daemon.ctl("queue", "show", "p3")["queues"]][3], 0,
+                     "worker of queue 3")
+
+
+@case("a host port has the queues that the file says, and its address whenever it is made again")
+def host_port_count(env):
+    with Lab(env, {"p1": 2, "p2": 2}, allowed=DRIFTED) as lab:
+        daemon = lab.start({**bridge(["p1", "p2"], host_port=True),
+                            "queues": {"lan": {"count": 1}}})
+        expect_equal(queues_of(daemon, "lan"), [0], "queues of lan")
+        address = daemon.port("lan")["macaddress"]
+        lab.sw.ip("link", "del", "lan")
+        wait_for(lambda: daemon.port("lan")["state"] == "forwarding"
+                 and "lan" in lab.sw.links(), "lan again")
+        expect_equal(daemon.port("lan")["macaddress"], address, "its address")
 
 
 @case("an offload that somebody turns on again is noticed, told and turned off")

@@ -11,15 +11,17 @@ from lab.fixture import Lab, bridge
 from lab.tap import case
 
 POINTS_MAX = 1000
-PORTS = {"p1": {"queues": 2, "up": False}, "p2": 1}
+PORTS = {"p1": {"queues": 2, "far_queues": 1, "up": False}, "p2": 1}
 
 
 def config():
     """
-    Something of every kind that the journal knows: a link that is down, NAPI files, a host port.
+    Something of every kind that the journal knows: a link that is down, channels, features, NAPI
+    files, a host port.
     """
     return {**bridge(PORTS, host_port={"name": "box0", "mtu": 1400}),
-            "queues": {"defaults": {"busy-poll": {"usecs": 20, "defer-hard-irqs": 2,
+            "queues": {"p1": {"count": 1},
+                       "defaults": {"busy-poll": {"usecs": 20, "defer-hard-irqs": 2,
                                                   "gro-flush-timeout": "200us"}}}}
 
 

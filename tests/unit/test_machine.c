@@ -336,6 +336,32 @@ static const struct {
 	 "the interrupt of queue 0 of 'p0' is pinned to CPU 1000, which is not online"},
 };
 
+/* The host port's pair has as many queues as there are workers, or as the file says. */
+static void test_host_port(void)
+{
+	static const struct {
+		const char *what, *queues, *words;
+		uint32_t line;
+	} table[] = {
+		{"a pin of the host port beyond its queues", "{pin: {100: 0}}",
+		 "queue 100 of 'lan' is pinned, but the device has", 3},
+		{"more queues than can be served", "{count: 200}",
+		 "'lan' has 200 queues, more than the 128 that can be served", 3},
+	};
+
+	for (uint32_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		char text[256];
+		struct plan p;
+
+		snprintf(text, sizeof(text),
+			 "version: 1\nbridges: {lan: {interfaces: [p0]}}\nqueues: {lan: %s}\n",
+			 table[i].queues);
+		plan_make(&p, text, 1);
+		tap_ok(complains(&p.errors, table[i].line, table[i].words), "%s", table[i].what);
+		plan_done(&p);
+	}
+}
+
 static void test_pins(void)
 {
 	for (uint32_t i = 0; i < sizeof(pinning) / sizeof(pinning[0]); i++) {
@@ -357,7 +383,9 @@ static void test_pins(void)
 		conf_free(p.conf);
 		p.conf = parse(text);
 		device.n_rx = pinning[i].n_queues;
-		machine_check_queues(p.conf, &p.plan, "p0", device.n_rx ? &device : NULL, &errors);
+		machine_check_queues(p.conf, &p.plan, "p0", device.n_rx ? &device : NULL,
+				     device.n_rx ? machine_queue_count(&p.plan, &p.conf->queues[0],
+								       &device) : 0, &errors);
 		tap_ok(complains(&errors, pinning[i].line, pinning[i].words), "pin: %s",
 		       pinning[i].what);
 		conf_errors_done(&errors);
@@ -487,6 +515,7 @@ int main(void)
 	test_frames_limit();
 	test_sockets();
 	test_table_memory();
+	test_host_port();
 	test_pins();
 	test_pools();
 	test_auto_count();
