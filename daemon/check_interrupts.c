@@ -7,7 +7,8 @@
 #include "daemon/interrupts.h"
 
 /* The queues of members that are there and keep their number: others get new interrupts. */
-static uint32_t gather(const struct vswitch *vswitch, struct irq_plan_queue *ret)
+static uint32_t gather(const struct vswitch *vswitch, const struct irq_table *table,
+		       struct irq_plan_queue *ret)
 {
 	struct irqmap_queue map[XPORT_QUEUES_MAX];
 	uint16_t worker[XPORT_QUEUES_MAX];
@@ -24,7 +25,8 @@ static uint32_t gather(const struct vswitch *vswitch, struct irq_plan_queue *ret
 		}
 		n_queues = machine_queue_count(&vswitch->plan, queues, &device);
 		if (n_queues == device.n_rx && n_queues <= XPORT_QUEUES_MAX &&
-		    irqmap_read(member->link.ifname, device.ifindex, n_queues, map, NULL) == 0) {
+		    irqmap_read_with(table, member->link.ifname, device.ifindex, n_queues, map,
+				     NULL) == 0) {
 			machine_place_queues(&vswitch->plan, queues, n_queues, n_short, worker);
 			for (uint32_t q = 0; q < n_queues; q++) {
 				ret[n++] = interrupts_plan_queue(queues, q, &map[q],
@@ -64,7 +66,7 @@ void check_report_interrupts(const struct vswitch *vswitch)
 	queue = calloc(vswitch->members.n * XPORT_QUEUES_MAX + 1, sizeof(*queue));
 	move = calloc(table.n + 1, sizeof(*move));
 	if (queue && move) {
-		n = gather(vswitch, queue);
+		n = gather(vswitch, &table, queue);
 		n = interrupts_plan(&vswitch->conf->interrupts, &table, queue, n, NULL, move);
 		for (uint32_t i = 0; i < n; i++) {
 			report_move(&table, &move[i]);

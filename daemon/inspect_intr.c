@@ -126,7 +126,7 @@ enum mgmt_error inspect_intr_list(void *ctx, struct mgmt_interrupts *ret, struct
 	if (irq_table_read("", &table, reterr) < 0) {
 		return MGMT_BUSY;
 	}
-	n = interrupts_queues(vswitch, &queue);
+	n = interrupts_queues(vswitch, &table, &queue);
 	good = n >= 0 && interrupts_fill(vswitch, &table, queue, (uint32_t)n, &interrupts);
 	if (n >= 0) {
 		free(queue);
@@ -155,7 +155,7 @@ static int64_t find_interrupt(struct vswitch *vswitch, const struct intrid *intr
 	if (!port) {
 		return err_set(reterr, ENOENT, "there is no port '%s'", intrid->port);
 	}
-	n = interrupts_queues(vswitch, &queue);
+	n = interrupts_queues(vswitch, NULL, &queue);
 	for (int64_t i = 0; i < n; i++) {
 		if (queue[i].port == port && queue[i].queue == intrid->queue) {
 			irq = intrid->tx ? queue[i].map.irq_tx : queue[i].map.irq_rx;

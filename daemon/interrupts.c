@@ -15,7 +15,8 @@
 
 /* ---- whose they are ---- */
 
-int64_t interrupts_queues(struct vswitch *vswitch, struct interrupts_queue **ret)
+int64_t interrupts_queues(struct vswitch *vswitch, const struct irq_table *table,
+			  struct interrupts_queue **ret)
 {
 	struct irqmap_queue map[XPORT_QUEUES_MAX];
 	struct interrupts_queue *queue;
@@ -33,7 +34,8 @@ int64_t interrupts_queues(struct vswitch *vswitch, struct interrupts_queue **ret
 		uint32_t n_queues = p->life == PORT_LIFE_OPEN ? p->xport->n_queues : 0;
 
 		if (!n_queues ||
-		    irqmap_read(p->link.ifname, p->link.ifindex, n_queues, map, NULL) < 0) {
+		    irqmap_read_with(table, p->link.ifname, p->link.ifindex, n_queues, map, NULL) <
+			    0) {
 			continue;
 		}
 		p->one_irq = irqmap_single(map, n_queues);
@@ -207,7 +209,7 @@ static int64_t make_plan(struct vswitch *vswitch, const struct irq_table *table,
 	struct interrupts *interrupts = &vswitch->interrupts;
 	struct interrupts_asked asked = {.forbidden = interrupts->forbidden};
 	struct interrupts_queue *from;
-	int64_t n = interrupts_queues(vswitch, &from), n_moves = -ENOMEM;
+	int64_t n = interrupts_queues(vswitch, table, &from), n_moves = -ENOMEM;
 	struct irq_plan_queue *queue = n < 0 ? NULL : calloc((size_t)n + 1, sizeof(*queue));
 	struct irq_plan_override *override = calloc(interrupts->n_overrides + 1, sizeof(*override));
 

@@ -72,6 +72,9 @@ struct interrupts_queue {
 	struct irqmap_queue map;
 };
 
-/* Of every open port, in file order. '*ret' is made with malloc. The number, or -ENOMEM. */
-int64_t interrupts_queues(struct vswitch *vswitch, struct interrupts_queue **ret)
-	REQUIRES(role_control);
+/*
+ * Of every open port, in file order; 'table' (NULL: read when needed) has just been read. '*ret' is
+ * made with malloc. The number, or -ENOMEM.
+ */
+int64_t interrupts_queues(struct vswitch *vswitch, const struct irq_table *table,
+			  struct interrupts_queue **ret) REQUIRES(role_control);
