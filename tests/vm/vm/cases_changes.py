@@ -49,7 +49,7 @@ def drift(bridge):
                       lambda: bridge.guest.interrupts()[irq]["affinity"] == str(cpus["igb0", 1]))
         expect_mended(bridge, "rx-vlan", "ethtool -K igb0 rxvlan on",
                       lambda: bridge.guest.state()["igb0 rx-vlan-offload"] == "off")
-        expect_mended(bridge, "queues", "ethtool -L igb0 combined 8",
+        expect_mended(bridge, "-> 8/8", "ethtool -L igb0 combined 8",
                       lambda: bridge.guest.state()["igb0 Combined"] == "4")
         bridge.wait_forwarding()
         there_and_back(bridge, "igb0", "e1k0")
