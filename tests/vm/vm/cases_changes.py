@@ -23,6 +23,8 @@ def channels_outside(bridge):
                      "queues of igb0 on which no flow came in")
         expect_placed(bridge, {("igb0", q): rows["igb0", q]["cpu"] for q in range(8)})
     bridge.stop()
+    # An earlier case may have left a user's table: of the same content, but none that shrinks.
+    bridge.guest.run("ethtool", "-X", "igb0", "default")
     bridge.guest.run("ethtool", "-L", "igb0", "combined", "4")
 
 
