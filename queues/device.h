@@ -92,12 +92,12 @@ int device_napi_apply(const char *ifname, uint32_t ifindex, const struct device_
 
 /*
  * Puts back what the journal lists for the device of this ifindex, newest first and links that go
- * down last, forgetting each entry once done; never by name, which another device may bear today. 0: what was noted before it
- * had an index, and what belongs to no device: interrupts and irqbalance. DEVICE_ALL: everything. A
- * setting that someone else changed meanwhile (it is not what we set) is left and named through
- * 'note', and so is one that cannot be put back. A device that is gone is forgotten. An interface
- * that we made is removed if it still is ours. Returns the number of entries that could not be put
- * back; these stay in the journal.
+ * down last, forgetting each entry once done; never by name, which another device may bear today.
+ * 0: what was noted before it had an index, and what belongs to no device: interrupts and
+ * irqbalance. DEVICE_ALL: everything. A setting that someone else changed meanwhile (it is not what
+ * we set) is left and named through 'note', and so is one that cannot be put back. A device that is
+ * gone is forgotten. An interface that we made is removed if it still is ours. Returns the number
+ * of entries that could not be put back; these stay in the journal.
  */
 #define DEVICE_ALL UINT32_MAX
 uint32_t device_restore(uint32_t ifindex, struct opener *opener, struct journal *journal,

@@ -68,6 +68,16 @@ int device_settings_apply(const char *ifname, uint32_t ifindex,
 			  struct err *reterr);
 
 /*
+ * The same for a port that opens, and nothing but these: what the journal says an earlier file had
+ * set, or a change of channels reset, and these settings do not ask for, is put back as found, in
+ * the same step and under device_restore()'s rules. What cannot go back now is named through 'note'
+ * and stays listed. Not for drift, which asks for a part of the settings alone.
+ */
+int device_settings_apply_only(const char *ifname, uint32_t ifindex,
+			       const struct device_settings *settings, struct journal *journal,
+			       note_fn *note, struct err *reterr);
+
+/*
  * The same checks, and what would be changed, as text: "channels 2 -> 4, rx ring 256 -> 4096";
  * empty: nothing. Touches nothing.
  */

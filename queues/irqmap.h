@@ -21,7 +21,7 @@ struct irqmap_queue {
  */
 int irqmap_read(const char *ifname, uint32_t ifindex, uint32_t n_queues, struct irqmap_queue *ret,
 		struct err *reterr);
-/* The same for who asks of many devices: from a table just read, not from the file once for each. */
+/* The same for who asks of many devices: from a table just read, and not the file for each. */
 int irqmap_read_with(const struct irq_table *table, const char *ifname, uint32_t ifindex,
 		     uint32_t n_queues, struct irqmap_queue *ret, struct err *reterr);
 

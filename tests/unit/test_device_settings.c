@@ -402,7 +402,7 @@ static void test_apart(void)
 	tap_ok(restore() == 0 && dev->rx == 4 && dev->tx == 4 && dev->combined == 0, "put back");
 }
 
-/* Two looks at one device, which are compared: what the one does not take for told, nor the other. */
+/* Two looks that are compared: what the one does not take for told, nor does the other. */
 static void test_read_channels(void)
 {
 	static const struct {

@@ -335,7 +335,8 @@ static void test_restore_order(void)
 static void test_restore_asks_little(void)
 {
 	struct journal_entry other = { .kind = JOURNAL_MTU, .ifname = "vt-other",
-				       .ifindex = ETHDEV_IFINDEX + 1, .was = "1500", .set = "9000" };
+				       .ifindex = ETHDEV_IFINDEX + 1, .was = "1500",
+				       .set = "9000" };
 	uint32_t n_failed;
 
 	dev = ethdev_new(IFNAME, "igb");
