@@ -82,6 +82,18 @@ int irq_probe_managed(const char *root, uint32_t irq, struct opener *opener);
 int irq_set(const char *root, uint32_t irq, const char *name, const struct numset *cpus,
 	    struct opener *opener, struct journal *journal, struct err *reterr);
 
+struct irq_move {
+	uint32_t irq;
+	const char *name;
+	const struct numset *cpus;
+	int error;                      /* out: as of irq_set() */
+	struct err err;                 /* out: where that is negative */
+};
+
+/* The same for many, with one writing of the journal before them all and one after. */
+void irq_set_all(const char *root, struct irq_move *move, uint32_t n, struct opener *opener,
+		 struct journal *journal);
+
 /*
  * Puts back what the journal lists for this interrupt, or for all (IRQ_ALL), newest first, under
  * the rules of restore.c: an affinity that someone else changed meanwhile, or an interrupt that
@@ -91,3 +103,6 @@ int irq_set(const char *root, uint32_t irq, const char *name, const struct numse
 #define IRQ_ALL UINT32_MAX
 uint32_t irq_restore(const char *root, uint32_t irq, struct opener *opener, struct journal *journal,
 		     note_fn *note);
+/* The same for all that are listed but these 'n': what was moved once and would not be now. */
+uint32_t irq_restore_others(const char *root, const uint32_t *irq, uint32_t n,
+			    struct opener *opener, struct journal *journal, note_fn *note);
