@@ -4,7 +4,7 @@
  * device_settings - channels, rings, coalescing and receive-side scaling of a device: what the file
  * asks for, made so, verified, put back. The ioctls of ethtool -L, -G, -C, -X.
  *
- * Fits:    daemon/ports.c applies before it attaches anything (many drivers reset), --check asks
+ * Fits:    daemon/borrow.c applies before it attaches anything (many drivers reset), --check asks
  *          for the plan, daemon/drift.c compares.
  * Threads: control only.
  * Order:   channels, rings, RSS, coalescing: each may reset what comes after it.

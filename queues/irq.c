@@ -13,9 +13,8 @@
 #include "queues/note.h"
 #include "queues/opener.h"
 
-#define IRQ_IFNAME  "irq"               /* what stands for an interface in the journal */
-#define IRQ_NO_LIST "x\n"               /* what the kernel takes for no list of CPUs */
-#define CPUS_BYTES  160                 /* a list in a message */
+#define IRQ_IFNAME "irq"               /* what stands for an interface in the journal */
+#define CPUS_BYTES 160                 /* a list in a message */
 
 /* false: too long for the journal. */
 static bool cpus_format(const struct numset *cpus, char text[static JOURNAL_VALUE_BYTES])
@@ -75,26 +74,6 @@ static int affinity_write(int fd, const char *root, uint32_t irq, const struct n
 	}
 	r = irq_file_read(root, irq, IRQ_FILE_AFFINITY, &now);
 	return r < 0 ? r : numset_equal(&now, cpus) ? 0 : -EIO;
-}
-
-int irq_probe_managed(const char *root, uint32_t irq, struct opener *opener)
-{
-	int fd, r = 0;
-
-	if (irq_file_is_fixed(root, irq)) {
-		return 1;
-	}
-	fd = affinity_open(root, irq, opener);
-	if (fd < 0) {
-		return fd;
-	}
-	/* the kernel asks whether it may be moved before it reads where to */
-	if (write(fd, IRQ_NO_LIST, strlen(IRQ_NO_LIST)) < 0) {
-		r = write_error(errno);
-		r = r == -EPERM ? 1 : r == -EINVAL ? 0 : r;
-	}
-	close(fd);
-	return r;
 }
 
 /* ---- moving ---- */

@@ -34,7 +34,7 @@ struct irq {
 	struct numset affinity, effective;
 	/*
 	 * The kernel places it, nobody else can. Linux 6.11 and later show that; on older ones
-	 * irq_probe_managed() finds out, and the caller keeps it.
+	 * irq_set() finds out (-EPERM), and the caller remembers.
 	 */
 	bool managed;
 };
@@ -65,12 +65,6 @@ const struct irq *irq_find(const struct irq_table *table, uint32_t irq);        
  * would ever come back to a CPU.
  */
 void irq_table_as_found(struct irq_table *table, const struct journal *journal);
-
-/*
- * Whether the kernel alone places it: 1, 0 or -errno. Asks by writing what is no list of CPUs:
- * nothing changes.
- */
-int irq_probe_managed(const char *root, uint32_t irq, struct opener *opener);
 
 /*
  * Moves an interrupt to 'cpus': read, journalled (where 'journal' is given), written through the

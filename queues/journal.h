@@ -4,7 +4,7 @@
  * journal - restore.json: what was changed on the box, written before it is changed, so that the
  * next start, or `viaductd --restore`, can put it back after a crash.
  *
- * Fits:    device.c (features, NAPI settings), daemon/hostport.c (interfaces made), daemon/ports.c
+ * Fits:    device.c (features, NAPI settings), daemon/hostport.c (interfaces made), daemon/borrow.c
  *          (links set up).
  * Threads: control only.
  * Disk:    one JSON document, replaced by rename(2) at each change: a reader or a crash sees the

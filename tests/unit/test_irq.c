@@ -228,8 +228,7 @@ static int set_as_nobody(void)
 			_exit(1);
 		}
 		_exit(set(31, "enp2s0-rx-0", "3", NULL, &err) == -EACCES &&
-				      strstr(err.text, "it needs CAP_DAC_OVERRIDE at the start") &&
-				      irq_probe_managed(proc_irq.root, 31, NULL) == -EACCES
+				      strstr(err.text, "it needs CAP_DAC_OVERRIDE at the start")
 			      ? 0 : 2);
 	}
 	waitpid(pid, &status, 0);
@@ -242,32 +241,6 @@ static void test_no_right(void)
 	chmod(proc_irq.root, 0755);
 	tap_ok(geteuid() != 0 || set_as_nobody() == 0, "no permission");
 	tap_ok(affinity_is(31, "0"), "and nothing has changed");
-	proc_irq_close();
-}
-
-static void test_probe(void)
-{
-	static const struct {
-		int error, managed;
-	} table[] = { { EPERM, 1 }, { EIO, 1 }, { EROFS, -EROFS } };
-	char path[160];
-
-	box_open();
-	tap_ok(irq_probe_managed(proc_irq.root, 31, NULL) == 0 && affinity_is(31, "0"),
-	       "one that can be moved, by a question that moves nothing");
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		proc_irq.managed_irq = 31;
-		proc_irq.managed_error = table[i].error;
-		tap_ok(irq_probe_managed(proc_irq.root, 31, NULL) == table[i].managed &&
-			       affinity_is(31, "0"),
-		       "one that refuses with %s", strerror(table[i].error));
-	}
-	tap_ok(irq_probe_managed(proc_irq.root, 99, NULL) == -ENOENT, "one that is not there");
-	snprintf(path, sizeof(path), "%s/proc/irq/32/smp_affinity_list", proc_irq.root);
-	chmod(path, 0444);
-	proc_irq.n_writes = 0;
-	tap_ok(irq_probe_managed(proc_irq.root, 32, NULL) == 1 && proc_irq.n_writes == 0,
-	       "one that the kernel shows as its own needs no question");
 	proc_irq_close();
 }
 
@@ -544,7 +517,6 @@ int main(int argc, char **argv)
 	test_refusals();
 	test_refused_before();
 	test_no_right();
-	test_probe();
 	test_restore();
 	test_restore_some();
 	test_device_restore();
