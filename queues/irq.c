@@ -13,8 +13,8 @@
 #include "queues/note.h"
 #include "queues/opener.h"
 
-#define IRQ_IFNAME "irq"               /* what stands for an interface in the journal */
-#define CPUS_BYTES 160                 /* a list in a message */
+#define IRQ_IFNAME "irq"                /* what stands for an interface in the journal */
+#define CPUS_BYTES 160                  /* a list in a message */
 
 /* false: too long for the journal. */
 static bool cpus_format(const struct numset *cpus, char text[static JOURNAL_VALUE_BYTES])
@@ -115,8 +115,9 @@ static void move_refused(struct irq_move *move, int error)
 {
 	char list[CPUS_BYTES];
 
-	move->error = err_set(&move->err, -error, "interrupt %u (%s): cannot be moved to CPU %s: %s",
-			      move->irq, *move->name ? move->name : "nobody's",
+	move->error = err_set(&move->err, -error,
+			      "interrupt %u (%s): cannot be moved to CPU %s: %s", move->irq,
+			      *move->name ? move->name : "nobody's",
 			      numset_format(move->cpus, list, sizeof(list)),
 			      refusal_text(error, numset_count(move->cpus) > 1));
 }

@@ -81,8 +81,8 @@ int journal_forget(struct journal *journal, enum journal_kind kind, uint32_t ifi
  * Many changes with one write of the file, which costs a disk's time and grows with what is listed:
  * between the two the verbs above change memory alone. journal_commit() writes; 0, and all of it is
  * on disk, or -errno, and none of it was done, in memory either. So: begin, note each change about
- * to be made, commit, make them; begin, forget each one undone, commit. -ENOMEM from journal_begin():
- * each verb writes, as without. Not nested.
+ * to be made, commit, make them; begin, forget each one undone, commit. -ENOMEM from
+ * journal_begin(): each verb writes, as without. Not nested.
  */
 int journal_begin(struct journal *journal);
 int journal_commit(struct journal *journal, struct err *reterr);
