@@ -4,7 +4,7 @@
  * device - what a network device is set to, and borrowing it: read, note in the journal, change,
  * verify, put back.
  *
- * Fits:    daemon/ports.c before it opens a port and after it closed one. ethtool(8)'s ioctls and
+ * Fits:    daemon/borrow.c before it opens a port and after it closed one. ethtool(8)'s ioctls and
  *          netdev netlink below.
  * Threads: control only.
  */

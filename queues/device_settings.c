@@ -2,126 +2,12 @@
 #include "queues/device_settings.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "queues/setting.h"
 #include "queues/setting_put.h"
 #include "queues/setting_want.h"
-
-/* ---- what would change, in words ---- */
-
-/* What a person calls a word of a setting. NULL: of no interest beside the others. */
-static const char *word_label(enum setting_id id, const char *name, char buf[static 32])
-{
-	switch (id) {
-	case SETTING_CHANNELS:
-		snprintf(buf, 32, "%s%s", strcmp(name, "combined") == 0 ? "" : name,
-			 strcmp(name, "combined") == 0 ? "channels" : " channels");
-		return buf;
-	case SETTING_RING:
-		snprintf(buf, 32, "%s ring", name);
-		return buf;
-	case SETTING_RSS_HASH:
-		snprintf(buf, 32, "rss hash of %s", name);
-		return buf;
-	case SETTING_RSS_KEY:
-		return NULL;
-	case SETTING_RSS_TABLE:
-		return "rss table";
-	case SETTING_COALESCE:
-		snprintf(buf, 32, "%s", name);
-		return buf;
-	case SETTING_N:
-		break;
-	}
-	return NULL;
-}
-
-struct listing {
-	char *buf;
-	uint32_t buf_bytes;
-};
-
-static void list_put(struct listing *listing, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void list_put(struct listing *listing, const char *fmt, ...)
-{
-	size_t n = strlen(listing->buf);
-	va_list ap;
-
-	n += (size_t)snprintf(listing->buf + n, listing->buf_bytes - n, "%s", n ? ", " : "");
-	if (n < listing->buf_bytes) {
-		va_start(ap, fmt);
-		vsnprintf(listing->buf + n, listing->buf_bytes - n, fmt, ap);
-		va_end(ap);
-	}
-}
-
-/* Every word that is to be another: "channels 2 -> 4", or "channels 2 instead of 4". */
-static void list_changes(struct listing *listing, enum setting_id id, const char *now,
-			 const char *want, bool is_drift)
-{
-	char name[SETTING_NAME_BYTES], value[SETTING_WORD_BYTES], is[SETTING_WORD_BYTES];
-	char label_buf[32];
-
-	if (id == SETTING_RSS_KEY && !setting_is(now, want)) {
-		list_put(listing, "%s", is_drift ? "rss not symmetric" : "rss made symmetric");
-		return;
-	}
-	for (const char *at = want; (at = setting_word_next(at, name, value));) {
-		const char *label = word_label(id, name, label_buf);
-
-		if (label && setting_word_get(now, name, is) && strcmp(is, value) != 0 &&
-		    !(setting_word_moves(now, name) && setting_word_moves(want, name))) {
-			list_put(listing, is_drift ? "%s %s instead of %s" : "%s %s -> %s", label,
-				 is, value);
-		}
-	}
-}
-
-static int unreadable(const char *ifname, const char *what, int error, struct err *reterr)
-{
-	return err_set(reterr, -error, "interface '%s': its %s cannot be read: %s", ifname, what,
-		       strerror(-error));
-}
-
-static int settings_list(const char *ifname, const struct device_settings *settings, char *buf,
-			 uint32_t buf_bytes, bool is_drift, struct err *reterr)
-{
-	struct listing listing = { .buf = buf, .buf_bytes = buf_bytes };
-	char now[SETTING_TEXT_BYTES], want[SETTING_TEXT_BYTES];
-	struct setting_job job;
-	int r = setting_job_init(&job, ifname, settings, reterr);
-
-	buf[0] = '\0';
-	for (uint32_t id = 0; id < SETTING_N && r == 0; id++) {
-		r = setting_read(ifname, id, now);
-		r = r < 0 ? unreadable(ifname, setting_key(id), r, reterr)
-			  : setting_want(&job, id, 0, now, want, reterr);
-		if (r == 0) {
-			list_changes(&listing, id, now, want, is_drift);
-		}
-	}
-	if (r < 0) {
-		buf[0] = '\0';
-	}
-	return r;
-}
-
-int device_settings_plan(const char *ifname, const struct device_settings *settings, char *buf,
-			 uint32_t buf_bytes, struct err *reterr)
-{
-	return settings_list(ifname, settings, buf, buf_bytes, false, reterr);
-}
-
-int device_settings_differs(const char *ifname, const struct device_settings *settings, char *buf,
-			    uint32_t buf_bytes, struct err *reterr)
-{
-	return settings_list(ifname, settings, buf, buf_bytes, true, reterr);
-}
 
 /* ---- the journal ---- */
 
@@ -132,6 +18,9 @@ struct change {
 	struct setting_state found;     /* before this call */
 	struct journal_entry prior[SETTING_N];
 	uint32_t had_entry, changed;    /* bits */
+	uint32_t done;                  /* as found again: forgotten once all the rest is made */
+	bool only;                      /* what was set before and is not asked for goes back */
+	note_fn *note;
 	struct err *reterr;
 };
 
@@ -214,14 +103,15 @@ static int change_read(const struct change *change, enum setting_id id,
 {
 	int r = setting_read(change->job.ifname, id, text);
 
-	return r == 0 ? 0 : unreadable(change->job.ifname, setting_key(id), r, change->reterr);
+	return r == 0 ? 0 : setting_unreadable(change->job.ifname, setting_key(id), r,
+					       change->reterr);
 }
 
 static int change_read_all(const struct change *change, struct setting_state *ret)
 {
 	int r = setting_read_all(change->job.ifname, ret);
 
-	return r == 0 ? 0 : unreadable(change->job.ifname, "settings", r, change->reterr);
+	return r == 0 ? 0 : setting_unreadable(change->job.ifname, "settings", r, change->reterr);
 }
 
 /* Drivers round, clamp, or quietly do something else. */
@@ -336,24 +226,42 @@ static int change_note_effects(struct change *change, enum setting_id id,
 	return r;
 }
 
+static bool change_asks(const struct change *change, enum setting_id id)
+{
+	char asked[128];
+
+	setting_asked(&change->job, id, asked, sizeof(asked));
+	return asked[0] != '\0';
+}
+
+/* Of a ring or a coalescing the file may ask for one word and not for the other. */
+static int change_want(const struct change *change, enum setting_id id, uint32_t way,
+		       const char now[static SETTING_TEXT_BYTES],
+		       char want[static SETTING_TEXT_BYTES])
+{
+	const struct journal_entry *entry = entry_find(change, id);
+	char base[SETTING_TEXT_BYTES];
+
+	memcpy(base, now, sizeof(base));
+	if (change->only && entry && (id == SETTING_RING || id == SETTING_COALESCE)) {
+		setting_decide(change->job.ifname, entry, now, base, NULL);
+	}
+	return setting_want(&change->job, id, way, base, want, change->reterr);
+}
+
 /* One setting as the file asks for it, if it is not so already. */
 static int change_setting(struct change *change, enum setting_id id)
 {
 	uint32_t n_ways = setting_n_ways(id);
 	char want[SETTING_TEXT_BYTES];
 	struct setting_state before;
-	int r;
+	int r = change_read_all(change, &before);
 
-	setting_asked(&change->job, id, want, sizeof(want));
-	if (!want[0]) {
-		return 0;
-	}
-	r = change_read_all(change, &before);
 	if (r < 0) {
 		return r;
 	}
 	for (uint32_t way = 0; way < n_ways; way++) {
-		r = setting_want(&change->job, id, way, before.text[id], want, change->reterr);
+		r = change_want(change, id, way, before.text[id], want);
 		if (r < 0 || setting_is(before.text[id], want)) {
 			return r;
 		}
@@ -372,6 +280,108 @@ static int change_setting(struct change *change, enum setting_id id)
 		}
 	}
 	return change_failed(change, id, r);
+}
+
+/* ---- what is asked for no more ---- */
+
+static bool channels_are_as_found(const struct change *change, const struct setting_state *now)
+{
+	const struct journal_entry *entry = entry_find(change, SETTING_CHANNELS);
+
+	return !entry || setting_is(now->text[SETTING_CHANNELS], entry->was);
+}
+
+/*
+ * A table is one of so many channels. Of another number than was found it cannot go back; then it
+ * goes to what it would be had nobody asked, and its entry stays for when the channels go back.
+ */
+static void back_want_table(const struct change *change, const struct setting_state *now,
+			    char want[static SETTING_TEXT_BYTES])
+{
+	const char *channels = now->text[SETTING_CHANNELS];
+	char value[32];
+
+	memcpy(want, now->text[SETTING_RSS_TABLE], SETTING_TEXT_BYTES);
+	if (!setting_table_is_even(change->job.ifname, channels)) {
+		snprintf(value, sizeof(value), "modulo%u", setting_n_rx(channels));
+		setting_word_put(want, "table", value);
+	}
+}
+
+static bool table_is_ours(const struct change *change, const struct setting_state *now)
+{
+	const struct journal_entry *entry = entry_find(change, SETTING_RSS_TABLE);
+	const char *table = now->text[SETTING_RSS_TABLE];
+	char want[SETTING_TEXT_BYTES];
+
+	if (!entry) {
+		return false;
+	}
+	setting_decide(change->job.ifname, entry, table, want, NULL);
+	return !setting_is(table, want);
+}
+
+/*
+ * One that cannot go back now, with a socket in the way, say, stays listed for later: no reason to
+ * leave a port closed.
+ */
+static int back_write(struct change *change, enum setting_id id, const struct setting_state *before,
+		      const char *want)
+{
+	const struct journal_entry prior = *entry_find(change, id);
+	bool resets = id == SETTING_CHANNELS && table_is_ours(change, before);
+	int r = change_note(change, id, before->text[id], want), error = 0;
+	char now[SETTING_TEXT_BYTES];
+
+	if (r == 0 && resets) {
+		/*
+		 * The kernel takes it for a user's, and then refuses fewer channels than it names,
+		 * whatever the driver makes of it.
+		 */
+		journal_fault_point();
+		setting_table_reset(change->job.ifname);
+	}
+	if (r == 0) {
+		error = change_write(change, id, want);
+		r = change_note_effects(change, id, before);
+	}
+	if (r == 0 && error < 0) {
+		note_line(change->note, "interface '%s': %s cannot be put back to '%s' now: %s",
+			  change->job.ifname, setting_key(id), want, strerror(-error));
+		return journal_add(change->journal, &prior, change->reterr);
+	}
+	if (r == 0) {
+		r = change_read(change, id, now);
+	}
+	return r < 0 ? r : entry_note(change, id, before->text[id], now);
+}
+
+/* One setting that the file does not ask for, and that we set before or reset just now. */
+static int change_back(struct change *change, enum setting_id id)
+{
+	const struct journal_entry *entry = entry_find(change, id);
+	char want[SETTING_TEXT_BYTES];
+	struct setting_state now;
+	bool stays = false;
+	int r = entry ? change_read_all(change, &now) : 0;
+
+	if (!entry || r < 0 || !now.text[id][0]) {
+		return r;
+	}
+	if (id == SETTING_RSS_TABLE && !channels_are_as_found(change, &now)) {
+		back_want_table(change, &now, want);
+		stays = true;
+	} else {
+		setting_decide(change->job.ifname, entry, now.text[id], want, change->note);
+	}
+	if (!setting_is(now.text[id], want)) {
+		r = back_write(change, id, &now, want);
+		r = r < 0 ? r : change_read(change, id, now.text[id]);
+	}
+	if (r == 0 && !stays && setting_is(now.text[id], want)) {
+		change->done |= 1u << id;
+	}
+	return r;
 }
 
 /* ---- all of a device ---- */
@@ -420,6 +430,19 @@ static int change_roll_back(struct change *change, int r)
 	return r;
 }
 
+/* Weights are checked against the queues that there will be. */
+static void change_expect_channels(struct change *change)
+{
+	const struct journal_entry *entry = entry_find(change, SETTING_CHANNELS);
+	char then[SETTING_TEXT_BYTES];
+
+	if (entry && !change_asks(change, SETTING_CHANNELS)) {
+		setting_decide(change->job.ifname, entry, change->found.text[SETTING_CHANNELS],
+			       then, NULL);
+		change->job.device.n_rx = setting_n_rx(then);
+	}
+}
+
 /* What can be refused is refused before anything is touched. */
 static int change_init(struct change *change, const char *ifname,
 		       const struct device_settings *settings)
@@ -438,12 +461,54 @@ static int change_init(struct change *change, const char *ifname,
 			change->had_entry |= 1u << id;
 		}
 		r = change_read(change, id, change->found.text[id]);
+		if (r == 0 && id == SETTING_CHANNELS && change->only) {
+			change_expect_channels(change);
+		}
 		if (r == 0) {
-			r = setting_want(&change->job, id, 0, change->found.text[id], want,
-					 change->reterr);
+			r = change_want(change, id, 0, change->found.text[id], want);
 		}
 	}
 	return r;
+}
+
+/* What is hashed goes back after the key, setting_put.c; the two are asked for together. */
+static enum setting_id order(const struct change *change, uint32_t i)
+{
+	if (!change->job.settings->rss_symmetric &&
+	    (i == SETTING_RSS_HASH || i == SETTING_RSS_KEY)) {
+		return i == SETTING_RSS_HASH ? SETTING_RSS_KEY : SETTING_RSS_HASH;
+	}
+	return i;
+}
+
+static int change_make(struct change *change, const char *ifname,
+		       const struct device_settings *settings)
+{
+	int r = change_init(change, ifname, settings);
+
+	if (r < 0) {
+		return r;
+	}
+	for (uint32_t i = 0; i < SETTING_N && r == 0; i++) {
+		enum setting_id id = order(change, i);
+
+		if (change_asks(change, id)) {
+			r = change_setting(change, id);
+		} else if (change->only) {
+			r = change_back(change, id);
+		}
+	}
+	if (r < 0) {
+		return change_roll_back(change, r);
+	}
+	for (uint32_t id = 0; id < SETTING_N; id++) {
+		if (change->done & 1u << id) {
+			/* one that stays listed does no harm: it is as it was */
+			journal_forget(change->journal, JOURNAL_SETTING, change->ifindex,
+				       setting_key(id), NULL);
+		}
+	}
+	return 0;
 }
 
 int device_settings_apply(const char *ifname, uint32_t ifindex,
@@ -451,13 +516,16 @@ int device_settings_apply(const char *ifname, uint32_t ifindex,
 			  struct err *reterr)
 {
 	struct change change = { .ifindex = ifindex, .journal = journal, .reterr = reterr };
-	int r = change_init(&change, ifname, settings);
 
-	if (r < 0) {
-		return r;
-	}
-	for (uint32_t id = 0; id < SETTING_N && r == 0; id++) {
-		r = change_setting(&change, id);
-	}
-	return r < 0 ? change_roll_back(&change, r) : 0;
+	return change_make(&change, ifname, settings);
+}
+
+int device_settings_apply_only(const char *ifname, uint32_t ifindex,
+			       const struct device_settings *settings, struct journal *journal,
+			       note_fn *note, struct err *reterr)
+{
+	struct change change = { .ifindex = ifindex, .journal = journal, .only = true,
+				 .note = note, .reterr = reterr };
+
+	return change_make(&change, ifname, settings);
 }

@@ -4,7 +4,7 @@
  * device_settings - channels, rings, coalescing and receive-side scaling of a device: what the file
  * asks for, made so, verified, put back. The ioctls of ethtool -L, -G, -C, -X.
  *
- * Fits:    daemon/ports.c applies before it attaches anything (many drivers reset), --check asks
+ * Fits:    daemon/borrow.c applies before it attaches anything (many drivers reset), --check asks
  *          for the plan, daemon/drift.c compares.
  * Threads: control only.
  * Order:   channels, rings, RSS, coalescing: each may reset what comes after it.
@@ -66,6 +66,16 @@ uint32_t device_n_cpus(void);
 int device_settings_apply(const char *ifname, uint32_t ifindex,
 			  const struct device_settings *settings, struct journal *journal,
 			  struct err *reterr);
+
+/*
+ * The same for a port that opens, and nothing but these: what the journal says an earlier file had
+ * set, or a change of channels reset, and these settings do not ask for, is put back as found, in
+ * the same step and under device_restore()'s rules. What cannot go back now is named through 'note'
+ * and stays listed. Not for drift, which asks for a part of the settings alone.
+ */
+int device_settings_apply_only(const char *ifname, uint32_t ifindex,
+			       const struct device_settings *settings, struct journal *journal,
+			       note_fn *note, struct err *reterr);
 
 /*
  * The same checks, and what would be changed, as text: "channels 2 -> 4, rx ring 256 -> 4096";

@@ -13,9 +13,8 @@
 #include "queues/note.h"
 #include "queues/opener.h"
 
-#define IRQ_IFNAME  "irq"               /* what stands for an interface in the journal */
-#define IRQ_NO_LIST "x\n"               /* what the kernel takes for no list of CPUs */
-#define CPUS_BYTES  160                 /* a list in a message */
+#define IRQ_IFNAME "irq"                /* what stands for an interface in the journal */
+#define CPUS_BYTES 160                  /* a list in a message */
 
 /* false: too long for the journal. */
 static bool cpus_format(const struct numset *cpus, char text[static JOURNAL_VALUE_BYTES])
@@ -77,34 +76,13 @@ static int affinity_write(int fd, const char *root, uint32_t irq, const struct n
 	return r < 0 ? r : numset_equal(&now, cpus) ? 0 : -EIO;
 }
 
-int irq_probe_managed(const char *root, uint32_t irq, struct opener *opener)
-{
-	int fd, r = 0;
-
-	if (irq_file_is_fixed(root, irq)) {
-		return 1;
-	}
-	fd = affinity_open(root, irq, opener);
-	if (fd < 0) {
-		return fd;
-	}
-	/* the kernel asks whether it may be moved before it reads where to */
-	if (write(fd, IRQ_NO_LIST, strlen(IRQ_NO_LIST)) < 0) {
-		r = write_error(errno);
-		r = r == -EPERM ? 1 : r == -EINVAL ? 0 : r;
-	}
-	close(fd);
-	return r;
-}
-
 /* ---- moving ---- */
 
-struct move {
-	const char *root;
-	uint32_t irq;
-	const char *name;
-	const struct numset *cpus;
-	struct journal *journal;        /* NULL: not noted */
+struct moving {
+	struct irq_move *move;
+	struct journal_entry entry;
+	struct journal_entry before;    /* its key is empty where there was none */
+	bool goes, moved;
 };
 
 static const char *refusal_text(int error, bool many)
@@ -133,93 +111,179 @@ static const char *refusal_text(int error, bool many)
 	return strerror(-error);
 }
 
-static int move_refused(const struct move *move, int error, struct err *reterr)
+static void move_refused(struct irq_move *move, int error)
 {
 	char list[CPUS_BYTES];
 
-	return err_set(reterr, -error, "interrupt %u (%s): cannot be moved to CPU %s: %s",
-		       move->irq, *move->name ? move->name : "nobody's",
-		       numset_format(move->cpus, list, sizeof(list)),
-		       refusal_text(error, numset_count(move->cpus) > 1));
+	move->error = err_set(&move->err, -error,
+			      "interrupt %u (%s): cannot be moved to CPU %s: %s", move->irq,
+			      *move->name ? move->name : "nobody's",
+			      numset_format(move->cpus, list, sizeof(list)),
+			      refusal_text(error, numset_count(move->cpus) > 1));
+}
+
+/* What the journal is to say; one that is there already, or cannot go, does not go. */
+static int move_prepare(const char *root, struct opener *opener, struct moving *m)
+{
+	const struct irq_move *move = m->move;
+	struct numset now;
+	int r = irq_file_read(root, move->irq, IRQ_FILE_AFFINITY, &now);
+
+	if (r < 0 || numset_equal(&now, move->cpus)) {
+		return r;
+	}
+	if (numset_is_empty(move->cpus)) {
+		return -EINVAL;
+	}
+	m->entry = (struct journal_entry){ .kind = JOURNAL_IRQ, .ifname = IRQ_IFNAME };
+	snprintf(m->entry.key, sizeof(m->entry.key), "%u %s", move->irq, move->name);
+	if (!cpus_format(&now, m->entry.was) || !cpus_format(move->cpus, m->entry.set)) {
+		return -E2BIG;
+	}
+	r = irq_file_is_fixed(root, move->irq) ? -EPERM : affinity_open(root, move->irq, opener);
+	if (r < 0) {
+		return r;
+	}
+	close(r);
+	m->goes = true;
+	return 0;
+}
+
+/*
+ * From where we had put it to another place: were we killed before it moves it would be neither as
+ * found nor as set. So both are noted, until it has moved.
+ */
+static struct journal_entry entry_of_both(const struct moving *m)
+{
+	struct journal_entry both = m->entry;
+	size_t n = strlen(m->before.set), n_set = strlen(m->entry.set);
+
+	if (*m->before.key && strcmp(m->before.set, m->entry.was) == 0 &&
+	    n + 1 + n_set < sizeof(both.set)) {
+		memcpy(both.set, m->before.set, n);
+		both.set[n] = ' ';
+		memcpy(both.set + n + 1, m->entry.set, n_set + 1);
+	}
+	return both;
+}
+
+static void moves_note(struct moving *moving, uint32_t n, struct journal *journal)
+{
+	struct err err = { "" };
+	int r;
+
+	journal_begin(journal);
+	for (uint32_t i = 0; i < n; i++) {
+		struct moving *m = &moving[i];
+		const struct journal_entry *found;
+		struct journal_entry both;
+
+		if (!m->goes) {
+			continue;
+		}
+		found = journal_find(journal, JOURNAL_IRQ, 0, m->entry.key);
+		if (found) {
+			m->before = *found;
+		}
+		both = entry_of_both(m);
+		m->move->error = journal_add(journal, &both, &m->move->err);
+		m->goes = m->move->error == 0;
+	}
+	r = journal_commit(journal, &err);
+	for (uint32_t i = 0; i < n && r < 0; i++) {
+		if (moving[i].goes) {
+			moving[i].goes = false;
+			moving[i].move->error = r;
+			moving[i].move->err = err;
+		}
+	}
+}
+
+static void move_make(const char *root, struct opener *opener, struct moving *m)
+{
+	int fd = affinity_open(root, m->move->irq, opener), r = fd;
+
+	if (fd >= 0) {
+		journal_fault_point();
+		r = affinity_write(fd, root, m->move->irq, m->move->cpus);
+		journal_fault_point();
+		close(fd);
+	}
+	m->moved = r == 0;
+	if (r < 0) {
+		move_refused(m->move, r);
+	}
 }
 
 /*
  * What was noted for a move that failed goes again, or says what it said before; what is back where
  * it was found needs no entry.
  */
-static void entry_settle(const struct journal_entry *entry, const struct journal_entry *before,
-			 bool moved, struct journal *journal)
+static void moves_settle(const struct moving *moving, uint32_t n, struct journal *journal)
 {
-	if (!moved && *before->key) {
-		journal_add(journal, before, NULL);
-	} else if (!moved || strcmp(entry->set, before->was) == 0) {
-		journal_forget(journal, JOURNAL_IRQ, 0, entry->key, NULL);
+	journal_begin(journal);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct moving *m = &moving[i];
+
+		if (!m->goes) {
+			continue;
+		}
+		if (!m->moved && *m->before.key) {
+			journal_add(journal, &m->before, NULL);
+		} else if (!m->moved || strcmp(m->entry.set, m->before.was) == 0) {
+			journal_forget(journal, JOURNAL_IRQ, 0, m->entry.key, NULL);
+		} else if (*m->before.key) {
+			journal_add(journal, &m->entry, NULL);
+		}
 	}
+	/* what stays listed as it was noted can be put back as well */
+	journal_commit(journal, NULL);
 }
 
-static int move_write_noted(const struct move *move, int fd, const struct journal_entry *entry,
-			    struct err *reterr)
+void irq_set_all(const char *root, struct irq_move *move, uint32_t n, struct opener *opener,
+		 struct journal *journal)
 {
-	const struct journal_entry *found = journal_find(move->journal, JOURNAL_IRQ, 0, entry->key);
-	struct journal_entry before = { 0 };
-	int r;
+	struct moving *moving = calloc(n + 1, sizeof(*moving));
 
-	if (found) {
-		before = *found;
-	}
-	r = journal_add(move->journal, entry, reterr);
-	if (r < 0) {
-		return r;
-	}
-	journal_fault_point();
-	r = affinity_write(fd, move->root, move->irq, move->cpus);
-	journal_fault_point();
-	entry_settle(entry, &before, r == 0, move->journal);
-	return r < 0 ? move_refused(move, r, reterr) : 0;
-}
+	for (uint32_t i = 0; i < n; i++) {
+		int r = -ENOMEM;
 
-static int move_write(const struct move *move, int fd, const struct journal_entry *entry,
-		      struct err *reterr)
-{
-	int r;
-
-	if (move->journal) {
-		return move_write_noted(move, fd, entry, reterr);
+		move[i].error = 0;
+		if (moving) {
+			moving[i].move = &move[i];
+			r = move_prepare(root, opener, &moving[i]);
+		}
+		if (r < 0) {
+			move_refused(&move[i], r);
+		}
 	}
-	r = affinity_write(fd, move->root, move->irq, move->cpus);
-	return r < 0 ? move_refused(move, r, reterr) : 0;
+	if (!moving) {
+		return;
+	}
+	if (journal) {
+		moves_note(moving, n, journal);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		if (moving[i].goes) {
+			move_make(root, opener, &moving[i]);
+		}
+	}
+	if (journal) {
+		moves_settle(moving, n, journal);
+	}
+	free(moving);
 }
 
 int irq_set(const char *root, uint32_t irq, const char *name, const struct numset *cpus,
 	    struct opener *opener, struct journal *journal, struct err *reterr)
 {
-	const struct move move = { .root = root, .irq = irq, .name = name, .cpus = cpus,
-				   .journal = journal };
-	struct journal_entry entry = { .kind = JOURNAL_IRQ, .ifname = IRQ_IFNAME };
-	struct numset now;
-	int fd, r;
+	struct irq_move move = { .irq = irq, .name = name, .cpus = cpus };
 
-	r = irq_file_read(root, irq, IRQ_FILE_AFFINITY, &now);
-	if (r < 0) {
-		return move_refused(&move, r, reterr);
+	irq_set_all(root, &move, 1, opener, journal);
+	if (move.error < 0 && reterr) {
+		*reterr = move.err;
 	}
-	if (numset_equal(&now, cpus)) {
-		return 0;
-	}
-	if (numset_is_empty(cpus)) {
-		return move_refused(&move, -EINVAL, reterr);
-	}
-	snprintf(entry.key, sizeof(entry.key), "%u %s", irq, name);
-	if (!cpus_format(&now, entry.was) || !cpus_format(cpus, entry.set)) {
-		return move_refused(&move, -E2BIG, reterr);
-	}
-	fd = irq_file_is_fixed(root, irq) ? -EPERM : affinity_open(root, irq, opener);
-	if (fd < 0) {
-		return move_refused(&move, fd, reterr);
-	}
-	r = move_write(&move, fd, &entry, reterr);
-	close(fd);
-	return r;
+	return move.error;
 }
 
 /* ---- the journal's names ---- */
@@ -277,12 +341,30 @@ static bool entry_parse(const struct journal_entry *e, uint32_t *ret, const char
 	return true;
 }
 
+/* Where we put it, by the journal: one list, or two while it goes from the one to the other. */
+static bool cpus_are_set(const struct numset *now, const char *lists)
+{
+	char list[JOURNAL_VALUE_BYTES];
+	struct numset set;
+
+	while (*lists) {
+		size_t n = strcspn(lists, " ");
+
+		snprintf(list, sizeof(list), "%.*s", (int)n, lists);
+		if (numset_parse(list, 0, IRQ_CPUS_MAX - 1, &set) && numset_equal(&set, now)) {
+			return true;
+		}
+		lists += n + strspn(lists + n, " ");
+	}
+	return false;
+}
+
 void irq_table_as_found(struct irq_table *table, const struct journal *journal)
 {
 	/* newest first: one moved without a name and again with one has two entries */
 	for (uint32_t i = journal_count(journal); i-- > 0;) {
 		const struct journal_entry *e = journal_get(journal, i);
-		struct numset was, set;
+		struct numset was;
 		const struct irq *irq;
 		const char *name;
 		uint32_t number;
@@ -293,8 +375,7 @@ void irq_table_as_found(struct irq_table *table, const struct journal *journal)
 		irq = irq_find(table, number);
 		if (irq && names_agree(name, irq->name) &&
 		    numset_parse(e->was, 0, IRQ_CPUS_MAX - 1, &was) &&
-		    numset_parse(e->set, 0, IRQ_CPUS_MAX - 1, &set) &&
-		    numset_equal(&set, &irq->affinity)) {
+		    cpus_are_set(&irq->affinity, e->set)) {
 			table->irq[irq - table->irq].affinity = was;
 		}
 	}
@@ -328,7 +409,7 @@ static int entry_put_back(const struct restore *restore, const struct journal_en
 			  uint32_t irq, const char *name)
 {
 	const struct irq *row = irq_find(&restore->table, irq);
-	struct numset was, set, now;
+	struct numset was, now;
 	char list[CPUS_BYTES];
 	int r;
 
@@ -338,14 +419,13 @@ static int entry_put_back(const struct restore *restore, const struct journal_en
 		return 0;
 	}
 	r = irq_file_read(restore->root, irq, IRQ_FILE_AFFINITY, &now);
-	if (r == 0 && (!numset_parse(e->was, 0, IRQ_CPUS_MAX - 1, &was) ||
-		       !numset_parse(e->set, 0, IRQ_CPUS_MAX - 1, &set))) {
+	if (r == 0 && !numset_parse(e->was, 0, IRQ_CPUS_MAX - 1, &was)) {
 		r = -EBADMSG;
 	}
 	if (r == -ENOENT || (r == 0 && numset_equal(&now, &was))) {
 		return 0;
 	}
-	if (r == 0 && !numset_equal(&now, &set)) {
+	if (r == 0 && !cpus_are_set(&now, e->set)) {
 		note_line(restore->note,
 			  "interrupt %u (%s): it is on CPU %s now, neither as found (%s) nor as "
 			  "set (%s); left",
@@ -362,35 +442,73 @@ static int entry_put_back(const struct restore *restore, const struct journal_en
 	return r;
 }
 
-uint32_t irq_restore(const char *root, uint32_t irq, struct opener *opener, struct journal *journal,
-		     note_fn *note)
+/* Which to put back: one, or all but some. */
+struct chosen {
+	uint32_t irq;                   /* IRQ_ALL */
+	const uint32_t *but;
+	uint32_t n_but;
+};
+
+static bool is_chosen(const struct chosen *chosen, uint32_t irq)
 {
-	struct restore restore = { .root = root, .opener = opener, .note = note };
-	uint32_t i = journal_count(journal), n_failed = 0;
+	for (uint32_t i = 0; i < chosen->n_but; i++) {
+		if (chosen->but[i] == irq) {
+			return false;
+		}
+	}
+	return chosen->irq == IRQ_ALL || chosen->irq == irq;
+}
+
+/* One reading of all interrupts, one writing of the journal. */
+static uint32_t restore_chosen(struct restore *restore, const struct chosen *chosen,
+			       struct journal *journal)
+{
+	uint32_t i = journal_count(journal), n_failed = 0, n_done = 0;
 	struct err err;
 	int read = 1;                   /* 1: not yet */
 
+	journal_begin(journal);
 	while (i-- > 0) {
 		struct journal_entry e = *journal_get(journal, i);
 		uint32_t number;
 		const char *name;
 		int r;
 
-		if (!entry_parse(&e, &number, &name) || (irq != IRQ_ALL && irq != number)) {
+		if (!entry_parse(&e, &number, &name) || !is_chosen(chosen, number)) {
 			continue;
 		}
 		if (read == 1) {
-			read = irq_table_read_counts(root, &restore.table, &err);
+			read = irq_table_read_counts(restore->root, &restore->table, &err);
 			if (read < 0) {
-				note_line(note, "interrupts cannot be put back: %s", err.text);
+				note_line(restore->note, "interrupts cannot be put back: %s",
+					  err.text);
 			}
 		}
-		r = read < 0 ? read : entry_put_back(&restore, &e, number, name);
+		r = read < 0 ? read : entry_put_back(restore, &e, number, name);
 		if (r == 0) {
 			r = journal_forget(journal, JOURNAL_IRQ, 0, e.key, NULL);
 		}
 		n_failed += r < 0;
+		n_done += r == 0;
 	}
-	irq_table_done(&restore.table);
-	return n_failed;
+	irq_table_done(&restore->table);
+	return journal_commit(journal, NULL) < 0 ? n_failed + n_done : n_failed;
+}
+
+uint32_t irq_restore(const char *root, uint32_t irq, struct opener *opener, struct journal *journal,
+		     note_fn *note)
+{
+	struct restore restore = { .root = root, .opener = opener, .note = note };
+	const struct chosen chosen = { .irq = irq };
+
+	return restore_chosen(&restore, &chosen, journal);
+}
+
+uint32_t irq_restore_others(const char *root, const uint32_t *irq, uint32_t n,
+			    struct opener *opener, struct journal *journal, note_fn *note)
+{
+	struct restore restore = { .root = root, .opener = opener, .note = note };
+	const struct chosen chosen = { .irq = IRQ_ALL, .but = irq, .n_but = n };
+
+	return restore_chosen(&restore, &chosen, journal);
 }

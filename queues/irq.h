@@ -34,7 +34,7 @@ struct irq {
 	struct numset affinity, effective;
 	/*
 	 * The kernel places it, nobody else can. Linux 6.11 and later show that; on older ones
-	 * irq_probe_managed() finds out, and the caller keeps it.
+	 * irq_set() finds out (-EPERM), and the caller remembers.
 	 */
 	bool managed;
 };
@@ -67,12 +67,6 @@ const struct irq *irq_find(const struct irq_table *table, uint32_t irq);        
 void irq_table_as_found(struct irq_table *table, const struct journal *journal);
 
 /*
- * Whether the kernel alone places it: 1, 0 or -errno. Asks by writing what is no list of CPUs:
- * nothing changes.
- */
-int irq_probe_managed(const char *root, uint32_t irq, struct opener *opener);
-
-/*
  * Moves an interrupt to 'cpus': read, journalled (where 'journal' is given), written through the
  * opener or by our own right, read back. One that is there already is not touched. 'name' as in a
  * table just read: not checked again here. 0; -EPERM: the kernel manages it; -ENOSPC: those CPUs
@@ -81,6 +75,18 @@ int irq_probe_managed(const char *root, uint32_t irq, struct opener *opener);
  */
 int irq_set(const char *root, uint32_t irq, const char *name, const struct numset *cpus,
 	    struct opener *opener, struct journal *journal, struct err *reterr);
+
+struct irq_move {
+	uint32_t irq;
+	const char *name;
+	const struct numset *cpus;
+	int error;                      /* out: as of irq_set() */
+	struct err err;                 /* out: where that is negative */
+};
+
+/* The same for many, with one writing of the journal before them all and one after. */
+void irq_set_all(const char *root, struct irq_move *move, uint32_t n, struct opener *opener,
+		 struct journal *journal);
 
 /*
  * Puts back what the journal lists for this interrupt, or for all (IRQ_ALL), newest first, under
@@ -91,3 +97,6 @@ int irq_set(const char *root, uint32_t irq, const char *name, const struct numse
 #define IRQ_ALL UINT32_MAX
 uint32_t irq_restore(const char *root, uint32_t irq, struct opener *opener, struct journal *journal,
 		     note_fn *note);
+/* The same for all that are listed but these 'n': what was moved once and would not be now. */
+uint32_t irq_restore_others(const char *root, const uint32_t *irq, uint32_t n,
+			    struct opener *opener, struct journal *journal, note_fn *note);

@@ -33,6 +33,9 @@ struct journal {
 	int dir_fd, lock_fd;
 	struct journal_entry *entry;
 	uint32_t n, n_room;
+	struct journal_entry *kept;     /* between begin and commit: the entries as on disk */
+	uint32_t n_kept;
+	bool is_held, is_dirty;
 };
 
 static const char *const kind_name[JOURNAL_KIND_N] = {
@@ -220,7 +223,7 @@ static int document_write(const struct journal *journal, json_t *document)
  * Replaces the file: a reader, or a crash at any point, finds the old document or the new one,
  * whole.
  */
-static int journal_write(const struct journal *journal, struct err *reterr)
+static int journal_replace(const struct journal *journal, struct err *reterr)
 {
 	json_t *document = document_pack(journal);
 	int r = document ? document_write(journal, document) : -ENOMEM;
@@ -241,6 +244,12 @@ static int journal_write(const struct journal *journal, struct err *reterr)
 			journal->dir, JOURNAL_FILE, strerror(-r));
 	}
 	return r;
+}
+
+static int journal_write(struct journal *journal, struct err *reterr)
+{
+	journal->is_dirty = journal->is_held;
+	return journal->is_held ? 0 : journal_replace(journal, reterr);
 }
 
 /* ---- one owner per directory ---- */
@@ -355,6 +364,7 @@ static void journal_free(struct journal *journal)
 	if (journal->dir_fd >= 0) {
 		close(journal->dir_fd);
 	}
+	free(journal->kept);
 	free(journal->entry);
 	free(journal->dir);
 	free(journal);
@@ -514,6 +524,43 @@ int journal_forget(struct journal *journal, enum journal_kind kind, uint32_t ifi
 		journal->n++;
 	}
 	journal_fault_point();
+	return r;
+}
+
+int journal_begin(struct journal *journal)
+{
+	struct journal_entry *kept = calloc(journal->n + 1, sizeof(*kept));
+
+	if (!kept) {
+		return -ENOMEM;
+	}
+	if (journal->n > 0) {
+		memcpy(kept, journal->entry, journal->n * sizeof(*kept));
+	}
+	journal->kept = kept;
+	journal->n_kept = journal->n;
+	journal->is_held = true;
+	journal->is_dirty = false;
+	return 0;
+}
+
+int journal_commit(struct journal *journal, struct err *reterr)
+{
+	int r = journal->is_dirty ? journal_replace(journal, reterr) : 0;
+
+	if (!journal->is_held) {
+		return 0;               /* no memory to begin: all is written */
+	}
+	if (r < 0) {
+		free(journal->entry);
+		journal->entry = journal->kept;
+		journal->n = journal->n_kept;
+		journal->n_room = journal->n_kept + 1;
+	} else {
+		free(journal->kept);
+	}
+	journal->kept = NULL;
+	journal->is_held = journal->is_dirty = false;
 	return r;
 }
 

@@ -4,7 +4,7 @@
  * journal - restore.json: what was changed on the box, written before it is changed, so that the
  * next start, or `viaductd --restore`, can put it back after a crash.
  *
- * Fits:    device.c (features, NAPI settings), daemon/hostport.c (interfaces made), daemon/ports.c
+ * Fits:    device.c (features, NAPI settings), daemon/hostport.c (interfaces made), daemon/borrow.c
  *          (links set up).
  * Threads: control only.
  * Disk:    one JSON document, replaced by rename(2) at each change: a reader or a crash sees the
@@ -32,7 +32,8 @@ enum journal_kind {
 	JOURNAL_SETTING,        /* key: one of device_settings.c's; was, set: its own text */
 	/*
 	 * Where an interrupt is served. ifname "irq", ifindex 0; key: "IRQ NAME", as
-	 * /proc/interrupts has it; was, set: CPU lists.
+	 * /proc/interrupts has it; was, set: CPU lists; set: two, with a blank, while it is moved
+	 * from the one to the other.
 	 */
 	JOURNAL_IRQ,
 	/*
@@ -72,8 +73,18 @@ const struct journal_entry *journal_find(const struct journal *journal, enum jou
  */
 int journal_add(struct journal *journal, const struct journal_entry *entry, struct err *reterr);
 
-/* The change is undone. On disk when it returns. */
+/* The change is undone, on disk when it returns. */
 int journal_forget(struct journal *journal, enum journal_kind kind, uint32_t ifindex,
 		   const char *key, struct err *reterr);
+
+/*
+ * Many changes with one write of the file, which costs a disk's time and grows with what is listed:
+ * between the two the verbs above change memory alone. journal_commit() writes; 0, and all of it is
+ * on disk, or -errno, and none of it was done, in memory either. So: begin, note each change about
+ * to be made, commit, make them; begin, forget each one undone, commit. -ENOMEM from
+ * journal_begin(): each verb writes, as without. Not nested.
+ */
+int journal_begin(struct journal *journal);
+int journal_commit(struct journal *journal, struct err *reterr);
 
 void journal_fault_point(void);

@@ -384,21 +384,49 @@ int setting_table_reset(const char *ifname)
 	return r < 0 ? r : ethtool_rss_table_reset(ifname, rss.xfrm);
 }
 
-bool setting_table_exceeds(const char *ifname, const char *channels)
+uint32_t setting_n_rx(const char *channels)
 {
 	uint32_t combined = 0, rx = 0;
-	struct ethtool_rss rss;
-	bool exceeds = false;
 
 	setting_word_number(channels, "combined", &combined);
 	setting_word_number(channels, "rx", &rx);
+	return combined + rx;
+}
+
+bool setting_table_exceeds(const char *ifname, const char *channels)
+{
+	uint32_t n_rx = setting_n_rx(channels);
+	struct ethtool_rss rss;
+	bool exceeds = false;
+
 	if (ethtool_rss_get(ifname, &rss) < 0) {
 		return false;
 	}
 	for (uint32_t i = 0; i < rss.n_table; i++) {
-		exceeds = exceeds || rss.table[i] >= combined + rx;
+		exceeds = exceeds || rss.table[i] >= n_rx;
 	}
 	return exceeds;
+}
+
+bool setting_table_is_even(const char *ifname, const char *channels)
+{
+	uint32_t n_rx = setting_n_rx(channels);
+	struct ethtool_rss rss;
+
+	if (n_rx == 0 || ethtool_rss_get(ifname, &rss) < 0) {
+		return true;
+	}
+	for (uint32_t q = 0; q < n_rx; q++) {
+		uint32_t n = 0;
+
+		for (uint32_t i = 0; i < rss.n_table; i++) {
+			n += rss.table[i] == q;
+		}
+		if (n != rss.n_table / n_rx && n != (rss.n_table + n_rx - 1) / n_rx) {
+			return false;
+		}
+	}
+	return true;
 }
 
 /* ---- all ---- */

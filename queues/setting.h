@@ -47,10 +47,16 @@ int setting_read_all(const char *ifname, struct setting_state *ret);
  */
 int setting_write(const char *ifname, enum setting_id id, const char *text);
 
+/* Receive queues, by the text of its channels. */
+uint32_t setting_n_rx(const char *channels);
+
 /* The RSS table as the driver makes it, no longer taken for the user's. */
 int setting_table_reset(const char *ifname);
 /* It names a queue that a device with the channels of this text does not have. */
 bool setting_table_exceeds(const char *ifname, const char *channels);
+
+/* All queues of a device with these channels have as much of it, as every driver makes it. */
+bool setting_table_is_even(const char *ifname, const char *channels);
 
 /* Every word of 'want' that 'now' has too, and that does not move by itself, has its value. */
 bool setting_is(const char *now, const char *want);

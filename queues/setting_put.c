@@ -8,12 +8,19 @@
 
 /*
  * Channels first. The hash's fields after the key: the kernel takes no lopsided ones while what is
- * hashed is made symmetric.
+ * hashed is made symmetric; before it where it is to be made so, for the same reason.
  */
-static const enum setting_id put_order[SETTING_N] = {
-	SETTING_CHANNELS, SETTING_RING,	     SETTING_RSS_KEY,
-	SETTING_RSS_HASH, SETTING_RSS_TABLE, SETTING_COALESCE,
-};
+static enum setting_id put_order(const struct setting_state *want, uint32_t i)
+{
+	char xfrm[SETTING_WORD_BYTES];
+
+	if ((i != SETTING_RSS_HASH && i != SETTING_RSS_KEY) ||
+	    (setting_word_get(want->text[SETTING_RSS_KEY], "xfrm", xfrm) &&
+	     strcmp(xfrm, "none") != 0)) {
+		return i;
+	}
+	return i == SETTING_RSS_HASH ? SETTING_RSS_KEY : SETTING_RSS_HASH;
+}
 
 /* -ENODATA: it had such a thing, and does not tell now: some drivers answer only while up. */
 static int put_read(const char *ifname, enum setting_id id, const char *want,
@@ -67,7 +74,7 @@ void setting_put_all(const char *ifname, const struct setting_state *want, uint3
 		     int error[static SETTING_N])
 {
 	for (uint32_t i = 0; i < SETTING_N; i++) {
-		enum setting_id id = put_order[i];
+		enum setting_id id = put_order(want, i);
 
 		error[id] = 0;
 		if (ids & 1u << id) {
@@ -108,16 +115,12 @@ static void restore_note(const struct restore *restore, const char *fmt, ...)
 	}
 }
 
-/*
- * What one setting is to be: of each word what it was, if it still is ours or was set while we were
- * killed; if it is neither, what it is, and that is said.
- */
-static void restore_decide(struct restore *restore, enum setting_id id,
-			   const struct journal_entry *e)
+void setting_decide(const char *ifname, const struct journal_entry *e,
+		    const char now[static SETTING_TEXT_BYTES],
+		    char want[static SETTING_TEXT_BYTES], note_fn *note)
 {
 	char name[SETTING_NAME_BYTES], was[SETTING_WORD_BYTES], set[SETTING_WORD_BYTES];
-	char is[SETTING_WORD_BYTES], *want = restore->want.text[id];
-	const char *now = restore->now.text[id];
+	char is[SETTING_WORD_BYTES];
 
 	memcpy(want, now, SETTING_TEXT_BYTES);
 	for (const char *at = e->was; (at = setting_word_next(at, name, was));) {
@@ -130,10 +133,10 @@ static void restore_decide(struct restore *restore, enum setting_id id,
 		    setting_word_moves(now, name)) {
 			setting_word_put(want, name, was);
 		} else {
-			restore_note(restore,
-				     "%s: %s is %s now, neither as found (%s) nor as set (%s); "
-				     "left",
-				     e->key, name, is, was, set);
+			note_line(note,
+				  "interface '%s': %s: %s is %s now, neither as found (%s) nor as "
+				  "set (%s); left",
+				  ifname, e->key, name, is, was, set);
 		}
 	}
 }
@@ -149,7 +152,8 @@ static void restore_gather(struct restore *restore)
 			continue;
 		}
 		if (setting_find(e->key, &id)) {
-			restore_decide(restore, id, e);
+			setting_decide(restore->ifname, e, restore->now.text[id],
+				       restore->want.text[id], restore->note);
 			restore->ids |= 1u << id;
 			restore->untold |= e->was[0] && !restore->now.text[id][0] ? 1u << id : 0;
 		} else {

@@ -20,6 +20,14 @@ void setting_put_all(const char *ifname, const struct setting_state *want, uint3
 		     int error[static SETTING_N]);
 
 /*
+ * What one setting is to be: of each word what it was, if it still is ours or was set while we were
+ * killed; if it is neither, what it is, and that is said.
+ */
+void setting_decide(const char *ifname, const struct journal_entry *e,
+		    const char now[static SETTING_TEXT_BYTES],
+		    char want[static SETTING_TEXT_BYTES], note_fn *note);
+
+/*
  * Puts back every JOURNAL_SETTING of this device at once, whatever the order of their entries,
  * under device_restore()'s rule of three values, which holds for each word of a setting. Entries
  * that are done are forgotten. Returns how many could not be put back.

@@ -112,6 +112,12 @@ int setting_refuse(const struct setting_job *job, enum setting_id id, struct err
 	return err_set(reterr, errnum, "interface '%s': %s: %s", job->ifname, asked, why);
 }
 
+int setting_unreadable(const char *ifname, const char *what, int error, struct err *reterr)
+{
+	return err_set(reterr, -error, "interface '%s': its %s cannot be read: %s", ifname, what,
+		       strerror(-error));
+}
+
 /* ---- words ---- */
 
 static uint32_t word_count(const char *text, const char *name)

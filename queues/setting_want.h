@@ -28,6 +28,9 @@ void setting_asked(const struct setting_job *job, enum setting_id id, char *buf,
 int setting_refuse(const struct setting_job *job, enum setting_id id, struct err *reterr,
 		   int errnum, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
+/* "interface 'eth1': its ring cannot be read: " and why. Returns 'error'. */
+int setting_unreadable(const char *ifname, const char *what, int error, struct err *reterr);
+
 /* For the end of a message about EINVAL: what this driver takes. "": not known. */
 const char *setting_hint(const char *driver, enum setting_id id);
 

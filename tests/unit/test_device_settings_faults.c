@@ -50,6 +50,24 @@ static void borrow_in_vain(void)
 	journal_close(journal);
 }
 
+/* Another file than that of borrow(): some of its settings go back, and others come. */
+static void borrow_only(void)
+{
+	struct device_settings settings = coalesce(5, DEVICE_KEEP, DEVICE_KEEP);
+	struct err err = { "" };
+
+	settings.rss_weight = lopsided;
+	settings.n_rss_weights = 4;
+	journal_take();
+	notes[0] = '\0';
+	if (device_settings_apply_only(IFNAME, ETHDEV_IFINDEX, &settings, journal, note,
+				       &err) < 0 || notes[0]) {
+		fprintf(stderr, "%s %s\n", err.text, notes);
+		_exit(1);
+	}
+	journal_close(journal);
+}
+
 static void put_back(void)
 {
 	uint32_t n_failed;
@@ -118,7 +136,7 @@ static void killed(const struct machine *machine, const char *what, void (*act)(
 
 static void test_faults(const struct machine *machine)
 {
-	unsigned long n_borrow, n_put_back, n_in_vain;
+	unsigned long n_borrow, n_only, n_put_back, n_in_vain;
 	struct ethdev before;
 
 	machine_set(machine, &before);
@@ -128,12 +146,22 @@ static void test_faults(const struct machine *machine)
 	tap_ok(faults_run(put_back, 0, count_file) == 0 && is_as_before(machine, &before),
 	       "and put back");
 	n_put_back = faults_passed(count_file);
+	tap_ok(faults_run(borrow, 0, count_file) == 0 &&
+		       faults_run(borrow_only, 0, count_file) == 0 &&
+		       dev->combined == before.combined && dev->ring_rx == before.ring_rx &&
+		       dev->rx_usecs == 5,
+	       "changed, then otherwise");
+	n_only = faults_passed(count_file);
+	tap_ok(faults_run(put_back, 0, count_file) == 0 && is_as_before(machine, &before),
+	       "and put back");
 	tap_ok(faults_run(borrow_in_vain, 0, count_file) == 0 && is_as_before(machine, &before),
 	       "and rolled back");
 	n_in_vain = faults_passed(count_file);
-	tap_ok(n_borrow >= 40 && n_put_back >= 40 && n_in_vain >= 60,
-	       "%lu, %lu and %lu steps to be killed at", n_borrow, n_put_back, n_in_vain);
+	tap_ok(n_borrow >= 40 && n_only >= 40 && n_put_back >= 40 && n_in_vain >= 60,
+	       "%lu, %lu, %lu and %lu steps to be killed at", n_borrow, n_only, n_put_back,
+	       n_in_vain);
 	killed(machine, "setting", borrow, n_borrow, false);
+	killed(machine, "setting otherwise", borrow_only, n_only, true);
 	killed(machine, "putting back", put_back, n_put_back, true);
 	killed(machine, "rolling back", borrow_in_vain, n_in_vain, false);
 }

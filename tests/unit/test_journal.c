@@ -215,6 +215,49 @@ static void test_garbage(void)
 	}
 }
 
+/* In memory until the commit; then all of it, or, where it cannot be written, none. */
+static void test_batch(void)
+{
+	struct journal *journal = open_good();
+	struct err err = { "" };
+
+	tap_ok(journal_begin(journal) == 0 && journal_add(journal, &mtu, NULL) == 0 &&
+		       journal_add(journal, &feature, NULL) == 0 && journal_count(journal) == 2 &&
+		       !file_exists("restore.json"),
+	       "what is noted between the two is not on disk yet");
+	tap_ok(journal_commit(journal, &err) == 0 && file_exists("restore.json"), "then it is");
+	journal_close(journal);
+	journal = open_good();
+	tap_ok(journal_count(journal) == 2, "both of it");
+	mkdir(path_of("restore.json.new"), 0755);
+	journal_begin(journal);
+	journal_forget(journal, JOURNAL_MTU, 7, "", NULL);
+	journal_forget(journal, JOURNAL_FEATURE, 7, "rx-lro", NULL);
+	tap_ok(journal_count(journal) == 0 && journal_commit(journal, &err) < 0 && err.text[0] &&
+		       journal_count(journal) == 2 &&
+		       journal_find(journal, JOURNAL_FEATURE, 7, "rx-lro"),
+	       "one that cannot be written is not done: %s", err.text);
+	tap_ok(journal_begin(journal) == 0 && journal_commit(journal, NULL) == 0,
+	       "nothing to write is not written");
+	rmdir(path_of("restore.json.new"));
+	journal_begin(journal);
+	for (uint32_t i = 0; i < 40; i++) {
+		struct journal_entry e = mtu;
+
+		e.ifindex = 100 + i;
+		journal_add(journal, &e, NULL);
+	}
+	tap_ok(journal_commit(journal, NULL) == 0 && journal_count(journal) == 42, "many");
+	journal_begin(journal);
+	while (journal_count(journal)) {
+		struct journal_entry e = *journal_get(journal, 0);
+
+		journal_forget(journal, e.kind, e.ifindex, e.key, NULL);
+	}
+	tap_ok(journal_commit(journal, NULL) == 0, "and none");
+	journal_close(journal);
+}
+
 static void test_unwritable(void)
 {
 	struct journal *journal = open_good();
@@ -313,6 +356,7 @@ int main(void)
 	test_one_owner();
 	test_owner_ends();
 	test_garbage();
+	test_batch();
 	test_unwritable();
 	test_faults();
 	tap_ok(rmdir(dir) == 0, "nothing is left behind");
