@@ -2,8 +2,11 @@
 #include "daemon/borrow.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/ports.h"
 #include "daemon/status.h"
@@ -17,18 +20,31 @@ struct device_settings borrow_settings(const struct vswitch *vswitch, const stru
 	if (port->host && port->queues == &vswitch->conf->queues_defaults) {
 		return (struct device_settings)DEVICE_SETTINGS_KEEP;
 	}
-	n = port->host || n == port->device.n_rx ? DEVICE_KEEP : n;
+	n = port->host || port->queues->count == CONF_KEEP ? DEVICE_KEEP : n;
 	return machine_settings(port->queues, n);
 }
+
+/*
+ * The kernel lets go of a closed socket's queue in deferred work, and takes no queue away before.
+ * It tells by the refusal alone: another socket, bound to find out, would linger just so.
+ */
+#define LINGER_NS	(500 * NS_PER_MS)
+#define LINGER_PAUSE_NS (5 * NS_PER_MS)
 
 /* What the device cannot have is the file's mistake; the rest is the machine's. */
 static int apply_settings(struct vswitch *vswitch, struct port *port, int *ret_exit_status,
 			  struct err *reterr)
 {
 	struct device_settings settings = borrow_settings(vswitch, port);
-	int r = device_settings_apply(port->link.ifname, port->link.ifindex, &settings,
-				      vswitch->journal, reterr);
+	uint64_t until = clock_now_ns() + LINGER_NS;
+	int r;
 
+	/* What an earlier file wanted and this one does not goes back as it was found. */
+	while ((r = device_settings_apply_only(port->link.ifname, port->link.ifindex, &settings,
+					       vswitch->journal, log_note, reterr)) == -EBUSY &&
+	       clock_now_ns() < until) {
+		clock_pause_ns(LINGER_PAUSE_NS);
+	}
 	if (r == -EINVAL || r == -ERANGE || r == -EOPNOTSUPP) {
 		*ret_exit_status = STATUS_FILE;
 	}
@@ -104,6 +120,49 @@ void borrow_settle(struct vswitch *vswitch, struct port *port)
 	}
 }
 
+#define SAID_MAX 32
+
+/* What restoring has to say: a failure, where it was no success in the end. */
+static struct {
+	char line[SAID_MAX][256];
+	uint32_t n;
+} said;
+
+static void say(const char *line)
+{
+	if (said.n < SAID_MAX) {
+		snprintf(said.line[said.n++], sizeof(said.line[0]), "%s", line);
+	}
+}
+
+/* Another try is made: it will say so again, where it fails again. */
+static void unsay_failures(void)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < said.n; i++) {
+		if (!strstr(said.line[i], "cannot be put back")) {
+			memmove(said.line[n++], said.line[i], sizeof(said.line[0]));
+		}
+	}
+	said.n = n;
+}
+
+static void restore_device(struct vswitch *vswitch, uint32_t ifindex)
+{
+	uint64_t until = clock_now_ns() + LINGER_NS;
+
+	said.n = 0;
+	while (device_restore(ifindex, vswitch->opener, vswitch->journal, say) &&
+	       clock_now_ns() < until) {
+		unsay_failures();
+		clock_pause_ns(LINGER_PAUSE_NS);
+	}
+	for (uint32_t i = 0; i < said.n; i++) {
+		log_note(said.line[i]);
+	}
+}
+
 void borrow_keep(struct vswitch *vswitch, const struct port *port)
 {
 	struct err err = {""};
@@ -131,7 +190,7 @@ void borrow_end(struct vswitch *vswitch, struct port *port)
 		return;
 	}
 	borrow_keep(vswitch, port);
-	device_restore(port->borrowed_ifindex, vswitch->opener, vswitch->journal, log_note);
+	restore_device(vswitch, port->borrowed_ifindex);
 	port->borrowed_ifindex = 0;
 }
 

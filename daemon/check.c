@@ -39,7 +39,7 @@ static void report_member(const struct vswitch *vswitch, const struct member *me
 	if (device_read(ifname, &device, &err) == 0) {
 		uint32_t n = machine_queue_count(&vswitch->plan, queues, &device);
 		struct device_settings settings =
-			machine_settings(queues, n == device.n_rx ? DEVICE_KEEP : n);
+			machine_settings(queues, queues->count == CONF_KEEP ? DEVICE_KEEP : n);
 
 		if (device_settings_plan(ifname, &settings, text, sizeof(text), &err) == 0 &&
 		    text[0]) {

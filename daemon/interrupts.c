@@ -68,12 +68,6 @@ struct irq_plan_queue interrupts_plan_queue(const struct conf_queues *queues, ui
 	};
 }
 
-/* The number that begins the key of a journal's entry. */
-static uint32_t entry_irq(const struct journal_entry *entry)
-{
-	return (uint32_t)strtoul(entry->key, NULL, 10);
-}
-
 /* ---- the plan ---- */
 
 static const struct interrupt_place *place_find(const struct interrupts *interrupts, uint32_t irq)
@@ -269,51 +263,106 @@ static bool has_drifted(const struct interrupt_place *before, const struct irq_p
 	       !numset_equal(&now->affinity, &move->cpus);
 }
 
-static struct interrupt_place place_one(struct vswitch *vswitch, const struct irq_plan_move *move,
-					const struct irq *now, bool mend) REQUIRES(role_control)
+/* What is about to be done with one interrupt of the plan, and what came of it. */
+struct placing {
+	struct interrupt_place place;
+	const struct interrupt_place *before;   /* of the last plan; NULL: not in it */
+	const struct irq *now;
+	bool drifted;
+};
+
+/* Two that place one interrupt would do so for ever: in the end the other one wins. */
+static bool is_given_up(struct placing *placing)
 {
-	const struct interrupt_place *before = place_find(&vswitch->interrupts, move->irq);
-	struct interrupt_place place = {.irq = move->irq, .cpus = move->cpus, .ours = move->ours};
-	bool drifted = mend && has_drifted(before, move, now);
 	struct err err = {""};
 
-	snprintf(place.name, sizeof(place.name), "%s", now->name);
-	place.n_mended = mend && before ? before->n_mended + drifted : 0;
-	if (place.n_mended > MENDS_MAX) {
-		/* Two that place one interrupt would do so for ever: the other one wins. */
-		place.error = -EBUSY;
-		err_set(&err, EBUSY, "interrupt %u (%s) is moved again and again by somebody else",
-			place.irq, place.name);
-		note_failure(&place, before, &err);
-		return place;
+	if (placing->place.n_mended <= MENDS_MAX) {
+		return false;
 	}
-	place.error = irq_set("", move->irq, now->name, &move->cpus, vswitch->opener,
-			      vswitch->journal, &err);
-	if (place.error == -EPERM) {
-		log_info("%s; left where it is", err.text);
-		managed_add(&vswitch->interrupts, &place);
-	} else if (place.error < 0) {
-		note_failure(&place, before, &err);
-	} else if (drifted) {
-		note_drift(vswitch, &place, &now->affinity);
-	}
-	return place;
+	placing->place.error = -EBUSY;
+	err_set(&err, EBUSY, "interrupt %u (%s) is moved again and again by somebody else",
+		placing->place.irq, placing->place.name);
+	note_failure(&placing->place, placing->before, &err);
+	return true;
 }
 
-/* What we moved once and would not move now. irq_restore() takes every entry of a number. */
-static void put_others_back(struct vswitch *vswitch, const struct interrupts *interrupts)
+static struct placing placing_of(const struct interrupts *interrupts,
+				 const struct irq_plan_move *move, const struct irq *now, bool mend)
 {
-	for (uint32_t i = 0; i < journal_count(vswitch->journal);) {
-		const struct journal_entry *entry = journal_get(vswitch->journal, i);
-		uint32_t irq = entry_irq(entry);
+	const struct interrupt_place *before = place_find(interrupts, move->irq);
+	struct placing placing = {
+		.place = {.irq = move->irq, .cpus = move->cpus, .ours = move->ours},
+		.before = before,
+		.now = now,
+		.drifted = mend && has_drifted(before, move, now),
+	};
 
-		if (entry->kind != JOURNAL_IRQ || place_find(interrupts, irq) ||
-		    irq_restore("", irq, vswitch->opener, vswitch->journal, log_note) > 0) {
-			i++;            /* not ours to put back, or it stays listed */
-		} else {
-			i = 0;
+	placing.place.n_mended = mend && before ? before->n_mended + placing.drifted : 0;
+	snprintf(placing.place.name, sizeof(placing.place.name), "%s", now->name);
+	return placing;
+}
+
+static void placing_end(struct vswitch *vswitch, struct placing *placing,
+			const struct irq_move *done) REQUIRES(role_control)
+{
+	placing->place.error = done->error;
+	if (done->error == -EPERM) {
+		log_info("%s; left where it is", done->err.text);
+		managed_add(&vswitch->interrupts, &placing->place);
+	} else if (done->error < 0) {
+		note_failure(&placing->place, placing->before, &done->err);
+	} else if (placing->drifted) {
+		note_drift(vswitch, &placing->place, &placing->now->affinity);
+	}
+}
+
+/* 'place' has room for 'n'. 0 or -ENOMEM. */
+static int place_all(struct vswitch *vswitch, const struct irq_table *table,
+		     const struct irq_plan_move *plan, uint32_t n, bool mend,
+		     struct interrupt_place *place) REQUIRES(role_control)
+{
+	struct placing *placing = calloc(n + 1, sizeof(*placing));
+	struct irq_move *move = calloc(n + 1, sizeof(*move));
+	uint32_t n_moves = 0, done = 0;
+	int r = placing && move ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; r == 0 && i < n; i++) {
+		placing[i] = placing_of(&vswitch->interrupts, &plan[i],
+					irq_find(table, plan[i].irq), mend);
+		if (!is_given_up(&placing[i])) {
+			move[n_moves++] = (struct irq_move){.irq = plan[i].irq,
+							    .name = placing[i].place.name,
+							    .cpus = &placing[i].place.cpus};
 		}
 	}
+	if (r == 0) {
+		irq_set_all("", move, n_moves, vswitch->opener, vswitch->journal);
+	}
+	for (uint32_t i = 0; r == 0 && i < n; i++) {
+		if (done < n_moves && move[done].irq == plan[i].irq) {
+			placing_end(vswitch, &placing[i], &move[done++]);
+		}
+		place[i] = placing[i].place;
+	}
+	free(move);
+	free(placing);
+	return r;
+}
+
+/* What we moved once and would not move now. */
+static void put_others_back(struct vswitch *vswitch, const struct interrupts *interrupts)
+{
+	uint32_t *irq = calloc(interrupts->n_places + 1, sizeof(*irq));
+
+	if (!irq) {
+		return;                 /* the next look */
+	}
+	for (uint32_t i = 0; i < interrupts->n_places; i++) {
+		irq[i] = interrupts->place[i].irq;
+	}
+	irq_restore_others("", irq, interrupts->n_places, vswitch->opener, vswitch->journal,
+			   log_note);
+	free(irq);
 }
 
 void interrupts_give_back(struct vswitch *vswitch, const struct port *port)
@@ -373,9 +422,7 @@ static void bans_apply(struct vswitch *vswitch)
 	for (uint32_t i = 0; i < interrupts->n_places && n < BAN_MAX; i++) {
 		irq[n++] = interrupts->place[i].irq;
 	}
-	if (vswitch->conf->interrupts.irqbalance == CONF_IRQBALANCE_IGNORE ||
-	    !irqbalance_runs("")) {
-		interrupts->irqbalance_deaf = false;
+	if (vswitch->conf->interrupts.irqbalance == CONF_IRQBALANCE_IGNORE) {
 		return;
 	}
 	r = irqbalance_ban("", irq, n, vswitch->journal, &err);
@@ -408,8 +455,8 @@ static int64_t places_make(struct vswitch *vswitch, struct irq_table *table, boo
 		}
 		n = make_plan(vswitch, &found, move);
 	}
-	for (int64_t i = 0; i < n; i++) {
-		place[i] = place_one(vswitch, &move[i], irq_find(table, move[i].irq), mend);
+	if (n >= 0 && place_all(vswitch, table, move, (uint32_t)n, mend, place) < 0) {
+		n = -ENOMEM;
 	}
 	free(found.irq);
 	free(move);
@@ -456,126 +503,4 @@ void interrupts_close(struct vswitch *vswitch)
 	free(vswitch->interrupts.managed);
 	free(vswitch->interrupts.override);
 	vswitch->interrupts = (struct interrupts){0};
-}
-
-/* ---- what clients ask for ---- */
-
-static int check_cpu(uint32_t cpu, struct err *reterr)
-{
-	struct numset online = machine_cpus_online();
-	char have[256];
-
-	if (!numset_has(&online, cpu)) {
-		return err_set(reterr, EINVAL, "CPU %u is not online (online: %s)", cpu,
-			       numset_format(&online, have, sizeof(have)));
-	}
-	return 0;
-}
-
-static bool override_is_of(const struct interrupt_override *override,
-			   const struct interrupt_override *wanted)
-{
-	return strcmp(override->port, wanted->port) == 0 &&
-	       (wanted->port[0] ? override->queue == wanted->queue && override->tx == wanted->tx
-				: override->irq == wanted->irq);
-}
-
-/* In place of an earlier one of the same interrupt. */
-static int override_add(struct interrupts *interrupts, const struct interrupt_override *wanted)
-{
-	struct interrupt_override *more;
-
-	for (uint32_t i = 0; i < interrupts->n_overrides; i++) {
-		if (override_is_of(&interrupts->override[i], wanted)) {
-			interrupts->override[i] = *wanted;
-			return 0;
-		}
-	}
-	more = reallocarray(interrupts->override, interrupts->n_overrides + 1, sizeof(*more));
-	if (!more) {
-		return -ENOMEM;
-	}
-	interrupts->override = more;
-	more[interrupts->n_overrides++] = *wanted;
-	return 0;
-}
-
-/* Tried first: what the kernel refuses is not remembered. */
-static int try_override(struct vswitch *vswitch, struct interrupt_override *override,
-			struct err *reterr) REQUIRES(role_control)
-{
-	struct numset cpus = {0};
-	struct irq_table table;
-	const struct irq *irq;
-	int r = irq_table_read("", &table, reterr);
-
-	if (r < 0) {
-		return r;
-	}
-	irq = irq_find(&table, (uint32_t)override->irq);
-	numset_add(&cpus, override->cpu);
-	if (irq) {
-		snprintf(override->name, sizeof(override->name), "%s", irq->name);
-		r = irq_set("", irq->irq, irq->name, &cpus, vswitch->opener, vswitch->journal,
-			    reterr);
-	} else {
-		r = err_set(reterr, ENOENT,
-			    "there is no interrupt %lld (see 'viaductctl intr list')",
-			    (long long)override->irq);
-	}
-	irq_table_done(&table);
-	return r;
-}
-
-int interrupts_override(struct vswitch *vswitch, const struct interrupt_override *wanted,
-			struct err *reterr)
-{
-	struct interrupt_override override = *wanted;
-	int r = check_cpu(override.cpu, reterr);
-
-	if (r == 0 && numset_has(&vswitch->interrupts.forbidden, override.cpu)) {
-		r = err_set(reterr, EINVAL,
-			    "CPU %u takes no interrupts now ('intr nointr'); allow it first "
-			    "('viaductctl intr -c %u')",
-			    override.cpu, override.cpu);
-	}
-	if (r == 0) {
-		r = try_override(vswitch, &override, reterr);
-	}
-	if (r == 0 && override_add(&vswitch->interrupts, &override) < 0) {
-		r = err_set(reterr, ENOMEM, "the daemon is out of memory");
-	}
-	if (r == 0) {
-		interrupts_apply(vswitch, false);
-	}
-	return r;
-}
-
-int interrupts_allow(struct vswitch *vswitch, uint32_t cpu, bool allowed, struct err *reterr)
-{
-	struct numset online = machine_cpus_online();
-	struct numset *forbidden = &vswitch->interrupts.forbidden;
-	uint32_t n_left = 0;
-	int r = check_cpu(cpu, reterr);
-
-	if (r < 0) {
-		return r;
-	}
-	for (uint32_t c = numset_next(&online, 0); c < NUMSET_MAX;
-	     c = numset_next(&online, c + 1)) {
-		n_left += c != cpu && !numset_has(forbidden, c);
-	}
-	if (!allowed && !n_left) {
-		return err_set(reterr, EINVAL,
-			       "CPU %u is the last one that takes interrupts; allow another first "
-			       "(viaductctl intr -c CPU)",
-			       cpu);
-	}
-	if (allowed) {
-		forbidden->word[cpu / 64] &= ~(1ull << (cpu % 64));
-	} else {
-		numset_add(forbidden, cpu);
-	}
-	interrupts_apply(vswitch, false);
-	return 0;
 }

@@ -233,7 +233,7 @@ void machine_check_settings(const struct machine_plan *plan, const char *ifname,
 	struct count_limits limits = count_limits(plan, queues, device);
 	uint32_t n = machine_queue_count(plan, queues, device);
 	/* A count that the driver cannot have is check_count()'s to refuse. */
-	bool keep = n == device->n_rx || n < limits.least || n > limits.legal;
+	bool keep = queues->count == CONF_KEEP || n < limits.least || n > limits.legal;
 	struct device_settings settings = machine_settings(queues, keep ? DEVICE_KEEP : n);
 	struct err err = {""};
 	char text[512];

@@ -235,12 +235,8 @@ static void close_sockets(struct vswitch *vswitch, struct port *port, uint64_t d
 {
 	if (port->xport) {
 		uint32_t n = port->xport->n_queues;
-		bool released;
+		bool released = xport_close(port->xport, &vswitch->cache, deadline_ns);
 
-		port->xport->settles = port->rebuilding ||
-				       journal_find(vswitch->journal, JOURNAL_SETTING,
-						    port->borrowed_ifindex, "channels");
-		released = xport_close(port->xport, &vswitch->cache, deadline_ns);
 		port->xport = NULL;
 		if (released) {
 			release_queue_ids(vswitch, port, n);

@@ -77,8 +77,6 @@ struct xport {
 	uint32_t n_queues;
 	uint32_t n_sockets;             /* of each queue, 1 or more */
 	enum xq_mode mode;
-	/* closing waits until the kernel would let the device have another number of queues */
-	bool settles;
 	struct xq *queue[XPORT_QUEUES_MAX];     /* their owners */
 	/* n_sockets - 1 of queue 0, then of queue 1, ... */
 	struct xq *receiver[XPORT_QUEUES_MAX];

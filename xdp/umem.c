@@ -467,10 +467,6 @@ bool umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache,
 		released = !may_linger[q] ||
 			   queue_wait_released(ifindex, q, closed_at, deadline_ns);
 	}
-	/* The frames are safe; the number of queues cannot be changed before. */
-	for (uint32_t q = 0; umem->xport->settles && q < umem->n_created && released; q++) {
-		(void)queue_wait_released(ifindex, q, closed_at, deadline_ns);
-	}
 	reclaim(umem, released ? cache : NULL);
 	for (uint32_t q = 0; q < umem->n_created; q++) {
 		queue_free(umem, q);
