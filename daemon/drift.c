@@ -152,6 +152,14 @@ static void look_at_failed(struct vswitch *vswitch, struct port *port) REQUIRES(
 	}
 }
 
+static bool asks_for_something(const struct device_settings *settings)
+{
+	return settings->ring_rx != DEVICE_KEEP || settings->ring_tx != DEVICE_KEEP ||
+	       settings->rx_usecs != DEVICE_KEEP || settings->tx_usecs != DEVICE_KEEP ||
+	       settings->adaptive_rx != DEVICE_KEEP || settings->rss_symmetric ||
+	       settings->n_rss_weights > 0;
+}
+
 static void look_at_settings(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
 {
 	struct device_settings settings = borrow_settings(vswitch, port);
@@ -159,10 +167,10 @@ static void look_at_settings(struct vswitch *vswitch, struct port *port) REQUIRE
 	char what[128] = "settings";
 	int r;
 
-	if (!retry_is_due(&port->mend[DRIFT_KIND_SETTINGS])) {
+	settings.n_channels = DEVICE_KEEP;      /* look_at_channels() */
+	if (!asks_for_something(&settings) || !retry_is_due(&port->mend[DRIFT_KIND_SETTINGS])) {
 		return;
 	}
-	settings.n_channels = DEVICE_KEEP;      /* look_at_channels() */
 	r = device_settings_differs(port->link.ifname, &settings, what, sizeof(what), &err);
 	if (r == 0 && what[0]) {
 		r = device_settings_apply(port->link.ifname, port->link.ifindex, &settings,
@@ -202,13 +210,17 @@ static void look_at_promiscuity(struct vswitch *vswitch, struct port *port) REQU
 	       port->promiscuous_fd < 0 ? &err : NULL);
 }
 
-static void look_at_port(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
+/* 'told': also of what the kernel sends an event for. */
+static void look_at_port(struct vswitch *vswitch, struct port *port, bool told)
+	REQUIRES(role_control)
 {
 	struct err err = {""};
 
 	look_at_settings(vswitch, port);
-	look_at_offloads(vswitch, port);
-	look_at_promiscuity(vswitch, port);
+	if (told) {
+		look_at_offloads(vswitch, port);
+		look_at_promiscuity(vswitch, port);
+	}
 	if (borrow_napi(vswitch, port, &err) < 0) {
 		log_debug("port '%s': %s", port->name, err.text);
 	}
@@ -216,11 +228,11 @@ static void look_at_port(struct vswitch *vswitch, struct port *port) REQUIRES(ro
 
 /* ---- all ---- */
 
-static void look_at_all(struct vswitch *vswitch) REQUIRES(role_control)
+static void look_at_all(struct vswitch *vswitch, bool told) REQUIRES(role_control)
 {
 	for (struct port *port = port_next(vswitch, NULL); port; port = port_next(vswitch, port)) {
 		if (port->life == PORT_LIFE_OPEN) {
-			look_at_port(vswitch, port);
+			look_at_port(vswitch, port, told);
 		}
 	}
 	interrupts_apply(vswitch, true);
@@ -238,7 +250,7 @@ void drift_tick(struct vswitch *vswitch)
 		}
 	}
 	if (clock_now_ns() >= vswitch->drift.next_ns) {
-		look_at_all(vswitch);
+		look_at_all(vswitch, vswitch->drift.n_looks++ % DRIFT_TOLD_LOOKS == 0);
 	}
 }
 
@@ -250,7 +262,7 @@ static int on_soon(sd_event_source *source, uint64_t usec, void *arg)
 	role_assert_control();
 	vswitch->drift.soon = NULL;
 	sd_event_source_unref(source);
-	look_at_all(vswitch);
+	look_at_all(vswitch, true);
 	return 0;
 }
 

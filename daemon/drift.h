@@ -10,13 +10,15 @@
  * Threads: control.
  * Cost:    one ioctl a port and second, which finds a device with other channels (hot plug of
  *          queues: flows that come to a queue without a socket go to the stack until the port is
- *          rebuilt); the whole look every DRIFT_PERIOD_NS, and soon after a link event of a port,
- *          which the kernel sends for features and promiscuity.
+ *          rebuilt); settings and interrupts every DRIFT_PERIOD_NS; features and promiscuity
+ *          soon after a link event of a port, which the kernel sends for them, and every minute.
  * Fights:  what cannot be mended, or comes again at once, is tried and said ever more seldom.
  */
 #include "daemon/state.h"
 
 #define DRIFT_PERIOD_NS (10 * NS_PER_S)
+/* every so many looks also at what link events tell of: should one be lost */
+#define DRIFT_TOLD_LOOKS 6u
 /* after a link event, and between two looks for that reason */
 #define DRIFT_SOON_NS	(200 * NS_PER_MS)
 #define DRIFT_APART_NS	(2 * NS_PER_S)

@@ -15,6 +15,12 @@
 
 /* ---- whose they are ---- */
 
+/* What the kernel makes in software (veth, tun, ...) has none. */
+static bool has_interrupts(const struct port *port)
+{
+	return port->life == PORT_LIFE_OPEN && !port->link.kind[0];
+}
+
 int64_t interrupts_queues(struct vswitch *vswitch, const struct irq_table *table,
 			  struct interrupts_queue **ret)
 {
@@ -33,7 +39,7 @@ int64_t interrupts_queues(struct vswitch *vswitch, const struct irq_table *table
 	for (struct port *p = port_next(vswitch, NULL); p; p = port_next(vswitch, p)) {
 		uint32_t n_queues = p->life == PORT_LIFE_OPEN ? p->xport->n_queues : 0;
 
-		if (!n_queues ||
+		if (!n_queues || !has_interrupts(p) ||
 		    irqmap_read_with(table, p->link.ifname, p->link.ifindex, n_queues, map, NULL) <
 			    0) {
 			continue;
@@ -468,6 +474,25 @@ static int64_t places_make(struct vswitch *vswitch, struct irq_table *table, boo
 	return n;
 }
 
+/* On a bridge of software devices, say, there is nothing to read for once in ten seconds. */
+static bool has_work(struct vswitch *vswitch)
+{
+	const struct interrupts *interrupts = &vswitch->interrupts;
+	bool work = interrupts->n_places || interrupts->n_overrides ||
+		    !numset_is_empty(&interrupts->forbidden) ||
+		    !numset_is_empty(&vswitch->conf->interrupts.shield);
+
+	for (uint32_t i = 1; i < VIEW_PORTS && !work; i++) {
+		work = vswitch->port[i].idx && has_interrupts(&vswitch->port[i]);
+	}
+	for (uint32_t i = 0; i < journal_count(vswitch->journal) && !work; i++) {
+		enum journal_kind kind = journal_get(vswitch->journal, i)->kind;
+
+		work = kind == JOURNAL_IRQ || kind == JOURNAL_IRQBALANCE;
+	}
+	return work;
+}
+
 void interrupts_apply(struct vswitch *vswitch, bool mend)
 {
 	struct interrupts *interrupts = &vswitch->interrupts;
@@ -476,6 +501,9 @@ void interrupts_apply(struct vswitch *vswitch, bool mend)
 	struct err err = {""};
 	int64_t n;
 
+	if (!has_work(vswitch)) {
+		return;
+	}
 	if (irq_table_read("", &table, &err) < 0) {
 		if (!interrupts->unreadable) {
 			log_warn("%s; no interrupt is placed", err.text);

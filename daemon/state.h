@@ -152,7 +152,8 @@ struct drift_note {
 struct drift {
 	struct drift_note note[DRIFT_NOTES_MAX];
 	uint32_t n_notes;
-	uint64_t next_ns, last_ns;      /* of the whole look */
+	uint64_t next_ns, last_ns;      /* of the looks at all */
+	uint32_t n_looks;
 	sd_event_source *soon;          /* a look because a link event came in; NULL: none */
 };
 

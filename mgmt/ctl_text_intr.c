@@ -98,11 +98,12 @@ static double fill_values(struct listing *list, const json_t *interrupt)
 /* With one decimal where a whole number would say too little. */
 static const char *format_value(double value, char buf[static DOC_NUMBER_BYTES])
 {
-	bool whole = value >= 10 || value == (double)(uint64_t)value;
+	bool whole;
 
 	if (value < 0) {
 		return "-";
 	}
+	whole = value >= 10 || value == (double)(uint64_t)value;
 	snprintf(buf, DOC_NUMBER_BYTES, whole ? "%.0f" : "%.1f", value);
 	return buf;
 }
