@@ -58,12 +58,18 @@ void drift_note(struct vswitch *vswitch, enum drift_kind kind, const char *subje
 	}
 }
 
+static const char *subject_of(const struct port *port, char buffer[CONF_NAME_BYTES])
+{
+	snprintf(buffer, CONF_NAME_BYTES, "port '%.110s'", port->name);
+	return buffer;
+}
+
 static void note_port(struct vswitch *vswitch, const struct port *port, enum drift_kind kind,
 		      const char *what, const struct err *failure) REQUIRES(role_control)
 {
-	char subject[CONF_NAME_BYTES];
+	char buffer[CONF_NAME_BYTES];
+	const char *subject = subject_of(port, buffer);
 
-	snprintf(subject, sizeof(subject), "port '%.110s'", port->name);
 	if (failure) {
 		drift_note(vswitch, kind, subject,
 			   "%.60s: changed by somebody, and cannot be set again: %.150s", what,
@@ -78,10 +84,9 @@ static void note_port(struct vswitch *vswitch, const struct port *port, enum dri
 static void drift_followed(struct vswitch *vswitch, const struct port *port, const char *what)
 	REQUIRES(role_control)
 {
-	char subject[CONF_NAME_BYTES];
+	char buffer[CONF_NAME_BYTES];
 
-	snprintf(subject, sizeof(subject), "port '%.110s'", port->name);
-	drift_note(vswitch, DRIFT_KIND_CHANNELS, subject,
+	drift_note(vswitch, DRIFT_KIND_CHANNELS, subject_of(port, buffer),
 		   "%.110s: changed by somebody, and followed", what);
 }
 
@@ -102,7 +107,7 @@ static void retry_later(struct port_retry *retry)
 	retry->at_ns = now + retry->delay_ns;
 }
 
-/* 'failed': what was mended may come again at once, what could not be is not tried at each look. */
+/* What was mended may come again at once; a 'failure' is not tried again at each look. */
 static void mended(struct vswitch *vswitch, struct port *port, enum drift_kind kind,
 		   const char *what, const struct err *failure) REQUIRES(role_control)
 {

@@ -15,10 +15,15 @@
 
 /* ---- whose they are ---- */
 
-/* What the kernel makes in software (veth, tun, ...) has none. */
+/* What the kernel makes in software (veth, tun, ...) has no interrupts. */
+static bool is_software(const struct port *port)
+{
+	return port->link.kind[0] != '\0';
+}
+
 static bool has_interrupts(const struct port *port)
 {
-	return port->life == PORT_LIFE_OPEN && !port->link.kind[0];
+	return port->life == PORT_LIFE_OPEN && !is_software(port);
 }
 
 int64_t interrupts_queues(struct vswitch *vswitch, const struct irq_table *table,
@@ -375,7 +380,7 @@ void interrupts_give_back(struct vswitch *vswitch, const struct port *port)
 {
 	struct irqmap_queue map[XPORT_QUEUES_MAX];
 
-	if (!port->xport || journal_count(vswitch->journal) == 0 ||
+	if (!port->xport || is_software(port) || journal_count(vswitch->journal) == 0 ||
 	    irqmap_read(port->link.ifname, port->link.ifindex, port->xport->n_queues, map, NULL) <
 		    0) {
 		return;

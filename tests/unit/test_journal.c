@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/unit/faults.h"
 #include "tests/unit/tap.h"
 
 static char dir[64];
@@ -285,26 +286,6 @@ static void work(void)
 	journal_add(journal, &mtu, NULL);
 	journal_forget(journal, JOURNAL_FEATURE, 7, "rx-lro", NULL);
 	journal_close(journal);
-	_exit(0);
-}
-
-/* The number that ends it, or 0. */
-static int work_with_fault(unsigned long fault, const char *count_file)
-{
-	char number[32];
-	pid_t pid;
-	int status;
-
-	snprintf(number, sizeof(number), "%lu", fault);
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		setenv("VIADUCT_FAULT", number, 1);
-		setenv("VIADUCT_FAULT_COUNT", count_file, 1);
-		work();
-	}
-	waitpid(pid, &status, 0);
-	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
 static void work_clean(void)
@@ -316,22 +297,17 @@ static void work_clean(void)
 
 static void test_faults(void)
 {
-	unsigned long n_points = 0;
+	unsigned long n_points;
 	char count_file[128];
-	FILE *f;
 
 	strcpy(count_file, path_of("points"));
-	tap_ok(work_with_fault(0, count_file) == 0, "no fault asked for: none comes");
-	f = fopen(count_file, "re");
-	tap_ok(f && fscanf(f, "%lu", &n_points) == 1 && n_points >= 12, "%lu fault points",
-	       n_points);
-	if (f) {
-		fclose(f);
-	}
+	tap_ok(faults_run(work, 0, count_file) == 0, "no fault asked for: none comes");
+	n_points = faults_passed(count_file);
+	tap_ok(n_points >= 12, "%lu fault points", n_points);
 	work_clean();
 	for (unsigned long fault = 1; fault <= n_points; fault++) {
 		struct journal *journal = NULL;
-		int sig = work_with_fault(fault, count_file), r;
+		int sig = faults_run(work, fault, count_file), r;
 		struct err err = { "" };
 
 		r = journal_open(dir, &journal, &err);
