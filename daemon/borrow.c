@@ -12,8 +12,11 @@
 #include "daemon/status.h"
 #include "queues/device_settings.h"
 
+/* ---- borrowing ---- */
+
 /* A host port's pair is made as it is to be, and what `defaults` wants of devices is not for it. */
-struct device_settings borrow_settings(const struct vswitch *vswitch, const struct port *port)
+static struct device_settings settings_wanted(const struct vswitch *vswitch,
+					      const struct port *port)
 {
 	uint32_t n = machine_queue_count(&vswitch->plan, port->queues, &port->device);
 
@@ -35,7 +38,7 @@ struct device_settings borrow_settings(const struct vswitch *vswitch, const stru
 static int apply_settings(struct vswitch *vswitch, struct port *port, int *ret_exit_status,
 			  struct err *reterr)
 {
-	struct device_settings settings = borrow_settings(vswitch, port);
+	struct device_settings settings = settings_wanted(vswitch, port);
 	uint64_t until = clock_now_ns() + LINGER_NS;
 	int r;
 
@@ -102,23 +105,48 @@ int borrow_device(struct vswitch *vswitch, struct port *port, int *ret_exit_stat
 	return port->promiscuous_fd < 0 ? port->promiscuous_fd : 0;
 }
 
-void borrow_settle(struct vswitch *vswitch, struct port *port)
+/* ---- what somebody or a reset has changed ---- */
+
+static bool asks_for_something(const struct device_settings *settings)
 {
-	struct device_settings settings = borrow_settings(vswitch, port);
-	struct err err = {""};
-	char what[128];
+	return settings->ring_rx != DEVICE_KEEP || settings->ring_tx != DEVICE_KEEP ||
+	       settings->rx_usecs != DEVICE_KEEP || settings->tx_usecs != DEVICE_KEEP ||
+	       settings->adaptive_rx != DEVICE_KEEP || settings->rss_symmetric ||
+	       settings->n_rss_weights > 0;
+}
+
+int borrow_settings_again(struct vswitch *vswitch, struct port *port, char what[BORROW_WHAT_BYTES],
+			  struct err *reterr)
+{
+	struct device_settings settings = settings_wanted(vswitch, port);
 	int r;
 
-	settings.n_channels = DEVICE_KEEP;      /* sockets are on them */
-	r = device_settings_differs(port->link.ifname, &settings, what, sizeof(what), &err);
-	if (r == 0 && what[0]) {
-		r = device_settings_apply(port->link.ifname, port->link.ifindex, &settings,
-					  vswitch->journal, &err);
+	what[0] = '\0';
+	settings.n_channels = DEVICE_KEEP;      /* sockets are on them: drift.c */
+	if (!asks_for_something(&settings)) {
+		return 0;
 	}
+	r = device_settings_differs(port->link.ifname, &settings, what, BORROW_WHAT_BYTES, reterr);
 	if (r < 0) {
+		snprintf(what, BORROW_WHAT_BYTES, "settings");
+	} else if (what[0]) {
+		r = device_settings_apply(port->link.ifname, port->link.ifindex, &settings,
+					  vswitch->journal, reterr);
+	}
+	return r;
+}
+
+void borrow_settle(struct vswitch *vswitch, struct port *port)
+{
+	char what[BORROW_WHAT_BYTES];
+	struct err err = {""};
+
+	if (borrow_settings_again(vswitch, port, what, &err) < 0) {
 		log_warn("port '%s': reset as the program was attached: %s", port->name, err.text);
 	}
 }
+
+/* ---- giving back ---- */
 
 #define SAID_MAX 32
 

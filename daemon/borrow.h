@@ -31,8 +31,14 @@ void borrow_end(struct vswitch *vswitch, struct port *port) REQUIRES(role_contro
 /* With `on-exit: keep`, forgets what was changed, so that nothing puts it back. */
 void borrow_keep(struct vswitch *vswitch, const struct port *port) REQUIRES(role_control);
 
-/* The settings that the file asks for, with the number of queues that the device then has. */
-struct device_settings borrow_settings(const struct vswitch *vswitch, const struct port *port);
+#define BORROW_WHAT_BYTES 128u
+
+/*
+ * Sets again what was asked for and no longer holds, channels aside. 'what' names it, also where it
+ * cannot be set; empty: all holds, or nothing is asked for, and no device is read. 0 or -errno.
+ */
+int borrow_settings_again(struct vswitch *vswitch, struct port *port, char what[BORROW_WHAT_BYTES],
+			  struct err *reterr) REQUIRES(role_control);
 
 /* Offloads and NAPI settings, again: nothing where they are right. 0 or -errno. */
 int borrow_offloads(struct vswitch *vswitch, struct port *port, struct err *reterr)

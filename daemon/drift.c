@@ -157,30 +157,16 @@ static void look_at_failed(struct vswitch *vswitch, struct port *port) REQUIRES(
 	}
 }
 
-static bool asks_for_something(const struct device_settings *settings)
-{
-	return settings->ring_rx != DEVICE_KEEP || settings->ring_tx != DEVICE_KEEP ||
-	       settings->rx_usecs != DEVICE_KEEP || settings->tx_usecs != DEVICE_KEEP ||
-	       settings->adaptive_rx != DEVICE_KEEP || settings->rss_symmetric ||
-	       settings->n_rss_weights > 0;
-}
-
 static void look_at_settings(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
 {
-	struct device_settings settings = borrow_settings(vswitch, port);
+	char what[BORROW_WHAT_BYTES];
 	struct err err = {""};
-	char what[128] = "settings";
 	int r;
 
-	settings.n_channels = DEVICE_KEEP;      /* look_at_channels() */
-	if (!asks_for_something(&settings) || !retry_is_due(&port->mend[DRIFT_KIND_SETTINGS])) {
+	if (!retry_is_due(&port->mend[DRIFT_KIND_SETTINGS])) {
 		return;
 	}
-	r = device_settings_differs(port->link.ifname, &settings, what, sizeof(what), &err);
-	if (r == 0 && what[0]) {
-		r = device_settings_apply(port->link.ifname, port->link.ifindex, &settings,
-					  vswitch->journal, &err);
-	}
+	r = borrow_settings_again(vswitch, port, what, &err);
 	if (r != -ENODEV && (r < 0 || what[0])) {
 		mended(vswitch, port, DRIFT_KIND_SETTINGS, what, r < 0 ? &err : NULL);
 	}
