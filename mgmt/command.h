@@ -37,9 +37,7 @@ enum command_id {
 	COMMAND_INTR,
 	COMMAND_CONFIG_CHECK,
 	COMMAND_CONFIG_SHOW,
-	COMMAND_SUPPORTED_N,
-	/* Known by name and refused with `not supported yet`. */
-	COMMAND_STP_SHOW = COMMAND_SUPPORTED_N,
+	COMMAND_STP_SHOW,
 	COMMAND_MDB_SHOW,
 	COMMAND_MONITOR,
 	COMMAND_CAPTURE,
@@ -94,7 +92,11 @@ struct command {
 	const char *method;             /* io.viaduct.X */
 	uint32_t flags;
 	struct command_param param[COMMAND_PARAMS_MAX];         /* ends with a NULL name */
-	const char *reply;              /* in the interface definition language of Varlink */
+	/*
+	 * In the interface definition language of Varlink. NULL: known by name and refused with
+	 * `not supported yet`.
+	 */
+	const char *reply;
 	const char *help;
 };
 extern const struct command command_table[COMMAND_N];
@@ -106,7 +108,7 @@ static inline enum command_id command_id(const struct command *command)
 
 static inline bool command_supported(const struct command *command)
 {
-	return command_id(command) < COMMAND_SUPPORTED_N;
+	return command->reply;
 }
 
 /* "intr list": noun and verb, as the user types them. Returns 'buf'. */

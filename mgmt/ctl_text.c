@@ -221,7 +221,7 @@ static void print_config_show(const struct ctl_text *text)
 }
 
 /* Those that answer {} print nothing. */
-static void (*const print[COMMAND_SUPPORTED_N])(const struct ctl_text *text) = {
+static void (*const print[COMMAND_N])(const struct ctl_text *text) = {
 	[COMMAND_STATUS] = print_status,
 	[COMMAND_BRIDGE_SHOW] = print_bridge_show,
 	[COMMAND_PORT_SHOW] = ctl_text_port_show,

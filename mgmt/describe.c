@@ -115,8 +115,10 @@ static void print_viaduct(FILE *out)
 {
 	fprintf(out, "# The control interface of viaductd\ninterface %s\n\n%s\n",
 		VARLINK_INTERFACE, type_text);
-	for (uint32_t i = 0; i < COMMAND_SUPPORTED_N; i++) {
-		print_method(out, &command_table[i]);
+	for (uint32_t i = 0; i < COMMAND_N; i++) {
+		if (command_supported(&command_table[i])) {
+			print_method(out, &command_table[i]);
+		}
 	}
 	for (uint32_t i = MGMT_OK + 1; i < MGMT_ERROR_N; i++) {
 		fprintf(out, "error %s (reason: string)\n", mgmt_error_name[i]);

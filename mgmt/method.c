@@ -315,7 +315,7 @@ static enum mgmt_error handle_config_show(const struct method_env *env,
 }
 
 /* MacShow and MacWatch answer more than once: method_call() has them. */
-static handler_fn *const handler[COMMAND_SUPPORTED_N] = {
+static handler_fn *const handler[COMMAND_N] = {
 	[COMMAND_STATUS] = handle_status,
 	[COMMAND_BRIDGE_SHOW] = handle_bridge_show,
 	[COMMAND_PORT_SHOW] = handle_port_show,
