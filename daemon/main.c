@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "base/path.h"
+#include "daemon/aftermath.h"
 #include "daemon/check.h"
 #include "daemon/control.h"
 #include "daemon/start.h"
@@ -197,25 +198,6 @@ static int make_dir(const char *dir)
 	return STATUS_OK;
 }
 
-static int restore(const struct options *options, struct opener *opener)
-{
-	struct journal *journal;
-	struct err err = {""};
-	uint32_t n_left;
-	int r = journal_open(options->runtime_dir, &journal, &err);
-
-	if (r < 0) {
-		log_err("%s", err.text);
-		return STATUS_MACHINE;
-	}
-	if (r == 1) {
-		log_warn("%s", err.text);
-	}
-	n_left = device_restore(DEVICE_ALL, opener, journal, log_note);
-	journal_close(journal);
-	return n_left ? STATUS_FAILED : STATUS_OK;
-}
-
 static void block_signals(void)
 {
 	sigset_t set;
@@ -265,7 +247,7 @@ static int act(const struct options *options, struct vswitch *vswitch)
 	int status;
 
 	if (options->act == ACT_RESTORE) {
-		return restore(options, vswitch->opener);
+		return aftermath_run(options->runtime_dir, vswitch->opener);
 	}
 	status = read_config(options, vswitch);
 	if (status != STATUS_OK) {

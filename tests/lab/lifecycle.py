@@ -260,6 +260,30 @@ def kill_then_restore(env):
         expect_equal(done.returncode, 0, f"status of --restore with nothing to do ({done.stderr})")
 
 
+@case("--restore as systemd runs it at the service's end: a crash's settings stay for the restart")
+def restore_as_stop_post(env):
+    with Lab(env, {"p1": {"queues": 2, "up": False}, "p2": 1}) as lab:
+        daemon = lab.start(box(), states=("running", "degraded"))
+        done = daemon.command("--restore")
+        expect_equal(done.returncode, 4, f"status of --restore beside a daemon ({done.stderr})")
+        expect(str(daemon.pid) in done.stderr, f"it does not name the daemon: {done.stderr}")
+        daemon.kill()
+        with open(daemon.restore_path, encoding="utf-8") as file:
+            listed = file.read()
+        state = netns.box_state(lab.sw)
+        for result in ("signal", "core-dump", "exit-code", "watchdog", "oom-kill", "success"):
+            done = daemon.command("--restore", env={"SERVICE_RESULT": result})
+            expect_equal(done.returncode, 0, f"status after '{result}' ({done.stderr})")
+            expect_equal(netns.state_changes(state, netns.box_state(lab.sw)), [],
+                         f"what --restore changed after '{result}'")
+            with open(daemon.restore_path, encoding="utf-8") as file:
+                expect_equal(file.read(), listed, f"what is listed after '{result}'")
+        done = daemon.command("--restore", env={"SERVICE_RESULT": ""})
+        expect_equal(done.returncode, 0, f"status of --restore ({done.stderr})")
+        lab.expect_state_restored()
+        expect_no_journal(daemon)
+
+
 @case("a stop under traffic is in order and bounded")
 def stop_under_traffic(env):
     with Lab(env, {"p1": 4, "p2": 4}) as lab:

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+/*
+ * aftermath - what is done once the daemon is gone: `viaductd --restore`, by hand or by systemd.
+ *
+ * Fits:    main.c, in a process of its own.
+ * Threads: none but the caller's.
+ * Who:     ExecStopPost= runs it with $SERVICE_RESULT after every end of the service. After an
+ *          orderly one ("success") all is put back, or left for a successor by intent. After any
+ *          other a restart follows, which adopts what it finds: what is listed stays. Where systemd
+ *          gives up, OnFailure= runs it without that variable, and then, as by hand, all that
+ *          restore.json lists is put back.
+ */
+#include "queues/opener.h"
+
+/* The exit status. */
+int aftermath_run(const char *runtime_dir, struct opener *opener);
