@@ -71,7 +71,8 @@ static void print_interfaces(FILE *out, const struct schema_key *key, const void
 	fputs("]\n", out);
 }
 
-static const struct schema_type type_interfaces = {read_interfaces, print_interfaces, NULL};
+static const struct schema_type type_interfaces = {read_interfaces, print_interfaces, NULL,
+						   SCHEMA_SHAPE_NAMES, NULL};
 
 /* ---- host-port: true, false or a map ---- */
 
@@ -100,17 +101,20 @@ static void print_host_name(FILE *out, const struct schema_key *key, const void 
 	fputc('\n', out);
 }
 
-static const struct schema_type type_host_name = {read_host_name, print_host_name, NULL};
+static const struct schema_type type_host_name = {read_host_name, print_host_name, NULL,
+						  SCHEMA_SHAPE_NAME, NULL};
 static const struct schema_word word_auto[] = {{"auto", CONF_AUTO}, {NULL, 0}};
 /* Zero is no station's address, so it can stand for the one that is made of machine-id and name. */
 static const struct schema_word word_auto_mac[] = {{"auto", 0}, {NULL, 0}};
 
 static const struct schema_key host_keys[] = {
-	{.name = "name", .type = &type_host_name},
+	{.name = "name", .type = &type_host_name, .help = "default: the bridge's"},
 	{.name = "macaddress", .type = &schema_macaddress, .words = word_auto_mac,
-	 SCHEMA_FIELD(struct conf_host_port, macaddress)},
+	 SCHEMA_FIELD(struct conf_host_port, macaddress),
+	 .help = "auto: made of machine-id and name, the same at every start"},
 	{.name = "mtu", .type = &schema_number, .words = word_auto, .min = 68, .max = 65535,
-	 .fallback = CONF_AUTO, SCHEMA_FIELD(struct conf_host_port, mtu)},
+	 .fallback = CONF_AUTO, SCHEMA_FIELD(struct conf_host_port, mtu),
+	 .help = "auto: the smallest member's"},
 	SCHEMA_END,
 };
 
@@ -159,7 +163,8 @@ static void reset_host_port(const struct schema_key *key, void *object)
 }
 
 static const struct schema_type type_host_port = {read_host_port, print_host_port,
-						  reset_host_port};
+						  reset_host_port, SCHEMA_SHAPE_MAP_OR_BOOL,
+						  host_keys};
 
 /* ---- group-forward: 802.1Q table 8-1, by name or last octet ---- */
 
@@ -273,8 +278,9 @@ static void reset_group_forward(const struct schema_key *key, void *object)
 	bridge->group_forward = group_bit("stp");
 }
 
-static const struct schema_type type_group_forward = {read_group_forward, print_group_forward,
-						      reset_group_forward};
+static const struct schema_type type_group_forward = {
+	read_group_forward, print_group_forward, reset_group_forward, SCHEMA_SHAPE_GROUPS_OR_AUTO,
+	NULL};
 
 /* ---- the table ---- */
 
@@ -288,26 +294,36 @@ static bool filters_vlans(const void *object)
 static const struct schema_word word_none[] = {{"none", CONF_VID_NONE}, {NULL, 0}};
 
 static const struct schema_key bridge_keys[] = {
-	{.name = "interfaces", .type = &type_interfaces, .required = true},
-	{.name = "host-port", .type = &type_host_port},
+	{.name = "interfaces", .type = &type_interfaces, .required = true,
+	 .help = "the members: name, altname or glob"},
+	{.name = "host-port", .type = &type_host_port,
+	 .help = "an interface, called as the bridge, through which the box itself is on it"},
 	{.name = "ageing-time", .alias = "aging-time", .type = &schema_duration, .min = 10000,
 	 .max = 1000000000, .or_zero = true, .fallback = 300000, .unit_ns = 1000000,
-	 SCHEMA_FIELD(struct conf_bridge, ageing_ms)},
+	 SCHEMA_FIELD(struct conf_bridge, ageing_ms),
+	 .help = "how long an address is kept after its last frame; 0: for ever"},
 	{.name = "max-learned", .type = &schema_number, .words = word_auto, .max = 1 << 24,
-	 .fallback = CONF_AUTO, SCHEMA_FIELD(struct conf_bridge, max_learned)},
-	{.name = "group-forward", .type = &type_group_forward},
+	 .fallback = CONF_AUTO, SCHEMA_FIELD(struct conf_bridge, max_learned),
+	 .help = "learned addresses on this bridge; auto: limits.macs"},
+	{.name = "group-forward", .type = &type_group_forward,
+	 .help = "link-local groups that are forwarded; auto: [stp], as the kernel's bridge does"},
 	{.name = "vlan-filtering", .type = &schema_bool,
-	 SCHEMA_FIELD(struct conf_bridge, vlan_filtering)},
+	 SCHEMA_FIELD(struct conf_bridge, vlan_filtering),
+	 .help = "false: tags are payload, and addresses are learned once for all VLANs"},
 	{.name = "vlan-default-pvid", .type = &schema_number, .words = word_none, .min = 1,
-	 .max = 4094, .fallback = 1, SCHEMA_FIELD(struct conf_bridge, default_pvid), NEEDS_VLANS},
-	{.name = "vlans", .type = &model_vlans, NEEDS_VLANS},
-	{.name = "static-macs", .type = &model_static_macs},
+	 .max = 4094, .fallback = 1, SCHEMA_FIELD(struct conf_bridge, default_pvid), NEEDS_VLANS,
+	 .help = "VLAN of ports that no `untagged` names; none: their untagged frames are dropped"},
+	{.name = "vlans", .type = &model_vlans, NEEDS_VLANS,
+	 .help = "which ports are in which VLAN"},
+	{.name = "static-macs", .type = &model_static_macs,
+	 .help = "addresses that are never learned and never age, and blackholes"},
 	SCHEMA_LATER("stp"),
 	SCHEMA_LATER("loop-detection"),
 	SCHEMA_LATER("err-disable-recovery"),
 	SCHEMA_LATER("multicast-snooping"),
 	SCHEMA_LATER("on-failure"),
-	{.name = "ports", .type = &model_ports},
+	{.name = "ports", .type = &model_ports,
+	 .help = "by port, merged key by key over `defaults`"},
 	SCHEMA_END,
 };
 
@@ -371,4 +387,5 @@ static void print_bridges(FILE *out, const struct schema_key *key, const void *o
 	}
 }
 
-const struct schema_type model_bridges = {read_bridges, print_bridges, NULL};
+const struct schema_type model_bridges = {read_bridges, print_bridges, NULL,
+					  SCHEMA_SHAPE_BY_NAME, bridge_keys};

@@ -25,7 +25,8 @@ static void print_version(FILE *out, const struct schema_key *key, const void *o
 	fputs(" 1\n", out);
 }
 
-static const struct schema_type type_version = {read_version, print_version, NULL};
+static const struct schema_type type_version = {read_version, print_version, NULL,
+						SCHEMA_SHAPE_VERSION, NULL};
 
 /* ---- workers.cpus: auto or a list ---- */
 
@@ -71,7 +72,8 @@ static void reset_cpus(const struct schema_key *key, void *object)
 	((struct conf *)object)->workers.cpus_auto = true;
 }
 
-static const struct schema_type type_cpus = {read_cpus, print_cpus, reset_cpus};
+static const struct schema_type type_cpus = {read_cpus, print_cpus, reset_cpus,
+					     SCHEMA_SHAPE_CPUS_OR_AUTO, NULL};
 
 /* ---- the tables ---- */
 
@@ -83,13 +85,17 @@ static const struct schema_word word_polling[] = {
 };
 
 static const struct schema_key workers_keys[] = {
-	{.name = "cpus", .type = &type_cpus, SCHEMA_LOC(struct conf, workers.cpus_loc)},
+	{.name = "cpus", .type = &type_cpus, SCHEMA_LOC(struct conf, workers.cpus_loc),
+	 .help = "the CPUs that forward, one loop on each"},
 	{.name = "polling", .type = &schema_word, .words = word_polling,
-	 .fallback = CONF_POLLING_ADAPTIVE, SCHEMA_FIELD(struct conf, workers.polling)},
+	 .fallback = CONF_POLLING_ADAPTIVE, SCHEMA_FIELD(struct conf, workers.polling),
+	 .help = "whether a loop without frames sleeps"},
 	{.name = "idle-spin", .type = &schema_duration, .max = 1000000000, .fallback = 50000,
-	 .unit_ns = 1, SCHEMA_FIELD(struct conf, workers.idle_spin_ns)},
+	 .unit_ns = 1, SCHEMA_FIELD(struct conf, workers.idle_spin_ns),
+	 .help = "how long an adaptive loop looks for frames before it sleeps"},
 	{.name = "batch", .type = &schema_number, .min = 1, .max = 256, .fallback = 64,
-	 SCHEMA_FIELD(struct conf, workers.batch)},
+	 SCHEMA_FIELD(struct conf, workers.batch),
+	 .help = "most frames taken from one queue in a turn"},
 	SCHEMA_END,
 };
 
@@ -99,12 +105,15 @@ static const struct schema_word word_auto_memory[] = {{"auto", 0}, {NULL, 0}};
 static const struct schema_key limits_keys[] = {
 	{.name = "frames", .type = &schema_number, .words = word_auto, .min = 1, .max = 1 << 30,
 	 .fallback = CONF_AUTO, SCHEMA_FIELD(struct conf, limits.frames),
-	 SCHEMA_LOC(struct conf, limits.frames_loc)},
+	 SCHEMA_LOC(struct conf, limits.frames_loc),
+	 .help = "packet buffers, for all ports together"},
 	{.name = "macs", .type = &schema_number, .min = 1, .max = 1 << 24, .fallback = 65536,
-	 SCHEMA_FIELD(struct conf, limits.macs), SCHEMA_LOC(struct conf, limits.macs_loc)},
+	 SCHEMA_FIELD(struct conf, limits.macs), SCHEMA_LOC(struct conf, limits.macs_loc),
+	 .help = "addresses that the table holds at most"},
 	{.name = "memory", .type = &schema_size, .words = word_auto_memory, .min = 1 << 20,
 	 .max = 1ull << 44, SCHEMA_FIELD(struct conf, limits.memory_bytes),
-	 SCHEMA_LOC(struct conf, limits.memory_loc)},
+	 SCHEMA_LOC(struct conf, limits.memory_loc),
+	 .help = "memory for table, packet buffers and rings; auto: an eighth of RAM"},
 	SCHEMA_END,
 };
 
@@ -120,19 +129,26 @@ static const struct schema_word word_level[] = {
 
 static const struct schema_key log_keys[] = {
 	{.name = "level", .type = &schema_word, .words = word_level, .fallback = LOG_LEVEL_INFO,
-	 SCHEMA_FIELD(struct conf, log_level)},
+	 SCHEMA_FIELD(struct conf, log_level),
+	 .help = "the least important lines that are logged"},
 	SCHEMA_END,
 };
 
-static const struct schema_key top_keys[] = {
-	{.name = "version", .type = &type_version, .required = true},
-	{.name = "bridges", .type = &model_bridges, .required = true},
-	{.name = "workers", .type = &schema_map, .keys = workers_keys},
-	{.name = "queues", .type = &model_queues},
-	{.name = "interrupts", .type = &schema_map, .keys = model_interrupts_keys},
-	{.name = "limits", .type = &schema_map, .keys = limits_keys},
+const struct schema_key model_keys[] = {
+	{.name = "version", .type = &type_version, .required = true,
+	 .help = "the form of this file"},
+	{.name = "bridges", .type = &model_bridges, .required = true,
+	 .help = "the bridges, by name"},
+	{.name = "workers", .type = &schema_map, .keys = workers_keys,
+	 .help = "the forwarding loops, one on each CPU"},
+	{.name = "queues", .type = &model_queues,
+	 .help = "queues of the members, by interface, merged key by key over `defaults`"},
+	{.name = "interrupts", .type = &schema_map, .keys = model_interrupts_keys,
+	 .help = "where the members' interrupts run"},
+	{.name = "limits", .type = &schema_map, .keys = limits_keys,
+	 .help = "given out at start: a change needs a restart"},
 	SCHEMA_LATER("metrics"),
-	{.name = "log", .type = &schema_map, .keys = log_keys},
+	{.name = "log", .type = &schema_map, .keys = log_keys, .help = "what is logged"},
 	SCHEMA_END,
 };
 
@@ -146,9 +162,9 @@ static void read_tree(struct reader *r, const struct tree *tree)
 	if (!root || tree_is_null(root)) {
 		root = &empty;
 	}
-	schema_reset(top_keys, r->conf);
+	schema_reset(model_keys, r->conf);
 	if (root->kind == TREE_MAP) {
-		schema_read(r, top_keys, NULL, root, r->conf);
+		schema_read(r, model_keys, NULL, root, r->conf);
 		check_conf(r);
 	} else if (root->kind != TREE_REFUSED) {
 		conf_errors_add(r->errors, root->loc, "expected a map at the top level, got %s",
@@ -229,9 +245,9 @@ char *conf_print(const struct conf *conf)
 	if (!out) {
 		return NULL;
 	}
-	for (const struct schema_key *key = top_keys; key->name; key++) {
+	for (const struct schema_key *key = model_keys; key->name; key++) {
 		if (key->type) {
-			fputs(key == top_keys ? "" : "\n", out);
+			fputs(key == model_keys ? "" : "\n", out);
 			key->type->print(out, key, conf, 0);
 		}
 	}

@@ -29,7 +29,8 @@ static void print_shield(FILE *out, const struct schema_key *key, const void *ob
 	fputc('\n', out);
 }
 
-static const struct schema_type type_shield = {read_shield, print_shield, NULL};
+static const struct schema_type type_shield = {read_shield, print_shield, NULL,
+					       SCHEMA_SHAPE_CPUS, NULL};
 
 /* ---- the table ---- */
 
@@ -47,9 +48,13 @@ static const struct schema_word word_irqbalance[] = {
 
 const struct schema_key model_interrupts_keys[] = {
 	{.name = "placement", .type = &schema_word, .words = word_placement,
-	 .fallback = CONF_PLACEMENT_FOLLOW, SCHEMA_FIELD(struct conf, interrupts.placement)},
-	{.name = "shield", .type = &type_shield, SCHEMA_LOC(struct conf, interrupts.shield_loc)},
+	 .fallback = CONF_PLACEMENT_FOLLOW, SCHEMA_FIELD(struct conf, interrupts.placement),
+	 .help = "where the interrupt of a queue runs"},
+	{.name = "shield", .type = &type_shield, SCHEMA_LOC(struct conf, interrupts.shield_loc),
+	 .help = "CPUs that take no device interrupt but those that `follow` or `irq-pin` puts "
+		 "there"},
 	{.name = "irqbalance", .type = &schema_word, .words = word_irqbalance,
-	 .fallback = CONF_IRQBALANCE_BAN, SCHEMA_FIELD(struct conf, interrupts.irqbalance)},
+	 .fallback = CONF_IRQBALANCE_BAN, SCHEMA_FIELD(struct conf, interrupts.irqbalance),
+	 .help = "whether a running irqbalance is told to leave our interrupts alone"},
 	SCHEMA_END,
 };

@@ -6,6 +6,9 @@
  */
 #include "conf/schema.h"
 
+/* The whole file. */
+extern const struct schema_key model_keys[];
+
 extern const struct schema_type model_bridges, model_ports, model_vlans, model_static_macs,
 	model_queues;
 

@@ -127,7 +127,7 @@ static void print_pin(FILE *out, const struct schema_key *key, const void *objec
 	print_pins(out, key, indent, queues->pin, queues->n_pins);
 }
 
-const struct schema_type model_pin = {read_pin, print_pin, NULL};
+const struct schema_type model_pin = {read_pin, print_pin, NULL, SCHEMA_SHAPE_PINS, NULL};
 
 static void read_irq_pin(struct reader *r, const struct schema_key *key, const struct scope *scope,
 			 const struct tree_node *node, void *object)
@@ -144,4 +144,5 @@ static void print_irq_pin(FILE *out, const struct schema_key *key, const void *o
 	print_pins(out, key, indent, queues->irq_pin, queues->n_irq_pins);
 }
 
-const struct schema_type model_irq_pin = {read_irq_pin, print_irq_pin, NULL};
+const struct schema_type model_irq_pin = {read_irq_pin, print_irq_pin, NULL, SCHEMA_SHAPE_PINS,
+					  NULL};

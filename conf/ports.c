@@ -72,24 +72,29 @@ static const struct schema_word word_frame_types[] = {
 	{NULL, 0},
 };
 
-#define PORT_BOOL(key, member, value) \
+#define PORT_BOOL(key, member, value, text) \
 	{.name = (key), .type = &schema_bool, .fallback = (value), \
-	 SCHEMA_FIELD(struct conf_port, member)}
+	 SCHEMA_FIELD(struct conf_port, member), .help = (text)}
 
 static const struct schema_key port_keys[] = {
-	PORT_BOOL("learning", learning, true),
-	PORT_BOOL("flood", flood, true),
-	PORT_BOOL("flood-multicast", flood_multicast, true),
-	PORT_BOOL("flood-broadcast", flood_broadcast, true),
-	PORT_BOOL("isolated", isolated, false),
-	PORT_BOOL("hairpin", hairpin, false),
-	PORT_BOOL("locked", locked, false),
-	PORT_BOOL("sticky", sticky, false),
+	PORT_BOOL("learning", learning, true, "whether addresses seen here are learned"),
+	PORT_BOOL("flood", flood, true, "whether unknown unicast goes out here"),
+	PORT_BOOL("flood-multicast", flood_multicast, true, "whether multicast goes out here"),
+	PORT_BOOL("flood-broadcast", flood_broadcast, true, "whether broadcast goes out here"),
+	PORT_BOOL("isolated", isolated, false, "isolated ports reach only ports that are not"),
+	PORT_BOOL("hairpin", hairpin, false, "whether frames may go back where they came from"),
+	PORT_BOOL("locked", locked, false,
+		  "whether only frames from static and sticky addresses come in"),
+	PORT_BOOL("sticky", sticky, false,
+		  "whether an address learned here never moves and never ages"),
 	{.name = "frame-types", .type = &schema_word, .words = word_frame_types,
-	 .fallback = CONF_FRAMES_ALL, SCHEMA_FIELD(struct conf_port, frame_types)},
+	 .fallback = CONF_FRAMES_ALL, SCHEMA_FIELD(struct conf_port, frame_types),
+	 .help = "what may come in: all frames, those with a tag, or those without"},
 	{.name = "max-learned", .type = &schema_number, .words = word_auto, .max = 1 << 24,
-	 .fallback = CONF_AUTO, SCHEMA_FIELD(struct conf_port, max_learned)},
-	PORT_BOOL("allow-management", allow_management, false),
+	 .fallback = CONF_AUTO, SCHEMA_FIELD(struct conf_port, max_learned),
+	 .help = "learned addresses of this port; auto: three quarters of the bridge's"},
+	PORT_BOOL("allow-management", allow_management, false,
+		  "takes an interface though the box is reached through it"),
 	SCHEMA_LATER("storm-control"),
 	SCHEMA_LATER("stp"),
 	SCHEMA_END,
@@ -166,4 +171,5 @@ static void print_ports(FILE *out, const struct schema_key *key, const void *obj
 	}
 }
 
-const struct schema_type model_ports = {read_ports, print_ports, reset_ports};
+const struct schema_type model_ports = {read_ports, print_ports, reset_ports,
+					SCHEMA_SHAPE_BY_NAME, port_keys};

@@ -39,83 +39,104 @@ static const struct schema_word word_on_exit[] = {
 	{NULL, 0},
 };
 
-#define RING(key, member) \
+#define RING(key, member, text) \
 	{.name = (key), .type = &schema_number, .words = word_auto, .power_of_two = true, \
-	 .min = 64, .max = 32768, .fallback = CONF_AUTO, SCHEMA_FIELD(struct conf_queues, member)}
+	 .min = 64, .max = 32768, .fallback = CONF_AUTO, \
+	 SCHEMA_FIELD(struct conf_queues, member), .help = (text)}
 
 static const struct schema_key ring_keys[] = {
-	RING("rx", rx_size),
-	RING("tx", tx_size),
+	RING("rx", rx_size, "frames on their way in; auto: up to 2048"),
+	RING("tx", tx_size, "frames on their way out; auto: up to 2048"),
 	SCHEMA_END,
 };
 
 /* A number of the device's. These ranges hold for any; what it can do, the device is asked. */
-#define DEVICE(key, member, least, most) \
+#define DEVICE(key, member, least, most, text) \
 	{.name = (key), .type = &schema_number, .words = word_keep, .min = (least), \
-	 .max = (most), .fallback = CONF_KEEP, SCHEMA_FIELD(struct conf_queues, member)}
+	 .max = (most), .fallback = CONF_KEEP, SCHEMA_FIELD(struct conf_queues, member), \
+	 .help = (text)}
 
 static const struct schema_key device_ring_keys[] = {
-	DEVICE("rx", device_rx, 1, 65536),
-	DEVICE("tx", device_tx, 1, 65536),
+	DEVICE("rx", device_rx, 1, 65536, "descriptors for receiving"),
+	DEVICE("tx", device_tx, 1, 65536, "descriptors for sending"),
 	SCHEMA_END,
 };
 
 static const struct schema_key coalesce_keys[] = {
-	DEVICE("rx-usecs", rx_usecs, 0, 1000000),
-	DEVICE("tx-usecs", tx_usecs, 0, 1000000),
+	DEVICE("rx-usecs", rx_usecs, 0, 1000000,
+	       "how long a receive interrupt may wait for more frames"),
+	DEVICE("tx-usecs", tx_usecs, 0, 1000000, "the same of a transmit interrupt"),
 	{.name = "adaptive-rx", .type = &schema_bool, .words = word_keep, .fallback = CONF_KEEP,
-	 SCHEMA_FIELD(struct conf_queues, adaptive_rx)},
+	 SCHEMA_FIELD(struct conf_queues, adaptive_rx),
+	 .help = "whether the device chooses rx-usecs itself"},
 	SCHEMA_END,
 };
 
 static const struct schema_key rss_keys[] = {
 	{.name = "symmetric", .type = &schema_bool,
-	 SCHEMA_FIELD(struct conf_queues, rss_symmetric)},
+	 SCHEMA_FIELD(struct conf_queues, rss_symmetric),
+	 .help = "both directions of a flow on one queue"},
 	{.name = "weights", .type = &model_rss_weights,
-	 SCHEMA_FIELD(struct conf_queues, n_rss_weights)},
+	 SCHEMA_FIELD(struct conf_queues, n_rss_weights),
+	 .help = "the share of queue 0, 1, ..."},
 	SCHEMA_END,
 };
 
 static const struct schema_key busy_poll_keys[] = {
 	{.name = "usecs", .type = &schema_number, .max = 1000000,
-	 SCHEMA_FIELD(struct conf_queues, busy_poll_usecs)},
+	 SCHEMA_FIELD(struct conf_queues, busy_poll_usecs),
+	 .help = "SO_BUSY_POLL; 0: not used"},
 	{.name = "budget", .type = &schema_number, .min = 1, .max = 65535, .fallback = 64,
-	 SCHEMA_FIELD(struct conf_queues, busy_poll_budget)},
+	 SCHEMA_FIELD(struct conf_queues, busy_poll_budget),
+	 .help = "SO_BUSY_POLL_BUDGET: frames a poll may take"},
 	{.name = "defer-hard-irqs", .type = &schema_number, .max = INT32_MAX,
-	 SCHEMA_FIELD(struct conf_queues, defer_hard_irqs)},
+	 SCHEMA_FIELD(struct conf_queues, defer_hard_irqs),
+	 .help = "polls without frames before the interrupt is switched on again"},
 	{.name = "gro-flush-timeout", .type = &schema_duration, .max = 1000000000, .unit_ns = 1,
-	 SCHEMA_FIELD(struct conf_queues, gro_flush_timeout_ns)},
+	 SCHEMA_FIELD(struct conf_queues, gro_flush_timeout_ns),
+	 .help = "how long the interrupt stays off meanwhile"},
 	SCHEMA_END,
 };
 
 static const struct schema_key queues_keys[] = {
 	{.name = "mode", .type = &schema_word, .words = word_mode, .fallback = CONF_MODE_AUTO,
-	 SCHEMA_FIELD(struct conf_queues, mode)},
+	 SCHEMA_FIELD(struct conf_queues, mode),
+	 .help = "how frames reach the sockets; auto: the best that works"},
 	{.name = "count", .type = &schema_number, .words = word_count, .min = 1, .max = QUEUES_MAX,
 	 .fallback = CONF_KEEP, SCHEMA_FIELD(struct conf_queues, count),
-	 SCHEMA_LOC(struct conf_queues, count_loc)},
+	 SCHEMA_LOC(struct conf_queues, count_loc),
+	 .help = "queues of the device (ethtool -L), every one served; auto: as many as workers"},
 	{.name = "ring", .type = &schema_map_or_word, .words = word_auto, .keys = ring_keys,
-	 .example = "{rx: 2048, tx: 2048}"},
+	 .example = "{rx: 2048, tx: 2048}", .help = "AF_XDP rings of every queue"},
 	{.name = "device-ring", .type = &schema_map_or_word, .words = word_keep,
 	 .keys = device_ring_keys, .example = "{rx: 4096, tx: 4096}",
-	 SCHEMA_LOC(struct conf_queues, device_ring_loc)},
+	 SCHEMA_LOC(struct conf_queues, device_ring_loc),
+	 .help = "rings of the device (ethtool -G)"},
 	{.name = "coalesce", .type = &schema_map_or_word, .words = word_keep,
 	 .keys = coalesce_keys, .example = "{rx-usecs: 8, tx-usecs: 8, adaptive-rx: false}",
-	 SCHEMA_LOC(struct conf_queues, coalesce_loc)},
+	 SCHEMA_LOC(struct conf_queues, coalesce_loc),
+	 .help = "how long the device holds interrupts back (ethtool -C)"},
 	{.name = "rss", .type = &schema_map_or_word, .words = word_keep, .keys = rss_keys,
 	 .example = "{symmetric: true} or {weights: [1, 1, 0, 0]}",
-	 SCHEMA_LOC(struct conf_queues, rss_loc)},
+	 SCHEMA_LOC(struct conf_queues, rss_loc),
+	 .help = "which flows the device puts on which queue (ethtool -X)"},
 	{.name = "rx-steering", .type = &schema_word, .words = word_steering,
 	 .fallback = CONF_STEERING_DEVICE, SCHEMA_FIELD(struct conf_queues, rx_steering),
-	 SCHEMA_LOC(struct conf_queues, rx_steering_loc)},
+	 SCHEMA_LOC(struct conf_queues, rx_steering_loc),
+	 .help = "hash: flows of one hardware queue are spread over several workers"},
 	SCHEMA_LATER("express"),
-	{.name = "busy-poll", .type = &schema_map, .keys = busy_poll_keys},
+	{.name = "busy-poll", .type = &schema_map, .keys = busy_poll_keys,
+	 .help = "preferred busy polling: the worker polls the device itself"},
 	{.name = "offloads", .type = &schema_word, .words = word_offloads,
-	 .fallback = CONF_OFFLOADS_FIX, SCHEMA_FIELD(struct conf_queues, offloads)},
+	 .fallback = CONF_OFFLOADS_FIX, SCHEMA_FIELD(struct conf_queues, offloads),
+	 .help = "what becomes of offloads that hide or rewrite frames"},
 	{.name = "on-exit", .type = &schema_word, .words = word_on_exit,
-	 .fallback = CONF_ON_EXIT_RESTORE, SCHEMA_FIELD(struct conf_queues, on_exit)},
-	{.name = "pin", .type = &model_pin},
-	{.name = "irq-pin", .type = &model_irq_pin},
+	 .fallback = CONF_ON_EXIT_RESTORE, SCHEMA_FIELD(struct conf_queues, on_exit),
+	 .help = "whether changed settings of the device are put back"},
+	{.name = "pin", .type = &model_pin,
+	 .help = "queue: CPU, one of workers.cpus; the worker there serves the queue"},
+	{.name = "irq-pin", .type = &model_irq_pin,
+	 .help = "queue: CPU of its interrupt; beats interrupts.placement"},
 	SCHEMA_END,
 };
 
@@ -221,4 +242,5 @@ static void print_queues(FILE *out, const struct schema_key *key, const void *ob
 	}
 }
 
-const struct schema_type model_queues = {read_queues, print_queues, reset_queues};
+const struct schema_type model_queues = {read_queues, print_queues, reset_queues,
+					 SCHEMA_SHAPE_BY_NAME, queues_keys};

@@ -89,4 +89,5 @@ static void print_weights(FILE *out, const struct schema_key *key, const void *o
 	fputs("]\n", out);
 }
 
-const struct schema_type model_rss_weights = {read_weights, print_weights, reset_weights};
+const struct schema_type model_rss_weights = {read_weights, print_weights, reset_weights,
+					      SCHEMA_SHAPE_WEIGHTS_OR_KEEP, NULL};

@@ -10,6 +10,8 @@
  * Order:   keys are read in the order of their table, whatever their order in the file: a key may
  *          rely on those above it (`vlans` needs to know the ports).
  * Later:   a key without a type is one that the manual has and the program has not yet.
+ * Told:    viaduct.yaml(5) and the JSON schema are made of these tables, through
+ *          packaging/documents/tables.c: every key has a line of help, every type a shape.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,6 +38,32 @@ struct reader {
 
 struct schema_key;
 
+/* What a value looks like in the file. */
+enum schema_shape {
+	SCHEMA_SHAPE_VERSION,           /* 1 */
+	SCHEMA_SHAPE_BOOL,              /* or one of 'words'; so with the next */
+	SCHEMA_SHAPE_WORD,
+	SCHEMA_SHAPE_NUMBER,
+	SCHEMA_SHAPE_DURATION,
+	SCHEMA_SHAPE_SIZE,
+	SCHEMA_SHAPE_MACADDRESS,
+	SCHEMA_SHAPE_NAME,
+	SCHEMA_SHAPE_NAMES,             /* a list */
+	SCHEMA_SHAPE_TEXT,
+	SCHEMA_SHAPE_VLANS,             /* 1 to 4094: a number or ranges */
+	SCHEMA_SHAPE_CPUS,              /* numbers or ranges, which may be empty */
+	SCHEMA_SHAPE_CPUS_OR_AUTO,
+	SCHEMA_SHAPE_GROUPS_OR_AUTO,    /* a list of link-local groups */
+	SCHEMA_SHAPE_WEIGHTS_OR_KEEP,   /* a list of numbers */
+	SCHEMA_SHAPE_PINS,              /* a map of queue: CPU */
+	SCHEMA_SHAPE_MAP,               /* with 'keys' */
+	SCHEMA_SHAPE_MAP_OR_WORD,
+	SCHEMA_SHAPE_MAP_OR_BOOL,
+	SCHEMA_SHAPE_ENTRIES,           /* a list of such maps */
+	SCHEMA_SHAPE_BY_NAME,           /* a map of such maps, by name */
+	SCHEMA_SHAPE_N,
+};
+
 struct schema_type {
 	/* 'node' is there and not null. Reports what is wrong with it, stores what is right. */
 	void (*read)(struct reader *r, const struct schema_key *key, const struct scope *scope,
@@ -44,6 +72,8 @@ struct schema_type {
 	void (*print)(FILE *out, const struct schema_key *key, const void *object, int indent);
 	/* Stores the default; NULL: zero is it. */
 	void (*reset)(const struct schema_key *key, void *object);
+	enum schema_shape shape;
+	const struct schema_key *keys;  /* of what is inside; NULL: nothing, or the key's own */
 };
 
 /*
@@ -71,6 +101,7 @@ struct schema_key {
 	const char *example;            /* of a map that may be a word, for messages */
 	bool (*applies)(const void *object);    /* NULL: always. Where not: refused, not printed */
 	const char *needs;              /* what 'applies' asks for, in words */
+	const char *help;               /* what it is, for documents */
 };
 
 #define SCHEMA_FIELD(type, member) \

@@ -22,7 +22,8 @@ static void print_port_name(FILE *out, const struct schema_key *key, const void 
 	fputc('\n', out);
 }
 
-static const struct schema_type type_port = {read_port_name, print_port_name, NULL};
+static const struct schema_type type_port = {read_port_name, print_port_name, NULL,
+					     SCHEMA_SHAPE_NAME, NULL};
 
 static bool is_in_vlan(const void *object)
 {
@@ -36,17 +37,21 @@ static bool has_port(const void *object)
 
 #define KEY_MACADDRESS \
 	{.name = "macaddress", .type = &schema_macaddress, .required = true, \
-	 SCHEMA_FIELD(struct conf_static_mac, macaddress)}
+	 SCHEMA_FIELD(struct conf_static_mac, macaddress), \
+	 .help = "of the station"}
 #define KEY_VLAN \
 	.name = "vlan", .type = &schema_number, .min = 1, .max = 4094, \
-	SCHEMA_FIELD(struct conf_static_mac, vid)
+	SCHEMA_FIELD(struct conf_static_mac, vid), \
+	.help = "where the address is; without it the port's untagged VLAN, or for a blackhole " \
+		"the bridge's"
 #define KEY_DROP \
-	{.name = "drop", .type = &schema_bool, SCHEMA_FIELD(struct conf_static_mac, drop)}
+	{.name = "drop", .type = &schema_bool, SCHEMA_FIELD(struct conf_static_mac, drop), \
+	 .help = "true, in place of `port`: frames from and to the address are dropped"}
 
 static const struct schema_key static_mac_keys[] = {
 	KEY_MACADDRESS,
 	{KEY_VLAN},
-	{.name = "port", .type = &type_port},
+	{.name = "port", .type = &type_port, .help = "where the station is"},
 	KEY_DROP,
 	SCHEMA_END,
 };
@@ -224,4 +229,5 @@ static void print_static_macs(FILE *out, const struct schema_key *key, const voi
 	}
 }
 
-const struct schema_type model_static_macs = {read_static_macs, print_static_macs, NULL};
+const struct schema_type model_static_macs = {read_static_macs, print_static_macs, NULL,
+					      SCHEMA_SHAPE_ENTRIES, static_mac_keys};

@@ -154,7 +154,8 @@ static void print_bool(FILE *out, const struct schema_key *key, const void *obje
 	fprintf(out, " %s\n", word ? word : value ? "true" : "false");
 }
 
-const struct schema_type schema_bool = {read_bool, print_bool, reset_field};
+const struct schema_type schema_bool = {read_bool, print_bool, reset_field, SCHEMA_SHAPE_BOOL,
+					NULL};
 
 static void read_word(struct reader *r, const struct schema_key *key, const struct scope *scope,
 		      const struct tree_node *node, void *object)
@@ -179,7 +180,8 @@ static void print_word(FILE *out, const struct schema_key *key, const void *obje
 	fprintf(out, " %s\n", word_name(key, field_get(key, object)));
 }
 
-const struct schema_type schema_word = {read_word, print_word, reset_field};
+const struct schema_type schema_word = {read_word, print_word, reset_field, SCHEMA_SHAPE_WORD,
+					NULL};
 
 /* ---- numbers, durations, sizes: a word, or a quantity in a range ---- */
 
@@ -280,7 +282,8 @@ static void print_number(FILE *out, const struct schema_key *key, const void *ob
 	print_quantity(out, key, object, indent, format_number);
 }
 
-const struct schema_type schema_number = {read_number, print_number, reset_field};
+const struct schema_type schema_number = {read_number, print_number, reset_field,
+					  SCHEMA_SHAPE_NUMBER, NULL};
 
 static void read_duration(struct reader *r, const struct schema_key *key,
 			  const struct scope *scope, const struct tree_node *node, void *object)
@@ -293,7 +296,8 @@ static void print_duration(FILE *out, const struct schema_key *key, const void *
 	print_quantity(out, key, object, indent, format_duration);
 }
 
-const struct schema_type schema_duration = {read_duration, print_duration, reset_field};
+const struct schema_type schema_duration = {read_duration, print_duration, reset_field,
+					    SCHEMA_SHAPE_DURATION, NULL};
 
 static void read_size(struct reader *r, const struct schema_key *key, const struct scope *scope,
 		      const struct tree_node *node, void *object)
@@ -306,7 +310,8 @@ static void print_size(FILE *out, const struct schema_key *key, const void *obje
 	print_quantity(out, key, object, indent, format_size);
 }
 
-const struct schema_type schema_size = {read_size, print_size, reset_field};
+const struct schema_type schema_size = {read_size, print_size, reset_field, SCHEMA_SHAPE_SIZE,
+					NULL};
 
 /* ---- addresses of one station ---- */
 
@@ -347,7 +352,8 @@ static void print_macaddress(FILE *out, const struct schema_key *key, const void
 	}
 }
 
-const struct schema_type schema_macaddress = {read_macaddress, print_macaddress, reset_field};
+const struct schema_type schema_macaddress = {read_macaddress, print_macaddress, reset_field,
+					      SCHEMA_SHAPE_MACADDRESS, NULL};
 
 /* ---- maps with a table ---- */
 
@@ -373,7 +379,7 @@ static void reset_map(const struct schema_key *key, void *object)
 	schema_reset(key->keys, object);
 }
 
-const struct schema_type schema_map = {read_map, print_map, reset_map};
+const struct schema_type schema_map = {read_map, print_map, reset_map, SCHEMA_SHAPE_MAP, NULL};
 
 /* ---- the same, or a word for all its defaults ---- */
 
@@ -412,4 +418,5 @@ static void print_map_or_word(FILE *out, const struct schema_key *key, const voi
 	fprintf(out, " %s\n", key->words[0].name);
 }
 
-const struct schema_type schema_map_or_word = {read_map_or_word, print_map_or_word, reset_map};
+const struct schema_type schema_map_or_word = {read_map_or_word, print_map_or_word, reset_map,
+					       SCHEMA_SHAPE_MAP_OR_WORD, NULL};

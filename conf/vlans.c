@@ -180,16 +180,22 @@ static void print_vlan_ports(FILE *out, const struct schema_key *key, const void
 	fputc('\n', out);
 }
 
-static const struct schema_type type_ids = {read_ids, print_ids, NULL};
-static const struct schema_type type_name = {read_name, print_name, NULL};
-static const struct schema_type type_vlan_ports = {read_vlan_ports, print_vlan_ports, NULL};
+static const struct schema_type type_ids = {read_ids, print_ids, NULL, SCHEMA_SHAPE_VLANS,
+					    NULL};
+static const struct schema_type type_name = {read_name, print_name, NULL, SCHEMA_SHAPE_TEXT,
+					     NULL};
+static const struct schema_type type_vlan_ports = {read_vlan_ports, print_vlan_ports, NULL,
+						   SCHEMA_SHAPE_NAMES, NULL};
 
 static const struct schema_key vlan_keys[] = {
-	{.name = "id", .type = &type_ids, .required = true},
-	{.name = "name", .type = &type_name},
+	{.name = "id", .type = &type_ids, .required = true,
+	 .help = "a VLAN, or several that are alike: 30-39"},
+	{.name = "name", .type = &type_name, .help = "what `vlan show` calls it; not of a range"},
 	{.name = "untagged", .type = &type_vlan_ports,
-	 SCHEMA_FIELD(struct vlan_entry, vlan.untagged)},
-	{.name = "tagged", .type = &type_vlan_ports, SCHEMA_FIELD(struct vlan_entry, vlan.tagged)},
+	 SCHEMA_FIELD(struct vlan_entry, vlan.untagged),
+	 .help = "ports whose untagged frames are of this VLAN; not of a range"},
+	{.name = "tagged", .type = &type_vlan_ports, SCHEMA_FIELD(struct vlan_entry, vlan.tagged),
+	 .help = "ports on which frames of this VLAN carry its tag"},
 	SCHEMA_END,
 };
 
@@ -356,4 +362,5 @@ static void print_vlans(FILE *out, const struct schema_key *key, const void *obj
 	}
 }
 
-const struct schema_type model_vlans = {read_vlans, print_vlans, NULL};
+const struct schema_type model_vlans = {read_vlans, print_vlans, NULL, SCHEMA_SHAPE_ENTRIES,
+					vlan_keys};
