@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/macaddr.h"
+#include "base/path.h"
 #include "mgmt/intrid.h"
 #include "mgmt/snapshot.h"
 
@@ -101,6 +102,14 @@ const struct command command_table[COMMAND_N] = {
 	[COMMAND_DOCTOR] = {"doctor", "", "Doctor", 0, {{0}}, NULL, "looks for faults"},
 	[COMMAND_METRICS] = {"metrics", "", "Metrics", 0, {{0}}, NULL, "OpenMetrics text"},
 	[COMMAND_TOP] = {"top", "", "Top", 0, {{0}}, NULL, "a live view"},
+};
+
+const struct command_option command_options[COMMAND_OPTION_N + 1] = {
+	[COMMAND_OPTION_JSON] = {"json", 'j', NULL, "one JSON document on one line"},
+	[COMMAND_OPTION_SOCKET] = {"socket", 0, "PATH",
+		"where the daemon listens (VIADUCT_SOCKET, " VIADUCT_SOCKET_PATH ")"},
+	[COMMAND_OPTION_HELP] = {"help", 'h', NULL, "this, or the help of a command"},
+	[COMMAND_OPTION_VERSION] = {"version", 'V', NULL, "the version"},
 };
 
 char *command_words(const struct command *command, char buf[static COMMAND_WORDS_BYTES])

@@ -6,7 +6,8 @@
  *
  * Fits:    method.c hangs the daemon's side on it by id, ctl_text.c the client's writers; both
  *          check parameters with command_args_parse(), so that they agree on what is valid.
- *          describe.c prints it as a Varlink interface, ctl_args.c as --help.
+ *          describe.c prints it as a Varlink interface, ctl_args.c as --help, and through
+ *          packaging/documents/tables.c it becomes viaductctl(8) and the completions.
  * Threads: any; all is constant.
  */
 #include <stdbool.h>
@@ -100,6 +101,23 @@ struct command {
 	const char *help;
 };
 extern const struct command command_table[COMMAND_N];
+
+/* What every command understands. */
+struct command_option {
+	const char *name;               /* long option; the table ends with NULL */
+	char letter;                    /* short option, or 0 */
+	const char *shown;              /* what stands for its value; NULL: it has none */
+	const char *help;
+};
+
+enum {
+	COMMAND_OPTION_JSON,
+	COMMAND_OPTION_SOCKET,
+	COMMAND_OPTION_HELP,
+	COMMAND_OPTION_VERSION,
+	COMMAND_OPTION_N,
+};
+extern const struct command_option command_options[COMMAND_OPTION_N + 1];
 
 static inline enum command_id command_id(const struct command *command)
 {

@@ -32,16 +32,13 @@ struct scan {
 
 enum option_kind {
 	OPTION_NONE,
-	OPTION_JSON,
-	OPTION_HELP,
-	OPTION_VERSION,
-	OPTION_SOCKET,
+	OPTION_COMMON,
 	OPTION_PARAM,
 };
 
 struct option {
 	enum option_kind kind;
-	uint32_t param;                         /* its number */
+	uint32_t row;                           /* in command_options, or of the command's */
 	bool has_value;
 };
 
@@ -74,21 +71,12 @@ static struct option find_param(const struct command *command, const char *name,
 /* 'name' is one letter, or a long option without its dashes. */
 static struct option find_option(const struct command *command, const char *name, size_t n)
 {
-	static const struct {
-		const char *letter, *name;
-		enum option_kind kind;
-	} common[] = {
-		{"j", "json", OPTION_JSON},
-		{"h", "help", OPTION_HELP},
-		{"V", "version", OPTION_VERSION},
-		{"", "socket", OPTION_SOCKET},
-	};
+	for (uint32_t i = 0; i < COMMAND_OPTION_N; i++) {
+		const struct command_option *row = &command_options[i];
+		bool is_short = n == 1 && row->letter && row->letter == *name;
 
-	for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++) {
-		const char *text = n == 1 ? common[i].letter : common[i].name;
-
-		if (strlen(text) == n && !strncmp(text, name, n)) {
-			return (struct option){common[i].kind, 0, common[i].kind == OPTION_SOCKET};
+		if (is_short || (strlen(row->name) == n && !strncmp(row->name, name, n))) {
+			return (struct option){OPTION_COMMON, i, row->shown != NULL};
 		}
 	}
 	return find_param(command, name, n);
@@ -108,25 +96,34 @@ static void value_missing(struct scan *scan, const char *what)
 	wrong(scan, what, "its value is missing");
 }
 
+static void take_common(struct scan *scan, uint32_t row, const char *value)
+{
+	switch (row) {
+	case COMMAND_OPTION_JSON:
+		scan->json = true;
+		break;
+	case COMMAND_OPTION_SOCKET:
+		scan->socket = value;
+		break;
+	case COMMAND_OPTION_HELP:
+		scan->help = true;
+		break;
+	case COMMAND_OPTION_VERSION:
+		scan->version = true;
+		break;
+	}
+}
+
 static void take_option(struct scan *scan, struct option option, const char *value)
 {
 	switch (option.kind) {
 	case OPTION_NONE:
 		break;
-	case OPTION_JSON:
-		scan->json = true;
-		break;
-	case OPTION_HELP:
-		scan->help = true;
-		break;
-	case OPTION_VERSION:
-		scan->version = true;
-		break;
-	case OPTION_SOCKET:
-		scan->socket = value;
+	case OPTION_COMMON:
+		take_common(scan, option.row, value);
 		break;
 	case OPTION_PARAM:
-		scan->value[option.param] = value;
+		scan->value[option.row] = value;
 		break;
 	}
 }
@@ -509,13 +506,18 @@ static void print_command(const struct command *command)
 
 void ctl_args_help(const struct ctl_request *request)
 {
-	printf("Usage: viaductctl [-j] [--socket PATH] COMMAND\n\n"
-	       "  -j, --json       one JSON document on one line\n"
-	       "  --socket PATH    where the daemon listens (VIADUCT_SOCKET, " VIADUCT_SOCKET_PATH
-	       ")\n"
-	       "  -h, --help       this, or the help of a command\n"
-	       "  -V, --version    the version\n\n"
-	       "Commands; an omitted verb means `show`, and `intr` alone `intr list`:\n");
+	printf("Usage: viaductctl [-j] [--socket PATH] COMMAND\n\n");
+	for (const struct command_option *row = command_options; row->name; row++) {
+		char form[64], letter[8] = "";
+
+		if (row->letter) {
+			snprintf(letter, sizeof(letter), "-%c, ", row->letter);
+		}
+		snprintf(form, sizeof(form), "%s--%s%s%s", letter, row->name,
+			 row->shown ? " " : "", row->shown ? row->shown : "");
+		printf("  %-16s %s\n", form, row->help);
+	}
+	printf("\nCommands; an omitted verb means `show`, and `intr` alone `intr list`:\n");
 	for (uint32_t i = 0; i < COMMAND_N; i++) {
 		const struct command *command = &command_table[i];
 
