@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "daemon/ports.h"
 #include "daemon/status.h"
+#include "daemon/successor.h"
 #include "queues/device_settings.h"
 
 /* ---- borrowing ---- */
@@ -34,19 +35,30 @@ static struct device_settings settings_wanted(const struct vswitch *vswitch,
 #define LINGER_NS	(500 * NS_PER_MS)
 #define LINGER_PAUSE_NS (5 * NS_PER_MS)
 
-/* What the device cannot have is the file's mistake; the rest is the machine's. */
-static int apply_settings(struct vswitch *vswitch, struct port *port, int *ret_exit_status,
-			  struct err *reterr)
+/* What an earlier file wanted and this one does not goes back as it was found. */
+static int try_settings(struct vswitch *vswitch, struct port *port, struct err *reterr)
 {
 	struct device_settings settings = settings_wanted(vswitch, port);
 	uint64_t until = clock_now_ns() + LINGER_NS;
 	int r;
 
-	/* What an earlier file wanted and this one does not goes back as it was found. */
 	while ((r = device_settings_apply_only(port->link.ifname, port->link.ifindex, &settings,
 					       vswitch->journal, log_note, reterr)) == -EBUSY &&
 	       clock_now_ns() < until) {
 		clock_pause_ns(LINGER_PAUSE_NS);
+	}
+	return r;
+}
+
+/* What the device cannot have is the file's mistake; the rest is the machine's. */
+static int apply_settings(struct vswitch *vswitch, struct port *port, int *ret_exit_status,
+			  struct err *reterr)
+{
+	int r = try_settings(vswitch, port, reterr);
+
+	/* A driver may refuse with a program attached what it takes without (virtio: channels). */
+	if (r < 0 && successor_drop(vswitch, port->link.ifindex)) {
+		r = try_settings(vswitch, port, reterr);
 	}
 	if (r == -EINVAL || r == -ERANGE || r == -EOPNOTSUPP) {
 		*ret_exit_status = STATUS_FILE;

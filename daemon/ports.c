@@ -13,6 +13,7 @@
 #include "daemon/interrupts.h"
 #include "daemon/publish.h"
 #include "daemon/status.h"
+#include "daemon/successor.h"
 #include "queues/numa.h"
 
 /* Completions and the device's letting go, see xport_close(). */
@@ -197,6 +198,7 @@ static int open_sockets(struct vswitch *vswitch, struct port *port, struct err *
 		.mode = mode_of[queues->mode],
 		.zero_copy_frame_bytes = device_zero_copy_buffer_bytes(port->device.driver),
 		.busy_poll = {queues->busy_poll_usecs, queues->busy_poll_budget},
+		.inherited = successor_find(vswitch, port->link.ifindex),
 	};
 	int r;
 
@@ -224,6 +226,9 @@ static int open_sockets(struct vswitch *vswitch, struct port *port, struct err *
 	numa_prefer(&node);
 	r = xport_open(&config, vswitch->frames, &vswitch->cache, &port->xport, reterr);
 	numa_prefer(NULL);
+	if (config.inherited && (r < 0 || !port->xport->inherited)) {
+		successor_forget(vswitch, config.ifindex);
+	}
 	if (r < 0 && r != -ETIMEDOUT) {         /* a device that lingers keeps its ids */
 		release_queue_ids(vswitch, port, config.n_queues);
 	}
@@ -234,9 +239,16 @@ static void close_sockets(struct vswitch *vswitch, struct port *port, uint64_t d
 	REQUIRES(role_control)
 {
 	if (port->xport) {
-		uint32_t n = port->xport->n_queues;
-		bool released = xport_close(port->xport, &vswitch->cache, deadline_ns);
+		uint32_t n = port->xport->n_queues, ifindex = port->xport->ifindex;
+		bool released;
 
+		if (vswitch->keep_for_successor) {
+			xport_leave(port->xport);
+		}
+		released = xport_close(port->xport, &vswitch->cache, deadline_ns);
+		if (!vswitch->keep_for_successor) {
+			successor_forget(vswitch, ifindex);
+		}
 		port->xport = NULL;
 		if (released) {
 			release_queue_ids(vswitch, port, n);
@@ -276,6 +288,7 @@ int port_open(struct vswitch *vswitch, struct port *port, int *ret_exit_status, 
 		borrow_end(vswitch, port);
 		return r;
 	}
+	successor_store(vswitch, port);
 	borrow_settle(vswitch, port);
 	port->n_rx_channels = port->device.n_rx;
 	port->n_tx_channels = port->device.n_tx;
@@ -285,8 +298,9 @@ int port_open(struct vswitch *vswitch, struct port *port, int *ret_exit_status, 
 	port->life = PORT_LIFE_OPEN;
 	port->failed = false;
 	port->reason[0] = '\0';
-	log_info("port '%s': %u queue%s, %s", port->name, port->xport->n_queues,
-		 port->xport->n_queues == 1 ? "" : "s", xq_mode_name[port->xport->mode]);
+	log_info("port '%s': %u queue%s, %s%s", port->name, port->xport->n_queues,
+		 port->xport->n_queues == 1 ? "" : "s", xq_mode_name[port->xport->mode],
+		 port->xport->inherited ? ", taken over" : "");
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "daemon/start.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include "daemon/publish.h"
 #include "daemon/setup.h"
 #include "daemon/status.h"
+#include "daemon/successor.h"
 #include "queues/numa.h"
 
 #define JOIN_MS 2000u
@@ -58,6 +60,14 @@ static bool is_ours(const struct vswitch *vswitch, const struct journal_entry *e
 		}
 	}
 	return is_port(vswitch, entry->ifname, entry->ifindex);
+}
+
+/* Of a port of the file, or of the other end of a host port that was kept. */
+static bool has_port(const struct vswitch *vswitch, uint32_t ifindex)
+{
+	struct journal_entry entry = {.kind = JOURNAL_LINK, .ifindex = ifindex};
+
+	return if_indextoname(ifindex, entry.ifname) && is_ours(vswitch, &entry);
 }
 
 /* Settings of interfaces that the file names still are kept and adopted, the others put back. */
@@ -100,6 +110,7 @@ static int open_journal(struct vswitch *vswitch, const char *runtime_dir, struct
 		r = 0;
 	}
 	if (r == 0) {
+		successor_drop_rest(vswitch, has_port);
 		restore_leftovers(vswitch);
 	}
 	return r;
@@ -255,6 +266,7 @@ int start_all(struct vswitch *vswitch, const struct start_options *options, int 
 	vswitch->started_ns = clock_now_ns();
 	clock_rfc3339(vswitch->config_loaded);
 	vswitch->shared.control_eventfd = -1;
+	successor_open(vswitch);
 	if ((r = setup_all(vswitch, reterr)) < 0) {
 		return r;
 	}
@@ -267,6 +279,7 @@ int start_all(struct vswitch *vswitch, const struct start_options *options, int 
 	    (r = addresses_start(vswitch, reterr)) < 0) {
 		return r;
 	}
+	successor_drop_rest(vswitch, NULL);
 	refresh_links(vswitch);
 	if ((r = publish_view(vswitch, reterr)) < 0 || (r = start_workers(vswitch, reterr)) < 0 ||
 	    (r = control_watch_links(vswitch, reterr)) < 0 ||
@@ -343,6 +356,19 @@ static void close_ports(struct vswitch *vswitch) REQUIRES(role_control)
 	}
 }
 
+/* Workers have their sockets, which go with the process; programs may be held by others, too. */
+static void detach_ports(struct vswitch *vswitch) REQUIRES(role_control)
+{
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		const struct port *port = &vswitch->port[i];
+
+		if (port->idx && port->xport) {
+			xport_detach(port->xport);
+			successor_forget(vswitch, port->xport->ifindex);
+		}
+	}
+}
+
 /* What is still listed, of devices that left too; but not what the file says to keep. */
 static void restore_rest(struct vswitch *vswitch) REQUIRES(role_control)
 {
@@ -404,6 +430,7 @@ int stop_all(struct vswitch *vswitch)
 		 * process.
 		 */
 		if (!vswitch->keep_for_successor) {
+			detach_ports(vswitch);
 			restore_rest(vswitch);
 		}
 		journal_close(vswitch->journal);
@@ -418,6 +445,7 @@ int stop_all(struct vswitch *vswitch)
 		 */
 		restore_rest(vswitch);
 	}
+	successor_close(vswitch);
 	control_close(vswitch);
 	interrupts_close(vswitch);
 	free_memory(vswitch);

@@ -207,6 +207,7 @@ struct vswitch {
 	uint64_t started_ns;
 	bool running, stopping;
 	bool keep_for_successor;        /* USR2 */
+	struct successor *successor;    /* programs that are handed on */
 
 	struct journal *journal;
 	struct opener *opener;

@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "xdp/switch.skel.h"
+#include "xdp/xlink.h"
 
 static int load_failed(struct err *reterr, int error)
 {
@@ -142,20 +143,26 @@ int attach_link(struct attach *attach, bool native)
 		return if_indextoname(attach->ifindex, ifname) ? fd : -ENODEV;
 	}
 	attach->link_fd = fd;
+	attach->native = native;
+	return 0;
+}
+
+int attach_replace(struct attach *attach, struct xlink *xlink)
+{
+	if (bpf_link_update(xlink->fd, bpf_program__fd(attach->entry), NULL) < 0) {
+		return -errno;
+	}
+	attach->link_fd = xlink->fd;
+	attach->native = xlink->native;
+	xlink->fd = -1;
 	return 0;
 }
 
 void attach_unlink(struct attach *attach)
 {
-	if (attach->link_fd < 0) {
-		return;
-	}
-	/*
-	 * At once, whoever else may hold the link's descriptor. Fails where the interface is gone:
-	 * nothing is left to do.
-	 */
-	(void)bpf_link_detach(attach->link_fd);
-	close(attach->link_fd);
+	struct xlink xlink = {.fd = attach->link_fd};
+
+	xlink_drop(&xlink);
 	attach->link_fd = -1;
 }
 
@@ -199,6 +206,10 @@ void attach_done(struct attach *attach)
 {
 	if (!attach->program) {
 		return;
+	}
+	if (attach->left && attach->link_fd >= 0) {
+		close(attach->link_fd);
+		attach->link_fd = -1;
 	}
 	attach_unlink(attach);
 	switch_bpf__destroy(attach->program);

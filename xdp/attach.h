@@ -7,8 +7,8 @@
  * Fits:    port.c only.
  * Threads: control.
  * Lives:   by a bpf_link that the process holds: when it ends in any way, the kernel takes the
- *          program off. No pins, no dispatcher: neither a mounted bpffs nor a name outside of the
- *          process is needed.
+ *          program off, unless a service manager was given the link to hold, too. No pins, no
+ *          dispatcher: neither a mounted bpffs nor a name outside of the process is needed.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,6 +16,7 @@
 struct bpf_program;
 struct err;
 struct switch_bpf;
+struct xlink;
 
 struct attach {
 	struct switch_bpf *program;
@@ -23,6 +24,8 @@ struct attach {
 	uint32_t ifindex;
 	uint32_t n_sockets; /* of each queue */
 	int link_fd; /* -1: not attached */
+	bool native; /* how it is attached, or was last */
+	bool left; /* attach_done() lets the link be: somebody else holds it */
 };
 
 /*
@@ -45,6 +48,12 @@ int attach_check_free(uint32_t ifindex, const char *ifname, struct err *reterr);
  */
 int attach_link(struct attach *attach, bool native);
 void attach_unlink(struct attach *attach);
+
+/*
+ * Puts the program in the place of the one that 'xlink' holds, in one step; 'xlink' is without a
+ * link then. 0 or -errno, nothing changed.
+ */
+int attach_replace(struct attach *attach, struct xlink *xlink);
 
 /* Receive queues of a device: in use now, and the most that it can be given. */
 struct attach_queues {

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "xdp/attach.h"
 #include "xdp/umem.h"
+#include "xdp/xlink.h"
 
 #define BUSY_RETRY_NS	  (5 * NS_PER_S)
 #define BUSY_PAUSE_MIN_NS NS_PER_MS
@@ -18,7 +19,6 @@
 
 struct xport_kernel {
 	struct attach attach;
-	bool attached_native;
 	struct attach_queues before; /* of the device, without a program */
 	struct umem umem;
 };
@@ -50,20 +50,27 @@ struct port_failure {
 	int error;
 };
 
-static int program_attach(struct xport *xport, bool native)
+/*
+ * In the place of a predecessor's program where that is attached so, too. Where it is not, that one
+ * goes first: an interface takes no native program beside a generic one.
+ */
+static int program_attach(struct xport *xport, struct xlink *inherited, bool native)
 {
-	struct xport_kernel *kernel = xport->kernel;
-	int r;
+	struct attach *attach = &xport->kernel->attach;
 
-	if (kernel->attach.link_fd >= 0 && kernel->attached_native == native) {
+	if (attach->link_fd >= 0 && attach->native == native) {
 		return 0;
 	}
-	attach_unlink(&kernel->attach);
-	r = attach_link(&kernel->attach, native);
-	if (r == 0) {
-		kernel->attached_native = native;
+	attach_unlink(attach);
+	if (inherited && inherited->fd >= 0) {
+		if (inherited->native == native && attach_replace(attach, inherited) == 0) {
+			xport->inherited = true;
+			return 0;
+		}
+		xlink_drop(inherited);
 	}
-	return r;
+	xport->inherited = false;
+	return attach_link(attach, native);
 }
 
 /*
@@ -178,7 +185,7 @@ static int mode_open(struct xport *xport, const struct xport_config *config, enu
 
 	if (r == 0) {
 		failure.step = PORT_STEP_ATTACH;
-		r = program_attach(xport, mode != XQ_MODE_GENERIC);
+		r = program_attach(xport, config->inherited, mode != XQ_MODE_GENERIC);
 	}
 	if (r == 0) {
 		r = queues_check(xport, &failure);
@@ -414,20 +421,13 @@ static int config_check(const struct xport_config *config, struct err *reterr)
 	return 0;
 }
 
-int xport_open(const struct xport_config *config, struct frames *frames, struct frame_cache *cache,
-	       struct xport **ret, struct err *reterr)
+static int port_new(const struct xport_config *config, struct frames *frames,
+		    struct frame_cache *cache, struct xport **ret, struct err *reterr)
+	REQUIRES(role_control)
 {
-	struct xport *xport;
-	int r = config_check(config, reterr);
+	struct xport *xport = calloc(1, sizeof(*xport));
+	int r;
 
-	if (r < 0) {
-		return r;
-	}
-	r = attach_check_free(config->ifindex, config->ifname, reterr);
-	if (r < 0) {
-		return r;
-	}
-	xport = calloc(1, sizeof(*xport));
 	if (!xport) {
 		return err_set(reterr, ENOMEM, "port '%s': out of memory", config->ifname);
 	}
@@ -455,6 +455,39 @@ int xport_open(const struct xport_config *config, struct frames *frames, struct 
 fail:
 	xport_close(xport, cache, UINT64_MAX);
 	return r;
+}
+
+int xport_open(const struct xport_config *config, struct frames *frames, struct frame_cache *cache,
+	       struct xport **ret, struct err *reterr)
+{
+	struct xlink *inherited = config->inherited;
+	int r = config_check(config, reterr);
+
+	if (r == 0 && (!inherited || inherited->fd < 0)) {
+		r = attach_check_free(config->ifindex, config->ifname, reterr);
+	}
+	if (r == 0) {
+		r = port_new(config, frames, cache, ret, reterr);
+	}
+	if (inherited) {
+		xlink_drop(inherited);
+	}
+	return r;
+}
+
+int xport_link_fd(const struct xport *xport)
+{
+	return xport->kernel->attach.link_fd;
+}
+
+void xport_leave(struct xport *xport)
+{
+	xport->kernel->attach.left = true;
+}
+
+void xport_detach(struct xport *xport)
+{
+	attach_unlink(&xport->kernel->attach);
 }
 
 /*

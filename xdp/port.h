@@ -20,6 +20,8 @@
 #include "base/role.h"
 #include "xdp/xq.h"
 
+struct xlink;
+
 #define XPORT_QUEUES_MAX 128 /* queues, and sockets on them */
 
 struct xport_busy_poll {
@@ -41,6 +43,11 @@ struct xport_config {
 	uint32_t zero_copy_frame_bytes;
 	struct xport_busy_poll busy_poll;
 	uint16_t first_queue_id_on_box; /* ids for struct xq: this, this + 1, ... */
+	/*
+	 * The attachment that a predecessor left on this interface; NULL or without a link: none.
+	 * Whatever comes of xport_open(), it is without a link then.
+	 */
+	struct xlink *inherited;
 };
 
 /*
@@ -74,6 +81,7 @@ struct xport_tried {
 
 struct xport {
 	uint32_t ifindex;
+	bool inherited; /* its program was put in the place of a predecessor's */
 	uint32_t n_queues;
 	uint32_t n_sockets;             /* of each queue, 1 or more */
 	enum xq_mode mode;
@@ -113,6 +121,17 @@ int xport_open(const struct xport_config *config, struct frames *frames, struct 
  */
 bool xport_close(struct xport *xport, struct frame_cache *cache, uint64_t deadline_ns)
 	REQUIRES(role_control);
+
+/*
+ * The link that holds the program on the interface, for somebody else to hold, too; xport's own.
+ * From xport_leave() on, xport_close() does not take the program off: it stays while that other
+ * holder lives, without a socket, so that frames go to the stack.
+ */
+int xport_link_fd(const struct xport *xport) REQUIRES(role_control);
+void xport_leave(struct xport *xport) REQUIRES(role_control);
+
+/* Takes the program off and nothing else: where workers that do not stop have the queues still. */
+void xport_detach(struct xport *xport) REQUIRES(role_control);
 
 /*
  * Probes once what the machine can do: AF_XDP, BPF links, BTF-free load. 0, or -EPERM / -ENOSYS /

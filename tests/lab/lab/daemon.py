@@ -90,6 +90,7 @@ class Daemon:
         self.log_path = os.path.join(self.dir, "log")
         self.restore_path = os.path.join(self.dir, "run", "restore.json")
         self.process = None
+        self.manager = None             # of lab.manager, which then starts every process
         self.log_from = 0
         self.write_config(config)
 
@@ -114,8 +115,13 @@ class Daemon:
         """Starts the process and returns at once."""
         with open(self.log_path, "ab") as log:
             self.log_from = log.tell()
-            self.process = subprocess.Popen(self.argv(), stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, env={**os.environ, **(env or {})})
+            argv, more, options, fds = self.argv(), {}, {}, []
+            if self.manager:
+                argv, more, options, fds = self.manager.wrap(argv)
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env={**os.environ, **more, **(env or {})}, **options)
+            for fd in fds:
+                os.close(fd)
         return self
 
     def start(self, env=None, states=("running",), seconds=READY_SECONDS):
