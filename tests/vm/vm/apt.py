@@ -27,9 +27,9 @@ class Apt:
         directory = os.path.join(CACHE, "apt", "+".join(suites))
         for name in ("lists/partial", "archives/partial"):
             os.makedirs(os.path.join(directory, name), exist_ok=True)
-        sources, mirror = os.path.join(directory, "sources.list"), _mirror()
+        sources, archive = os.path.join(directory, "sources.list"), mirror()
         with open(sources, "w", encoding="ascii") as file:
-            file.writelines(f"deb [signed-by={KEYRING}] {mirror} {suite} main\n"
+            file.writelines(f"deb [signed-by={KEYRING}] {archive} {suite} main\n"
                             for suite in suites)
         self.options = [word for key, value in {
             "Dir::Etc::SourceList": sources, "Dir::Etc::SourceParts": "/dev/null",
@@ -72,7 +72,7 @@ def own_release():
     return own[1]
 
 
-def _mirror():
+def mirror():
     """The mirror of Debian that the machine itself uses, for its own release."""
     targets = run("apt-get", "indextargets", "--format", "$(CREATED_BY) $(RELEASE) $(REPO_URI)")
     for line in targets.splitlines():
