@@ -7,7 +7,7 @@
  * Fits:    the first act of viaductd (main.c), before threads and before anything is read. device.c
  *          and interrupt code use it.
  * Threads: control only.
- * Opens:   /proc/irq/N/smp_affinity_list and
+ * Opens:   /proc/irq/N/smp_affinity_list (the same in /run/viaduct-irq where that is read-only) and
  *          /sys/class/net/IF/{threaded,napi_defer_hard_irqs,gro_flush_timeout}, read-write, nothing
  *          else: the process checks the request by itself and lives under seccomp. It ends when its
  *          socket closes.

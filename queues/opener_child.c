@@ -33,6 +33,13 @@
 #error "name this architecture's AUDIT_ARCH_ constant for the opener's seccomp filter"
 #endif
 
+/*
+ * ProtectKernelTunables=yes makes /proc/irq read-only, and nothing gives it back there: the unit
+ * binds it aside.
+ */
+#define OPENER_IRQ_DIR   "/proc/irq"
+#define OPENER_IRQ_ASIDE "/run/viaduct-irq"
+
 /* The last component is never a symbolic link; /sys/class/net/IF itself is one. */
 #define OPENER_OPEN_FLAGS (O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY)
 
@@ -58,11 +65,12 @@ static bool ifname_valid(const char *ifname)
  * The path that a request means, or -EINVAL: built here from checked parts, never taken from the
  * other side.
  */
-static int request_path(const struct opener_request *request, char *path, size_t path_bytes)
+static int request_path(const struct opener_request *request, const char *irq_dir, char *path,
+			size_t path_bytes)
 {
 	switch (request->kind) {
 	case OPENER_KIND_IRQ_AFFINITY:
-		snprintf(path, path_bytes, "/proc/irq/%u/smp_affinity_list", request->irq);
+		snprintf(path, path_bytes, "%s/%u/smp_affinity_list", irq_dir, request->irq);
 		return 0;
 	case OPENER_KIND_NET_FILE:
 		if (!ifname_valid(request->ifname) || request->file >= OPENER_FILE_N) {
@@ -75,10 +83,10 @@ static int request_path(const struct opener_request *request, char *path, size_t
 	return -EINVAL;
 }
 
-static int request_open(const struct opener_request *request)
+static int request_open_in(const struct opener_request *request, const char *irq_dir)
 {
 	char path[128];
-	int r = request_path(request, path, sizeof(path));
+	int r = request_path(request, irq_dir, path, sizeof(path));
 
 	if (r < 0) {
 		return r;
@@ -86,6 +94,17 @@ static int request_open(const struct opener_request *request)
 	/* not openat(): on 32-bit machines that adds a flag, and the filter knows one form */
 	r = (int)syscall(__NR_openat, AT_FDCWD, path, OPENER_OPEN_FLAGS);
 	return r < 0 ? -errno : r;
+}
+
+static int request_open(const struct opener_request *request)
+{
+	int r = request_open_in(request, OPENER_IRQ_DIR), aside;
+
+	if (r != -EROFS || request->kind != OPENER_KIND_IRQ_AFFINITY) {
+		return r;
+	}
+	aside = request_open_in(request, OPENER_IRQ_ASIDE);
+	return aside < 0 ? r : aside;
 }
 
 /* 'fd' travels beside a good answer. */
