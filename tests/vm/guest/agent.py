@@ -18,8 +18,10 @@ import types
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../lab"))
 
 from lab import daemon, frames, netns                                                 # noqa: E402
+from service import Service                                                           # noqa: E402
 
 PORT = "/dev/vport0p1"
+SYSTEMD = "/run/systemd/system"         # it is the first process
 START_SECONDS = 60.0                    # an emulated machine takes its time
 
 
@@ -127,6 +129,10 @@ class Agent:
         """kill -9."""
         self.daemon.kill()
 
+    def write_config(self, config):
+        """Another file for the daemon that runs."""
+        self.daemon.write_config(config)
+
     def restore(self):
         """Exit status and words of `viaductd --restore`."""
         done = self.daemon.command("--restore", timeout=START_SECONDS)
@@ -138,6 +144,9 @@ class Agent:
         return done.returncode, done.stderr
 
     def _configure(self, build, config):
+        if os.path.exists(SYSTEMD):
+            self.daemon = Service(self.box, config)
+            return self.daemon
         env = types.SimpleNamespace(viaductd=os.path.join(build, "daemon/viaductd"),
                                     viaductctl=os.path.join(build, "mgmt/viaductctl"))
         self.daemon = Daemon(env, self.box, config, "/run")
@@ -173,7 +182,7 @@ class Agent:
             return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file).pid
 
     def log(self):
-        return self.daemon.log() if self.daemon and self.daemon.process else ""
+        return self.daemon.log() if self.daemon else ""
 
     def check_end(self, allowed=()):
         """The sums, an orderly stop, a quiet log, nothing left: as after each case of the lab."""

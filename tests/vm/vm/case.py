@@ -23,6 +23,10 @@ TOTAL_SECONDS = 1200                    # of all; on a quiet machine 400 are eno
 ROUTER = Box("router", KERNEL_7_2, Nic("vio0"), Nic("igb0", "igb"), Nic("vmx0", "vmxnet3"),
              Nic("e1k0", "e1000e"))
 
+# The same with systemd, and viaduct installed as a service.
+SERVICE = Box("service", KERNEL_7_2, Nic("vio0"), Nic("igb0", "igb"), Nic("vmx0", "vmxnet3"),
+              Nic("e1k0", "e1000e"), systemd=True)
+
 Case = collections.namedtuple("Case", "name box text function programs")
 CASES = {}
 
@@ -78,11 +82,11 @@ class Boots:
     def _booted(self, box):
         """Of some forty boots one stands still before its first process: it gets a second try."""
         try:
-            return Machine(box, self.log_path(box), BOOT_SECONDS).boot()
+            return Machine(box, self.build, self.log_path(box), BOOT_SECONDS).boot()
         except Lost as why:
             print(f"# {box.name} is booted again: {why}", flush=True)
             os.replace(self.log_path(box), self.log_path(box) + ".first")
-        return Machine(box, self.log_path(box), BOOT_SECONDS).boot()
+        return Machine(box, self.build, self.log_path(box), BOOT_SECONDS).boot()
 
     def _daemon_log(self):
         """Of a guest that still answers."""

@@ -20,7 +20,7 @@ from lab.daemon import Failure
 from lab.frames import Station
 
 from vm import program
-from vm.kernel import GUEST
+from vm.stage import AGENT, Stage
 
 PREFIX = "vt-vm-"
 MEMORY_MIB = 3072
@@ -71,12 +71,12 @@ def nic_mac(number):
 class Box:
     """
     A machine to boot: its kernel, its cards, its CPUs, and the names of veth ports inside of it,
-    each with two queues and a station of its own.
+    each with two queues and a station of its own; with systemd, viaduct is installed in it.
     """
 
-    def __init__(self, name, kernel, *nics, cpus=4, veths=()):
+    def __init__(self, name, kernel, *nics, cpus=4, veths=(), systemd=False):
         self.name, self.kernel, self.nics, self.cpus = name, kernel, nics, cpus
-        self.veths = veths
+        self.veths, self.systemd = veths, systemd
 
     @property
     def ports(self):
@@ -90,8 +90,9 @@ class Machine:
     guest.call("run", argv=["ip", "link"])  # a request to guest/agent.py
     """
 
-    def __init__(self, box, log_path, seconds):
+    def __init__(self, box, build, log_path, seconds):
         self.box, self.log_path = box, log_path
+        self.stage = Stage(build) if box.systemd else None
         self.station, self.received = {}, b""
         self.space = self.process = self.port = self.timer = self.before = None
         self.deadline = time.monotonic() + seconds
@@ -139,14 +140,14 @@ class Machine:
 
     def _power_on(self):
         self.port, theirs = socket.socketpair()
-        agent = os.path.join(GUEST, "agent.py")
         kernel, models = self.box.kernel, {nic.model for nic in self.box.nics}
         argv = [*program.qemu(models), "-machine", "q35", "-accel", "tcg,thread=multi",
                 "-cpu", "max", "-smp", str(self.box.cpus), "-m", str(MEMORY_MIB),
                 "-nodefaults", "-display", "none", "-no-reboot",
                 "-kernel", kernel.image, "-initrd", kernel.initramfs(),
                 "-append", "console=ttyS0 quiet panic=1 mitigations=off net.ifnames=0 "
-                           f"{ZERO_HEADER} viaduct.agent={agent}",
+                           f"{ZERO_HEADER} "
+                           + (self.stage.options() if self.stage else f"viaduct.agent={AGENT}"),
                 "-serial", f"file:{self.log_path}",
                 "-chardev", f"socket,id=agent,fd={theirs.fileno()}", "-device", "virtio-serial-pci",
                 "-device", "virtserialport,chardev=agent,name=agent",
@@ -175,6 +176,8 @@ class Machine:
             station.close()
         if self.space:
             self.space.delete()
+        if self.stage:
+            self.stage.close()
 
     # ---- the guest's agent ----
 

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+The installed viaductd as the service of a systemd that runs here, in the dress of the wire lab's
+Daemon, so that what holds for one is asked of the other.
+"""
+import json
+import os
+import shutil
+import signal
+import types
+
+from lab import daemon, netns
+
+UNIT = "viaduct.service"
+START_SECONDS = 60.0                    # an emulated machine takes its time
+
+
+class Service(daemon.Daemon):
+    """viaduct.service and its files, where they are installed."""
+
+    def __init__(self, box, config):    # pylint: disable=super-init-not-called
+        self.env = types.SimpleNamespace(viaductd=shutil.which("viaductd"),
+                                         viaductctl=shutil.which("viaductctl"))
+        self.ns, self.name = box, UNIT
+        self.path = "/etc/viaduct/viaduct.yaml"
+        self.socket = "/run/viaduct/control.sock"
+        self.restore_path = "/run/viaduct/restore.json"
+        self.cursor = None
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        self.write_config(config)
+
+    def write_config(self, config):
+        super().write_config(config)
+        os.chmod(self.path, 0o644)
+
+    def show(self, *names):
+        """These properties of the unit, as text."""
+        done = netns.run("systemctl", "show", UNIT, *(f"--property={name}" for name in names))
+        return dict(line.split("=", 1) for line in done.stdout.splitlines())
+
+    @property
+    def pid(self):
+        return int(self.show("MainPID")["MainPID"])
+
+    def running(self):
+        return self.pid != 0
+
+    def start(self, env=None, states=("running",), seconds=START_SECONDS):
+        self.cursor = self._cursor()
+        done = netns.run("systemctl", "start", UNIT, check=False, timeout=seconds)
+        daemon.expect(done.returncode == 0, f"systemctl start: {done.stderr}\n{self.log()}")
+        daemon.wait_for(lambda: self.ctl("status")["state"] in states, f"state {states}", seconds)
+        return self
+
+    def stop(self, number=signal.SIGTERM):
+        netns.run("systemctl", "stop", UNIT, timeout=START_SECONDS)
+        daemon.expect_equal(self.show("Result", "ActiveState"),
+                            {"Result": "success", "ActiveState": "inactive"}, "systemctl stop")
+
+    def kill(self):
+        if self.running():
+            os.kill(self.pid, signal.SIGKILL)
+
+    def command(self, *options, env=None, timeout=START_SECONDS):
+        return netns.run(self.env.viaductd, *options, check=False, timeout=timeout)
+
+    # ---- the journal ----
+
+    @staticmethod
+    def _cursor():
+        done = netns.run("journalctl", "--no-pager", "-n", "0", "--show-cursor", check=False)
+        return done.stdout.partition("cursor: ")[2].strip()
+
+    def log(self):
+        """What viaductd has logged since the last start(), each line with its priority."""
+        argv = ["journalctl", "--no-pager", "-o", "json", "--output-fields=PRIORITY,MESSAGE"]
+        if self.cursor:
+            argv += ["--after-cursor", self.cursor]
+        done = netns.run(*argv, "_SYSTEMD_UNIT=" + UNIT, "+", "UNIT=" + UNIT, check=False)
+        rows = map(json.loads, done.stdout.splitlines())
+        return "".join(f"<{row['PRIORITY']}>{row['MESSAGE']}\n" for row in rows)
