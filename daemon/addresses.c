@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/macaddr.h"
+#include "daemon/keep.h"
 #include "daemon/publish.h"
 #include "daemon/tables.h"
 
@@ -288,6 +289,7 @@ uint64_t addresses_flush(struct vswitch *vswitch, address_match_fn *match, const
 	struct flush flush = {vswitch, match, arg};
 	uint32_t cursor = 0, n_removed = 0;
 
+	keep_forget(vswitch);
 	if (!match && !vswitch->mac_watched && tables_flush(vswitch, &n_removed)) {
 		return n_removed;
 	}

@@ -11,6 +11,7 @@
 #include "daemon/addresses.h"
 #include "daemon/drift.h"
 #include "daemon/inspect.h"
+#include "daemon/keep.h"
 #include "daemon/ports.h"
 
 #define USEC_PER_S 1000000u
@@ -79,6 +80,7 @@ static int on_second(sd_event_source *source, uint64_t usec, void *arg)
 	role_assert_control();
 	inspect_sample(arg);
 	drift_tick(arg);
+	keep_tick(arg);
 	sd_event_source_set_time_relative(source, USEC_PER_S);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }

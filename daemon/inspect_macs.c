@@ -9,6 +9,7 @@
 #include "base/macaddr.h"
 #include "daemon/addresses.h"
 #include "daemon/inspect.h"
+#include "daemon/keep.h"
 
 #define WALK_SLICE 256u
 
@@ -299,6 +300,8 @@ enum mgmt_error inspect_mac_del(void *ctx, const struct mgmt_mac_filter *filter,
 		return no_such_address(reterr, filter->macaddress);
 	}
 	addresses_tell(vswitch, MGMT_MAC_EVENT_DELETED, key, entry.port_idx, PORT_NONE);
+	keep_forget(vswitch);
+	keep_forget_wait(vswitch);
 	return MGMT_OK;
 }
 
@@ -321,6 +324,7 @@ enum mgmt_error inspect_mac_flush(void *ctx, const struct mgmt_mac_filter *filte
 	role_assert_control();
 	if (error == MGMT_OK) {
 		*ret_flushed = addresses_flush(vswitch, everything ? NULL : filter_matches, filter);
+		keep_forget_wait(vswitch);
 	}
 	return error;
 }

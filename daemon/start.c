@@ -18,6 +18,7 @@
 #include "daemon/control.h"
 #include "daemon/inspect.h"
 #include "daemon/interrupts.h"
+#include "daemon/keep.h"
 #include "daemon/ports.h"
 #include "daemon/publish.h"
 #include "daemon/setup.h"
@@ -272,6 +273,7 @@ int start_all(struct vswitch *vswitch, const struct start_options *options, int 
 	}
 	links_from_members(vswitch);
 	log_skipped(vswitch);
+	keep_open(vswitch, options->state_dir);
 	if ((r = open_journal(vswitch, options->runtime_dir, reterr)) < 0 ||
 	    (r = make_memory(vswitch, reterr)) < 0 ||
 	    (r = control_open(vswitch, reterr)) < 0 ||
@@ -281,6 +283,7 @@ int start_all(struct vswitch *vswitch, const struct start_options *options, int 
 	}
 	successor_drop_rest(vswitch, NULL);
 	refresh_links(vswitch);
+	keep_load(vswitch);
 	if ((r = publish_view(vswitch, reterr)) < 0 || (r = start_workers(vswitch, reterr)) < 0 ||
 	    (r = control_watch_links(vswitch, reterr)) < 0 ||
 	    (r = mgmt_server_open(vswitch->event, options->socket_path, &inspect_ops, vswitch,
@@ -424,6 +427,7 @@ int stop_all(struct vswitch *vswitch)
 	link_monitor_close(vswitch->link_monitor);
 	vswitch->link_monitor = NULL;
 	stopped = stop_workers(vswitch);
+	keep_close(vswitch, vswitch->running);
 	if (!stopped) {
 		/*
 		 * Its memory is in use: put the box back; the kernel takes the rest with the

@@ -196,6 +196,8 @@ struct busy_mark {
 	double share;
 };
 
+struct keep;
+
 struct vswitch {
 	sd_event *event;
 	struct conf *conf;
@@ -220,6 +222,7 @@ struct vswitch {
 	uint32_t tables_epoch;          /* how often `tables` was replaced */
 	struct table_job table_job;
 	struct age_job age;
+	struct keep *keep;              /* keep.c; NULL: addresses are not kept */
 	struct reclaim *reclaim;
 	struct worker_shared shared;
 	struct worker *worker[WORKERS_MAX];

@@ -217,6 +217,7 @@ struct fdb_entry {
 	uint8_t port_idx;
 	uint8_t age_ticks;              /* whole ticks since its stamp; static: 0; sticky: the ager
 					   keeps it from exceeding FDB_AGE_TICKS + 1 by much */
+	uint16_t age_steps;             /* of the group's clock, since its tick began; static: 0 */
 	bool is_static, sticky, local;
 };
 
@@ -263,6 +264,27 @@ uint32_t fdb_age(struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cur
  */
 uint32_t fdb_copy(const struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cursor,
 		  struct fdb_entry *ret, uint32_t max) REQUIRES(role_control);
+/* The same, of 'n_lines' lines at most: an empty table is long, too. */
+uint32_t fdb_copy_lines(const struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cursor,
+			uint32_t n_lines, struct fdb_entry *ret, uint32_t max)
+	REQUIRES(role_control);
+
+/* An address that an earlier run had learned; 'age_steps' as in fdb_entry. */
+struct fdb_kept {
+	uint64_t key;
+	uint32_t age_steps;
+	uint8_t port_idx;
+	bool sticky;
+};
+
+/*
+ * Learns them with their ages, within the limits, while no worker runs and there is no old table.
+ * Its ticks begin at another phase now: an age becomes less by up to a tick, and none goes before
+ * an ageing time since its last frame. What is there already, is over or finds no room is left. The
+ * number taken.
+ */
+uint32_t fdb_put_kept(struct fdb *fdb, const struct fdb_tables *tables, const struct fdb_kept *kept,
+		      uint32_t n) REQUIRES(role_control);
 
 /*
  * Growing: control makes 'bigger' (or has it made), publishes {bigger, cur}, waits for a grace

@@ -182,11 +182,13 @@ void fdb_entry_from(const struct fdb *fdb, uint64_t mixed, uint64_t word, struct
 	uint64_t key = fdb_mix_undo(&fdb->mix, mixed);
 	uint32_t clock = fdb_group_clock(fdb, key_group(fdb, key));
 	uint32_t age = stamp_age(stamp_now(clock, mixed), word_stamp(word));
+	uint32_t steps = age * FDB_CLOCK_PER_TICK + stamp_steps(clock, mixed);
 
 	*ret = (struct fdb_entry){
 		.key = key,
 		.port_idx = word_port(word),
 		.age_ticks = word & WORD_STATIC ? 0 : (uint8_t)age,
+		.age_steps = word & WORD_STATIC ? 0 : (uint16_t)steps,
 		.is_static = word & WORD_STATIC,
 		.sticky = word & WORD_STICKY,
 		.local = word & WORD_LOCAL,

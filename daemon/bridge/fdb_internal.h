@@ -2,7 +2,7 @@
 #pragma once
 /*
  * fdb_internal - what the table's files share: fdb_table.c, fdb_burst.c (and fdb_simd.c, which
- * chooses), fdb_learn.c, fdb_control.c and fdb_sweep.c.
+ * chooses), fdb_learn.c, fdb_control.c, fdb_sweep.c and fdb_kept.c.
  *
  * "mixed" is a key after the mix: its upper lines_log2 bits are the primary bucket, the rest the
  * tag. Everything below fdb.h speaks of mixed keys; fdb_mix_undo() gives the key back.
@@ -197,6 +197,12 @@ static inline uint32_t stamp_now(uint32_t clock, uint64_t mixed)
 	uint32_t phase = mixed % FDB_CLOCK_PER_TICK;
 
 	return ((clock + phase) / FDB_CLOCK_PER_TICK) % WORD_STAMPS;
+}
+
+/* Steps of the clock since this address's tick began. */
+static inline uint32_t stamp_steps(uint32_t clock, uint64_t mixed)
+{
+	return (clock + (uint32_t)(mixed % FDB_CLOCK_PER_TICK)) % FDB_CLOCK_PER_TICK;
 }
 
 static inline uint32_t stamp_age(uint32_t now, uint32_t stamp)

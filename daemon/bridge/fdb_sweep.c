@@ -196,8 +196,8 @@ uint32_t fdb_age(struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cur
 
 /* ---- copying ---- */
 
-uint32_t fdb_copy(const struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cursor,
-		  struct fdb_entry *ret, uint32_t max)
+uint32_t fdb_copy_lines(const struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cursor,
+			uint32_t n_lines, struct fdb_entry *ret, uint32_t max)
 {
 	uint32_t end = fdb_n_lines(tables);
 	uint64_t mixed[FDB_SLOTS_PER_LINE], word[FDB_SLOTS_PER_LINE];
@@ -205,7 +205,7 @@ uint32_t fdb_copy(const struct fdb *fdb, const struct fdb_tables *tables, uint32
 
 	role_assert_control();
 	assert(max >= FDB_SLOTS_PER_LINE);
-	for (; *cursor < end && n + FDB_SLOTS_PER_LINE <= max; ++*cursor) {
+	for (; n_lines && *cursor < end && n + FDB_SLOTS_PER_LINE <= max; n_lines--, ++*cursor) {
 		uint32_t n_line = sweep_line(tables, *cursor, mixed, word);
 
 		for (uint32_t i = 0; i < n_line; i++) {
@@ -213,6 +213,12 @@ uint32_t fdb_copy(const struct fdb *fdb, const struct fdb_tables *tables, uint32
 		}
 	}
 	return n;
+}
+
+uint32_t fdb_copy(const struct fdb *fdb, const struct fdb_tables *tables, uint32_t *cursor,
+		  struct fdb_entry *ret, uint32_t max)
+{
+	return fdb_copy_lines(fdb, tables, cursor, UINT32_MAX, ret, max);
 }
 
 /* ---- growing ---- */
