@@ -76,7 +76,7 @@ static void test_ages(struct test_rng *rng) REQUIRES_SHARED(in_epoch)
 	tap_ok(n_early == 0 && n_late == 0,
 	       "gone when it would have been, about (%u early, %u late)",
 	       n_early, n_late);
-	tap_ok(n_age == 0, "an age becomes less, by less than a tick, or is of this tick (%u wrong)",
+	tap_ok(n_age == 0, "an age becomes less, by less than a tick, or is of this one (%u wrong)",
 	       n_age);
 }
 
