@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/closer.h"
 #include "base/log.h"
 #include "daemon/addresses.h"
 #include "daemon/borrow.h"
@@ -235,6 +236,34 @@ static int open_sockets(struct vswitch *vswitch, struct port *port, struct err *
 	return r;
 }
 
+static void leave_to_successor(const struct vswitch *vswitch, struct port *port)
+	REQUIRES(role_control)
+{
+	if (vswitch->keep_for_successor) {
+		xport_leave(port->xport);
+	}
+}
+
+void ports_close_sockets(struct vswitch *vswitch, uint64_t deadline_ns)
+{
+	struct closer closer = {.n = 0};
+
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		struct port *port = &vswitch->port[i];
+
+		if (!port->idx || !port->xport) {
+			continue;
+		}
+		leave_to_successor(vswitch, port);
+		xport_close_begin(port->xport, &vswitch->cache, &closer, deadline_ns);
+		if (port->promiscuous_fd >= 0) {
+			closer_close(&closer, port->promiscuous_fd);
+			port->promiscuous_fd = -1;
+		}
+	}
+	closer_wait(&closer);
+}
+
 static void close_sockets(struct vswitch *vswitch, struct port *port, uint64_t deadline_ns)
 	REQUIRES(role_control)
 {
@@ -242,9 +271,7 @@ static void close_sockets(struct vswitch *vswitch, struct port *port, uint64_t d
 		uint32_t n = port->xport->n_queues, ifindex = port->xport->ifindex;
 		bool released;
 
-		if (vswitch->keep_for_successor) {
-			xport_leave(port->xport);
-		}
+		leave_to_successor(vswitch, port);
 		released = xport_close(port->xport, &vswitch->cache, deadline_ns);
 		if (!vswitch->keep_for_successor) {
 			successor_forget(vswitch, ifindex);

@@ -34,6 +34,12 @@ void port_close_begin(struct vswitch *vswitch, struct port *port) REQUIRES(role_
 void port_close_now(struct vswitch *vswitch, struct port *port, uint64_t deadline_ns)
 	REQUIRES(role_control);
 
+/*
+ * Before that is called for every port: what the kernel makes each socket's closing wait for is
+ * waited for once, for all of them together.
+ */
+void ports_close_sockets(struct vswitch *vswitch, uint64_t deadline_ns) REQUIRES(role_control);
+
 /* The host port of a bridge: makes or adopts its interface pair and takes its other end. */
 int port_open_host(struct vswitch *vswitch, struct port *port, int *ret_exit_status,
 		   struct err *reterr) REQUIRES(role_control);

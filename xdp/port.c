@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/closer.h"
 #include "xdp/attach.h"
 #include "xdp/umem.h"
 #include "xdp/xlink.h"
@@ -21,6 +22,7 @@ struct xport_kernel {
 	struct attach attach;
 	struct attach_queues before; /* of the device, without a program */
 	struct umem umem;
+	bool closing;
 };
 
 enum port_step {
@@ -119,9 +121,10 @@ static enum port_step step_of(enum umem_step step)
 /* Undoes a try that failed with 'r', and returns that, or -ETIMEDOUT: the device keeps a queue. */
 static int try_undo(struct xport *xport, struct frame_cache *cache, int r)
 {
-	bool released = umem_close(&xport->kernel->umem, xport->ifindex, cache, UINT64_MAX);
+	struct umem *umem = &xport->kernel->umem;
 
-	return released ? r : -ETIMEDOUT;
+	umem_close_begin(umem, NULL);
+	return umem_close_end(umem, xport->ifindex, cache, UINT64_MAX) ? r : -ETIMEDOUT;
 }
 
 /*
@@ -521,20 +524,34 @@ static void drain(struct xport *xport, struct frame_cache *cache,
  * Drains before it detaches: some drivers reset the device on detaching, and what was still to be
  * sent would be lost.
  */
+void xport_close_begin(struct xport *xport, struct frame_cache *cache, struct closer *closer,
+		       uint64_t deadline_ns)
+{
+	struct xport_kernel *kernel = xport->kernel;
+
+	for (uint32_t q = 0; q < xport->n_queues; q++) {
+		attach_clear_sockets(&kernel->attach, q);
+	}
+	drain(xport, cache, deadline_ns);
+	attach_done(&kernel->attach);
+	umem_close_begin(&kernel->umem, closer);
+	kernel->closing = true;
+}
+
 bool xport_close(struct xport *xport, struct frame_cache *cache, uint64_t deadline_ns)
 {
+	struct closer closer = {.n = 0};
 	bool released = true;
 
 	if (!xport) {
 		return true;
 	}
 	if (xport->kernel) {
-		for (uint32_t q = 0; q < xport->n_queues; q++) {
-			attach_clear_sockets(&xport->kernel->attach, q);
+		if (!xport->kernel->closing) {
+			xport_close_begin(xport, cache, &closer, deadline_ns);
+			closer_wait(&closer);
 		}
-		drain(xport, cache, deadline_ns);
-		attach_done(&xport->kernel->attach);
-		released = umem_close(&xport->kernel->umem, xport->ifindex, cache, deadline_ns);
+		released = umem_close_end(&xport->kernel->umem, xport->ifindex, cache, deadline_ns);
 		free(xport->kernel);
 	}
 	free(xport);

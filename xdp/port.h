@@ -20,6 +20,7 @@
 #include "base/role.h"
 #include "xdp/xq.h"
 
+struct closer;
 struct xlink;
 
 #define XPORT_QUEUES_MAX 128 /* queues, and sockets on them */
@@ -121,6 +122,14 @@ int xport_open(const struct xport_config *config, struct frames *frames, struct 
  */
 bool xport_close(struct xport *xport, struct frame_cache *cache, uint64_t deadline_ns)
 	REQUIRES(role_control);
+
+/*
+ * The first half of closing, for many ports together: the map is emptied, what was sent completes,
+ * the program is detached, and 'closer' closes the sockets. xport_close() is the second, once the
+ * caller has waited for 'closer'; alone it does both.
+ */
+void xport_close_begin(struct xport *xport, struct frame_cache *cache, struct closer *closer,
+		       uint64_t deadline_ns) REQUIRES(role_control);
 
 /*
  * The link that holds the program on the interface, for somebody else to hold, too; xport's own.

@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/closer.h"
+
 static int ring_map(struct xq *xq)
 {
 	struct xdp_mmap_offsets offsets;
@@ -56,14 +58,14 @@ int receiver_open(struct xq *xq, const struct xq *owner, uint32_t ifindex)
 	return r;
 }
 
-void receiver_close(struct xq *xq)
+void receiver_close(struct xq *xq, struct closer *closer)
 {
 	if (xq->rx_map) {
 		munmap(xq->rx_map, xq->rx_map_bytes);
 		xq->rx_map = NULL;
 	}
 	if (xq->fd >= 0) {
-		close(xq->fd);
+		closer_close(closer, xq->fd);
 		xq->fd = -1;
 	}
 }

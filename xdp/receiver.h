@@ -13,8 +13,10 @@
 
 #include "xdp/xq.h"
 
+struct closer;
+
 /* Opens the socket of 'xq' beside 'owner', which is open, and maps its ring. 0 or -errno. */
 int receiver_open(struct xq *xq, const struct xq *owner, uint32_t ifindex);
 
-/* Unmaps the ring and closes the socket; half-open is fine. Before the owner's is closed. */
-void receiver_close(struct xq *xq);
+/* Unmaps the ring and closes the socket, by 'closer' unless that is NULL; half-open is fine. */
+void receiver_close(struct xq *xq, struct closer *closer);

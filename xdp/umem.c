@@ -13,6 +13,7 @@
 
 #include "base/apart.h"
 #include "base/clock.h"
+#include "base/closer.h"
 #include "xdp/port.h"
 #include "xdp/receiver.h"
 
@@ -433,24 +434,44 @@ static void reclaim(struct umem *umem, struct frame_cache *cache)
 		     cache);
 }
 
-bool umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache,
-		uint64_t deadline_ns)
+/*
+ * libxdp unmaps the rings and closes the socket in one call. With a second descriptor that is not
+ * the last close, which is the one that waits.
+ */
+static int socket_hold(const struct xq *owner, const struct closer *closer)
 {
-	bool may_linger[XPORT_QUEUES_MAX] = {false};
-	bool released = true;
-	uint64_t closed_at;
+	return closer && owner->socket ? fcntl(owner->fd, F_DUPFD_CLOEXEC, 3) : -1;
+}
 
-	if (umem->n_created == 0) {
-		return true;
+static void socket_let_go(int held_fd, struct closer *closer)
+{
+	if (held_fd >= 0) {
+		closer_close(closer, held_fd);
 	}
-	for (uint32_t q = 0; q < umem->n_created; q++) {
-		struct xq *owner = umem->xport->queue[q];
+}
 
-		may_linger[q] = queue_may_linger(owner);
-		for (uint32_t i = 0; i < owner->n_receivers; i++) {
-			receiver_close(owner->receiver[i]);
-		}
-		xsk_socket__delete(owner->socket);
+static void queue_close(struct umem *umem, struct xq *owner, struct closer *closer)
+{
+	int held_fd = socket_hold(owner, closer);
+
+	umem->may_linger[owner->queue_id] = queue_may_linger(owner);
+	for (uint32_t i = 0; i < owner->n_receivers; i++) {
+		receiver_close(owner->receiver[i], closer);
+	}
+	xsk_socket__delete(owner->socket);
+	owner->socket = NULL;
+	if (owner->queue_id == 0 && umem->umem) {
+		umem->first_fd = held_fd;       /* the registration's, too, which is open still */
+	} else {
+		socket_let_go(held_fd, closer);
+	}
+}
+
+void umem_close_begin(struct umem *umem, struct closer *closer)
+{
+	umem->first_fd = -1;
+	for (uint32_t q = 0; q < umem->n_created; q++) {
+		queue_close(umem, umem->xport->queue[q], closer);
 	}
 	if (umem->umem) {
 		/* Closes the first socket, which libxdp keeps open for the others' sake. */
@@ -460,11 +481,22 @@ bool umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache,
 		(void)r;
 		umem->umem = NULL;
 	}
+	socket_let_go(umem->first_fd, closer);
+}
+
+bool umem_close_end(struct umem *umem, uint32_t ifindex, struct frame_cache *cache,
+		    uint64_t deadline_ns)
+{
+	bool released = true;
+	uint64_t closed_at = clock_now_ns();
+
+	if (umem->n_created == 0) {
+		return true;
+	}
 	/* One for all queues, so that a port with many closes in bounded time too. */
-	closed_at = clock_now_ns();
 	deadline_ns = min_u64(deadline_ns, closed_at + RELEASE_WAIT_NS);
 	for (uint32_t q = 0; q < umem->n_created && released; q++) {
-		released = !may_linger[q] ||
+		released = !umem->may_linger[q] ||
 			   queue_wait_released(ifindex, q, closed_at, deadline_ns);
 	}
 	reclaim(umem, released ? cache : NULL);

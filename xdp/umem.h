@@ -11,10 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "xdp/port.h"
 #include "xdp/xq.h"
 
-struct xport;
-struct xport_config;
+struct closer;
 
 /* The step that an error came from. */
 enum umem_step {
@@ -28,21 +28,29 @@ struct umem {
 	struct xsk_umem *umem;
 	struct xport *xport; /* port.c's, with places for the queues and their receivers */
 	uint32_t n_created; /* queues that have memory, with or without sockets */
+	/* from umem_close_begin() on: queues of which the kernel may have frames after the close */
+	bool may_linger[XPORT_QUEUES_MAX];
+	int first_fd;
 };
 
 /*
  * Registers the buffer and opens the sockets of every queue, its fill ring full. 0 or -errno with
- * '*ret_step' and '*ret_queue' saying where; umem_close() follows either way.
+ * '*ret_step' and '*ret_queue' saying where; closing follows either way.
  */
 int umem_open(struct umem *umem, const struct xport_config *config, enum xq_mode mode,
 	      struct frames *frames, struct frame_cache *cache, enum umem_step *ret_step,
 	      uint32_t *ret_queue);
 
 /*
- * Unmaps every ring, closes every socket, waits until the kernel has let go of the memory, 2 s and
- * never beyond 'deadline_ns' (monotonic), and puts all that it held into 'cache'. The queues'
- * memory goes too. A umem that is zeroed or closed is fine. False: the device still has frames; all
- * that the queues held are FRAME_LOST.
+ * Unmaps every ring and closes every socket, by 'closer', which the caller then waits for; NULL:
+ * one after the other. A umem that is zeroed or closed is fine, here and below.
  */
-bool umem_close(struct umem *umem, uint32_t ifindex, struct frame_cache *cache,
-		uint64_t deadline_ns);
+void umem_close_begin(struct umem *umem, struct closer *closer);
+
+/*
+ * Waits until the kernel has let go of the memory, 2 s and never beyond 'deadline_ns' (monotonic),
+ * and puts all that it held into 'cache'. The queues' memory goes too. False: the device still has
+ * frames; all that the queues held are FRAME_LOST.
+ */
+bool umem_close_end(struct umem *umem, uint32_t ifindex, struct frame_cache *cache,
+		    uint64_t deadline_ns);

@@ -13,6 +13,7 @@ from lab.tap import case
 
 A = station_mac(1)
 PORTS = {"p1": 2, "p2": 1}
+RATE = 10000                            # frames a second of a stream that a restart interrupts
 ODD = "of the service manager's store"
 
 
@@ -218,3 +219,29 @@ def failed_start(env):
         lab.manager.restart(lab.daemon, between=between)
         expect_handed_over(lab, before)
         expect_forwarding(lab)
+
+
+def outage_ms(lab, *pairs):
+    """Restarts under a stream between each of these pairs: for how long each lost frames."""
+    before = sum(row["rx_packets"] for row in lab.daemon.ports().values())
+    children = [lab.flows_start(here, [there], flows=1, rate=RATE, seconds=2,
+                                src=f"02:00:01:00:{n:02x}:00", dst=f"02:00:02:00:{n:02x}:00")
+                for n, (here, there) in enumerate(pairs)]
+    wait_for(lambda: sum(row["rx_packets"] for row in lab.daemon.ports().values())
+             > before + RATE / 5, "traffic")
+    lab.manager.restart(lab.daemon)
+    reports = [lab.flows_end(child) for child in children]
+    lost = [row["lost"] for report in reports for row in report["to"].values()]
+    return max(lost) * 1000 / RATE
+
+
+@case("a restart of four ports costs less than 200 ms of frames", slow=True)
+def outage(env):
+    ports = {f"p{n}": 2 for n in (1, 2, 3, 4)}
+    with service(env, ports) as lab:
+        took = []
+        # The quickest: a host that takes the CPU away adds to a time, never takes off.
+        while len(took) < 5 or (min(took) >= 200 and len(took) < 20):
+            took.append(outage_ms(lab, ("p1", "p2"), ("p3", "p4")))
+        print(f"# lost frames, of each restart, in ms of the stream: {took}", flush=True)
+        expect(min(took) < 200, f"a restart lost frames for {took} ms")

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* base: cpulist, macaddr, err, clock. */
+/* base: cpulist, macaddr, err, clock, closer. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include "base/clock.h"
+#include "base/closer.h"
 #include "base/cpulist.h"
 #include "base/err.h"
 #include "base/macaddr.h"
@@ -196,6 +199,23 @@ static void test_clock(void)
 	tap_ok(clock_now_ns() >= before && before > 0, "the clock does not go back");
 }
 
+static void test_closer(void)
+{
+	struct closer closer = {.n = 0};
+	int fd[CLOSER_THREADS_MAX + 3], n_open = 0;
+
+	for (size_t i = 0; i < sizeof(fd) / sizeof(fd[0]); i++) {
+		fd[i] = eventfd(0, EFD_CLOEXEC);
+		closer_close(i == 0 ? NULL : &closer, fd[i]);
+	}
+	closer_wait(&closer);
+	for (size_t i = 0; i < sizeof(fd) / sizeof(fd[0]); i++) {
+		n_open += fcntl(fd[i], F_GETFD) >= 0;
+	}
+	tap_ok(n_open == 0 && closer.n == 0,
+	       "closer: all are closed, of more than it has threads, too");
+}
+
 int main(void)
 {
 	test_numset_parse();
@@ -205,5 +225,6 @@ int main(void)
 	test_macaddr_octets();
 	test_err();
 	test_clock();
+	test_closer();
 	return tap_done();
 }

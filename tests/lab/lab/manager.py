@@ -88,7 +88,7 @@ class Manager:
             env["LISTEN_PID"] = "0"     # the shell, which becomes the daemon, puts its own
         return argv, env, {"preexec_fn": place, "close_fds": False}, fds
 
-    def restart(self, daemon, number=signal.SIGUSR2, between=None):
+    def restart(self, daemon, number=signal.SIGUSR2, between=None, seconds=10.0):
         """
         What `systemctl restart` does: the next process is started as soon as the one before has
         ended, and has been running when this returns.
@@ -96,7 +96,7 @@ class Manager:
         process = daemon.process
         pidfd = os.pidfd_open(process.pid)
         process.send_signal(number)
-        ended, _, _ = select.select([pidfd], [], [], 10.0)
+        ended, _, _ = select.select([pidfd], [], [], seconds)
         os.close(pidfd)
         if ended and between:
             between()
@@ -104,9 +104,9 @@ class Manager:
         daemon.spawn()
         if number != signal.SIGKILL:
             expect_equal(process.returncode, 0, "exit status of the process before")
-        self.wait_ready(daemon)
+        self.wait_ready(daemon, seconds)
 
-    def wait_ready(self, daemon, seconds=10.0):
+    def wait_ready(self, daemon, seconds):
         wait_for(lambda: self.ready.is_set() or not daemon.running(),
                  lambda: f"READY=1: {self.said}\n{daemon.log()}", seconds)
         daemon.wait_state(("running", "degraded"), seconds)
