@@ -12,12 +12,13 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import traceback
 import types
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../lab"))
 
-from lab import daemon, frames, netns                                                 # noqa: E402
+from lab import daemon, frames, manager, netns                                        # noqa: E402
 from service import Service                                                           # noqa: E402
 
 PORT = "/dev/vport0p1"
@@ -53,7 +54,7 @@ class Agent:
 
     def __init__(self):
         self.box = Box()
-        self.spaces, self.stations, self.daemon = {}, {}, None
+        self.spaces, self.stations, self.daemon, self.manager = {}, {}, None, None
 
     def hello(self):
         return {"release": os.uname().release}
@@ -117,9 +118,30 @@ class Agent:
                         "effective": _irq_file(irq, "effective_affinity_list")}
         return found
 
-    def start(self, build, config):
-        """Starts viaductd and waits until it is running."""
-        self._configure(build, config).start(seconds=START_SECONDS)
+    def start(self, build, config, managed=False):
+        """Starts viaductd, under a service manager or not, and waits until it is running."""
+        self._configure(build, config)
+        if managed:
+            self.daemon.manager = self.manager = manager.Manager("/run/notify")
+        self.daemon.start(seconds=START_SECONDS)
+
+    def restart(self):
+        """The manager restarts it, and the next one is running; how long that took, in ms."""
+        begin = time.monotonic()
+        self.manager.restart(self.daemon, seconds=START_SECONDS)
+        return 1000 * (time.monotonic() - begin)
+
+    def stored_links(self):
+        """{name in the manager's store: id of the link}."""
+        return {name: link for name, (link, _) in self.manager.links().items()}
+
+    def carrier_changes(self):
+        """{interface: how often its carrier came or went}."""
+        found = {}
+        for name in set(self.box.links()) - {"lo"}:
+            with open(f"/sys/class/net/{name}/carrier_changes", encoding="ascii") as file:
+                found[name] = int(file.read())
+        return found
 
     def start_again(self):
         """Another viaductd with the same file and directories."""
@@ -187,6 +209,11 @@ class Agent:
     def check_end(self, allowed=()):
         """The sums, an orderly stop, a quiet log, nothing left: as after each case of the lab."""
         self.daemon.check_end(allowed)
+        if self.manager:
+            left = self.manager.names()
+            self.manager.close()
+            self.manager = None
+            daemon.expect_equal(left, [], "what is left in the manager's store")
 
 
 def _irq_file(irq, name):

@@ -36,9 +36,13 @@ class Bridge:
         lan = {"interfaces": list(self.station), "host-port": False}
         return {"version": 1, "queues": queues, "bridges": {"lan": lan}, **more}
 
-    def start(self, queues, **more):
-        """Starts viaductd with this map `queues` and these further parts of the file."""
-        self.guest.call("start", build=self.build, config=self.config(queues, **more))
+    def start(self, queues, managed=False, **more):
+        """
+        Starts viaductd with this map `queues` and these further parts of the file, under a service
+        manager with a descriptor store where it is `managed`.
+        """
+        self.guest.call("start", build=self.build, managed=managed,
+                        config=self.config(queues, **more))
         self.running = True
         self.wait_forwarding()
 
@@ -68,6 +72,10 @@ class Bridge:
     def start_again(self):
         self.guest.call("start_again")
         self.running = True
+        self.wait_forwarding()
+
+    def restart(self):
+        self.guest.call("restart")
         self.wait_forwarding()
 
     def stop(self):

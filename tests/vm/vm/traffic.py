@@ -2,6 +2,7 @@
 """What goes in at one tap and must come out at others: flows of frames, and streams."""
 import struct
 import threading
+import time
 
 from lab.daemon import expect, expect_equal, wait_for
 from lab.frames import describe, frame, mac_bytes, tag
@@ -64,6 +65,37 @@ def expect_same(got, sent, what):
 def flow_of(raw):
     """Addresses and ports of an IPv4 frame, addresses and the tag of another."""
     return raw[:14] + raw[26:38] if raw[12:14] == b"\x08\x00" else raw[:18]
+
+
+class Pulse:
+    """
+    A known frame from one station to another every few milliseconds for as long as the block lasts;
+    then `longest_ms` is the longest that the sink went without one.
+    """
+
+    def __init__(self, source, sink, src, dst, interval=0.005):
+        self.source, self.sink, self.interval = source, sink, interval
+        self.raw = frame(dst, src, length=64)
+        self.longest_ms = 0.0
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.stopping.set()
+        self.thread.join()
+
+    def _run(self):
+        last = time.monotonic()
+        while not self.stopping.is_set():
+            self.source.send(self.raw)
+            if self.sink.recv(self.interval) == self.raw:
+                now = time.monotonic()
+                self.longest_ms, last = max(self.longest_ms, 1000 * (now - last)), now
+
 
 
 class Stream:
