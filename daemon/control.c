@@ -81,6 +81,7 @@ static int on_second(sd_event_source *source, uint64_t usec, void *arg)
 	inspect_sample(arg);
 	drift_tick(arg);
 	keep_tick(arg);
+	watchdog_tick(arg);
 	sd_event_source_set_time_relative(source, USEC_PER_S);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }

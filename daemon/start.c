@@ -294,6 +294,7 @@ int start_all(struct vswitch *vswitch, const struct start_options *options, int 
 	interrupts_apply(vswitch, false);
 	inspect_census(vswitch);
 	vswitch->running = true;
+	watchdog_open(vswitch);
 	sd_notify(0, "READY=1");
 	log_info("viaductd " VIADUCT_VERSION ": running, %u worker%s", vswitch->plan.n_workers,
 		 vswitch->plan.n_workers == 1 ? "" : "s");

@@ -22,6 +22,7 @@
 #include "daemon/link.h"
 #include "daemon/machine.h"
 #include "daemon/reclaim.h"
+#include "daemon/watchdog.h"
 #include "daemon/worker.h"
 #include "mgmt/server.h"
 #include "queues/device.h"
@@ -244,6 +245,8 @@ struct vswitch {
 	struct mgmt_server *server;
 	bool mac_watched;
 	struct busy_mark busy_mark[WORKERS_MAX];
+	struct watchdog watchdog;
+	struct watchdog_mark watchdog_mark[WORKERS_MAX];
 	struct census last_census;
 	uint64_t next_census_ns;
 };

@@ -196,6 +196,22 @@ static void table_warnings(const struct vswitch *vswitch, struct warnings *warni
 	}
 }
 
+static void worker_warnings(const struct vswitch *vswitch, struct warnings *warnings)
+{
+	for (uint32_t w = 0; w < vswitch->shared.n_workers; w++) {
+		uint32_t s = watchdog_standing_s(vswitch, w);
+		char subject[MGMT_NAME_BYTES];
+
+		if (s == 0) {
+			continue;
+		}
+		snprintf(subject, sizeof(subject), "worker %u", w);
+		add(warnings, "worker-stands", subject,
+		    "it has made no turn for %u s: its queues are not served\n"
+		    "see the log; the service's watchdog restarts it, or do so by hand", s);
+	}
+}
+
 int warnings_list(struct vswitch *vswitch, struct mgmt_warning **ret, uint32_t *ret_n)
 {
 	struct warnings warnings = {0};
@@ -208,6 +224,7 @@ int warnings_list(struct vswitch *vswitch, struct mgmt_warning **ret, uint32_t *
 	table_warnings(vswitch, &warnings);
 	interrupt_warnings(vswitch, &warnings);
 	drift_warnings(vswitch, &warnings);
+	worker_warnings(vswitch, &warnings);
 	if (n_pending && clock_now_ns() - oldest_ns > GRACE_LATE_NS) {
 		add(&warnings, "worker-late", "workers",
 		    "%u changes wait for a worker that does not end its turn\n"
@@ -236,5 +253,5 @@ bool warnings_degraded(struct vswitch *vswitch)
 			return true;
 		}
 	}
-	return false;
+	return watchdog_any_stands(vswitch);
 }
