@@ -52,7 +52,7 @@ static int try_settings(struct vswitch *vswitch, struct port *port, struct err *
 
 /* What the device cannot have is the file's mistake; the rest is the machine's. */
 static int apply_settings(struct vswitch *vswitch, struct port *port, int *ret_exit_status,
-			  struct err *reterr)
+			  struct err *reterr) REQUIRES(role_control)
 {
 	int r = try_settings(vswitch, port, reterr);
 

@@ -103,6 +103,7 @@ static void links_from_members(struct vswitch *vswitch)
 }
 
 static int open_journal(struct vswitch *vswitch, const char *runtime_dir, struct err *reterr)
+	REQUIRES(role_control)
 {
 	int r = journal_open(runtime_dir, &vswitch->journal, reterr);
 
