@@ -43,13 +43,23 @@ void workers_wake_all(struct worker_shared *shared)
 
 /* ---- sending ---- */
 
-static void drop_all(struct worker *worker, const struct frame_desc *desc, uint32_t n,
-		     uint32_t port_idx, enum tx_drop reason)
+static void release_dropped(struct worker *worker, const struct frame_desc *desc, uint32_t n,
+			    uint32_t port_idx, enum tx_drop reason)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		frame_release(&worker->cache, frame_idx_of(worker->shared->frames, desc[i].addr));
 	}
 	counter_add(&worker->counters[port_idx].tx_drop[reason], n);
+}
+
+static void drop_all(struct worker *worker, const struct frame_desc *desc, uint32_t n,
+		     uint32_t port_idx, enum tx_drop reason)
+{
+	if (worker->fwd.capture) {
+		capture_tx_drop(worker->fwd.capture, worker->shared->frames, port_idx, desc, n,
+				reason);
+	}
+	release_dropped(worker, desc, n, port_idx, reason);
 }
 
 static void send_own(struct worker *worker, struct xq *xq, const struct frame_desc *desc,
@@ -69,7 +79,11 @@ static void send_own(struct worker *worker, struct xq *xq, const struct frame_de
 	counter_add(&counters->tx_bytes, bytes);
 	counter_add(&worker->stats.tx_packets, sent);
 	if (sent < n) {
-		drop_all(worker, desc + sent, n - sent, port_idx, TX_DROP_RING_FULL);
+		if (worker->fwd.capture) {
+			capture_unsent(worker->fwd.capture, worker->shared->frames, port_idx, desc,
+				       n, sent, TX_DROP_RING_FULL);
+		}
+		release_dropped(worker, desc + sent, n - sent, port_idx, TX_DROP_RING_FULL);
 	}
 }
 
@@ -98,7 +112,10 @@ static void send_over(struct worker *worker, uint32_t to, const struct frame_des
 	}
 }
 
-static void send_lists(struct worker *worker, const struct view_worker *own) REQUIRES(role_worker)
+/* Twice in the program: a burst that nobody captures is not to pay for the others. */
+static inline __attribute__((always_inline)) void send_lists(struct worker *worker,
+							     const struct view_worker *own)
+	REQUIRES(role_worker)
 {
 	struct fwd *fwd = &worker->fwd;
 
@@ -121,6 +138,20 @@ static void send_lists(struct worker *worker, const struct view_worker *own) REQ
 
 /* ---- a turn ---- */
 
+static __attribute__((noinline)) void forward_captured(struct worker *worker,
+						       const struct view *view, uint32_t port_idx,
+						       uint32_t n)
+	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
+{
+	const struct view_worker *own = &view->worker[worker->idx];
+
+	worker_capture_received(worker, port_idx, n);
+	forward_burst(&worker->fwd, view, port_idx, worker->burst, n);
+	worker_capture_lists(worker, own);
+	send_lists(worker, own);
+	worker_capture_end(worker);
+}
+
 /* A burst of 'n' frames that came in through 'xq', 1 or more. */
 static uint32_t forward_received(struct worker *worker, const struct view *view,
 				 const struct xq *xq, uint32_t n)
@@ -133,8 +164,12 @@ static uint32_t forward_received(struct worker *worker, const struct view *view,
 			counter_add(&worker->counters[xq->port_idx].bad_checksum, 1);
 		}
 	}
-	forward_burst(&worker->fwd, view, xq->port_idx, worker->burst, n);
-	send_lists(worker, &view->worker[worker->idx]);
+	if (worker_is_captured(worker)) {
+		forward_captured(worker, view, xq->port_idx, n);
+	} else {
+		forward_burst(&worker->fwd, view, xq->port_idx, worker->burst, n);
+		send_lists(worker, &view->worker[worker->idx]);
+	}
 	if (worker->fwd.n_events) {
 		worker_report(worker);
 	}
@@ -167,10 +202,11 @@ static uint32_t receive_beside(struct worker *worker, const struct view *view,
  * Frames from other workers go to the queue of ours that their port has; runs of one port at once.
  */
 static uint32_t receive_inbox(struct worker *worker, const struct view *view, uint32_t from)
-	REQUIRES(role_worker)
+	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
 {
 	struct frame_desc *desc = worker->burst;
 	uint32_t n = handover_pop_spsc(&worker->inbox[from], desc, worker->shared->batch);
+	bool captured = n > 0 && worker_is_captured(worker);
 
 	for (uint32_t i = 0, j; i < n; i = j) {
 		uint32_t port_idx = desc[i].options;
@@ -181,11 +217,17 @@ static uint32_t receive_inbox(struct worker *worker, const struct view *view, ui
 		for (uint32_t k = i; k < j; k++) {
 			desc[k].options = 0;
 		}
+		if (captured) {
+			worker_capture_sending(worker, xq, desc + i, j - i, port_idx);
+		}
 		if (xq) {
 			send_own(worker, xq, desc + i, j - i, port_idx);
 		} else {
 			drop_all(worker, desc + i, j - i, port_idx, TX_DROP_NO_CARRIER);
 		}
+	}
+	if (captured) {
+		worker_capture_end(worker);
 	}
 	return n;
 }
@@ -196,7 +238,7 @@ static uint32_t receive_inbox(struct worker *worker, const struct view *view, ui
  * dropped.
  */
 static uint32_t receive_inboxes(struct worker *worker, const struct view *view, uint32_t n_bursts)
-	REQUIRES(role_worker)
+	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
 {
 	uint32_t batch = worker->shared->batch, received = 0;
 

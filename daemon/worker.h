@@ -52,6 +52,7 @@
 struct worker_shared {
 	/* [E] stored with release by publish.c; pairs with view_get() */
 	_Alignas(APART) _Atomic(struct view *) view;
+	_Atomic bool capturing;                 /* [C] some of 'capture' is not NULL */
 	_Atomic bool stop;                      /* [C] */
 	_Atomic bool want_events;               /* [C] somebody watches MAC addresses */
 	_Atomic uint32_t census_request;        /* [C] see census.h */
@@ -64,6 +65,8 @@ struct worker_shared {
 	enum conf_polling polling;              /* [const] */
 	uint64_t idle_spin_ns;                  /* [const] */
 	uint32_t batch;                         /* [const] */
+	/* [E] a ring for each worker; stored with release by captures.c, see worker_capture.c */
+	_Atomic(struct capture_ring *) capture[CAPTURE_MAX];
 };
 
 /*
@@ -107,6 +110,7 @@ struct worker {
 	struct worker_events events;
 	struct frame_cache cache;
 	struct fwd fwd;
+	struct capture_set captures;            /* of this burst */
 	struct port_counters *counters;         /* VIEW_PORTS; [W->C] */
 	struct frame_desc burst[BATCH_MAX];
 	struct pollfd *pollfd;                  /* eventfd first, then the owned sockets */
@@ -140,6 +144,26 @@ static inline struct view *view_get(struct worker_shared *shared) REQUIRES_SHARE
 {
 	return atomic_load_explicit(&shared->view, memory_order_acquire);
 }
+
+/* ---- while somebody captures: worker_capture.c ---- */
+
+static inline bool worker_is_captured(const struct worker *worker)
+{
+	return atomic_load_explicit(&worker->shared->capturing, memory_order_relaxed);
+}
+
+/* A burst of 'n' came in through a port: before it is forwarded. */
+void worker_capture_received(struct worker *worker, uint32_t port_idx, uint32_t n)
+	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch);
+/* It has been forwarded to lists: before they are sent. */
+void worker_capture_lists(struct worker *worker, const struct view_worker *own)
+	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch);
+/* Frames that others handed over, all for one port: before they are sent by 'xq', or dropped. */
+void worker_capture_sending(struct worker *worker, const struct xq *xq,
+			    const struct frame_desc *desc, uint32_t n, uint32_t port_idx)
+	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch);
+/* All that belongs to the burst has been sent or dropped. */
+void worker_capture_end(struct worker *worker) REQUIRES(role_worker);
 
 /* The worker's end: events of its last burst into the ring, where somebody wants them. */
 void worker_report(struct worker *worker);

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "base/role.h"
+#include "daemon/bridge/capture.h"
 #include "daemon/bridge/counters.h"
 #include "daemon/bridge/view.h"
 #include "xdp/frames.h"
@@ -55,6 +56,7 @@ struct fwd {
 	uint32_t n_touched;
 	struct fwd_event event[BATCH_MAX];
 	uint32_t n_events;
+	const struct capture_set *capture;      /* [W] of this burst; NULL: nobody captures */
 };
 
 /* Allocates scratch and lists. 0 or -ENOMEM. */

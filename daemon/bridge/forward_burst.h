@@ -122,7 +122,20 @@ static inline void burst_drop(struct fwd_burst *b, const struct frame_desc *desc
 {
 	b->rx_drop[reason]++;
 	b->n_dropped++;
+	if (b->fwd->capture) {
+		capture_rx_drop(b->fwd->capture, b->frames, b->port_idx, desc, reason);
+	}
 	burst_put_frame(b, desc);
+}
+
+/* A port of exit does not take the frame, which is still as it came in; it stays the caller's. */
+static inline void burst_tx_drop(struct fwd_burst *b, uint32_t port_idx,
+				 const struct frame_desc *desc, enum tx_drop reason)
+{
+	counter_add(&b->fwd->counters[port_idx].tx_drop[reason], 1);
+	if (b->fwd->capture) {
+		capture_tx_drop(b->fwd->capture, b->frames, port_idx, desc, 1, reason);
+	}
 }
 
 /* Reads every header once: leaves what may come in in the slots, with its keys. */

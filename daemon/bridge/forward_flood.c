@@ -91,10 +91,11 @@ static uint32_t form_refuse(const struct fwd_burst *b, struct form *form)
 	return portset_count(&form->to);
 }
 
-static void count_tx_drops(struct fwd_burst *b, const struct portset *ports, enum tx_drop reason)
+static void drop_at(struct fwd_burst *b, const struct portset *ports, const struct frame_desc *desc,
+		    enum tx_drop reason)
 {
 	for (uint32_t p = portset_next(ports, 0); p < PORTSET_END; p = portset_next(ports, p + 1)) {
-		counter_add(&b->fwd->counters[p].tx_drop[reason], 1);
+		burst_tx_drop(b, p, desc, reason);
 	}
 }
 
@@ -113,19 +114,13 @@ static void form_emit(struct fwd_burst *b, const struct form *form, uint32_t n,
 }
 
 /* Both forms have takers, so one of them leaves as a copy. The copy first: edits are in place. */
-static bool emit_both(struct fwd_burst *b, const struct form form[2], const uint32_t n[2],
-		      const struct frame_desc *desc)
+static void emit_both(struct fwd_burst *b, const struct form form[2], const uint32_t n[2],
+		      const struct frame_desc *desc, uint32_t copy_idx)
 {
-	struct frame_desc copy;
-	uint32_t frame_idx;
+	struct frame_desc copy = edit_copy(b->frames, desc, copy_idx);
 
-	if (!frame_get(b->fwd->cache, &frame_idx)) {
-		return false;
-	}
-	copy = edit_copy(b->frames, desc, frame_idx);
 	form_emit(b, &form[0], n[0], *desc);
 	form_emit(b, &form[1], n[1], copy);
-	return true;
 }
 
 static void flood_in_forms(struct fwd_burst *b, uint32_t slot, const struct portset *set)
@@ -133,7 +128,7 @@ static void flood_in_forms(struct fwd_burst *b, uint32_t slot, const struct port
 	const struct frame_desc *desc = &b->desc[slot];
 	const struct portset *untagged = &b->view->fid[burst_fid(b, slot)].untagged;
 	struct portset to = portset_and(set, &b->reach);
-	uint32_t n_to = portset_count(&to), n[2];
+	uint32_t n_to = portset_count(&to), n[2], copy_idx;
 	struct form form[2] = {{.edit = EDIT_NONE}};
 
 	if (n_to == 0) {
@@ -151,19 +146,20 @@ static void flood_in_forms(struct fwd_burst *b, uint32_t slot, const struct port
 			n[f] = form_refuse(b, &form[f]);
 		}
 	}
+	if (n[0] > 0 && n[1] > 0 && !frame_get(b->fwd->cache, &copy_idx)) {
+		burst_drop(b, desc, RX_DROP_NO_FRAME);
+		return;
+	}
+	for (uint32_t f = 0; f < 2; f++) {
+		drop_at(b, &form[f].oversize, desc, TX_DROP_OVERSIZE);
+		drop_at(b, &form[f].double_tag, desc, TX_DROP_DOUBLE_TAG);
+	}
 	if (n[0] > 0 && n[1] > 0) {
-		if (!emit_both(b, form, n, desc)) {
-			burst_drop(b, desc, RX_DROP_NO_FRAME);
-			return;
-		}
+		emit_both(b, form, n, desc, copy_idx);
 	} else if (n[0] > 0 || n[1] > 0) {
 		form_emit(b, &form[n[0] == 0], n[0] + n[1], *desc);
 	} else {
 		burst_put_frame(b, desc);
-	}
-	for (uint32_t f = 0; f < 2; f++) {
-		count_tx_drops(b, &form[f].oversize, TX_DROP_OVERSIZE);
-		count_tx_drops(b, &form[f].double_tag, TX_DROP_DOUBLE_TAG);
 	}
 	b->n_flooded++;
 	b->n_flood_copies += n_to;

@@ -62,7 +62,7 @@ static void unicast_with_checks(struct fwd_burst *b, uint32_t slot, uint32_t exi
 		tx_refusal = form_refusal(b, &form, exit);
 	}
 	if (tx_refusal != TX_DROP_N) {
-		counter_add(&b->fwd->counters[exit].tx_drop[tx_refusal], 1);
+		burst_tx_drop(b, exit, &desc, tx_refusal);
 		burst_put_frame(b, &desc);
 		return;
 	}
