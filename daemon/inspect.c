@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/captures.h"
 #include "daemon/ports.h"
 
 /* While one worker does not answer, the others stand still: not too long, and not again soon. */
@@ -126,6 +127,7 @@ uint64_t inspect_memory_bytes(const struct vswitch *vswitch)
 {
 	uint64_t bytes = frames_bytes(vswitch->plan.n_frames, vswitch->plan.frame_shift);
 
+	bytes += captures_memory_bytes(vswitch);
 	bytes += fdb_table_bytes(fdb_table_lines_log2(vswitch->tables.cur));
 	if (vswitch->tables.old) {
 		bytes += fdb_table_bytes(fdb_table_lines_log2(vswitch->tables.old));
@@ -256,7 +258,7 @@ static void port_counters_fill(const struct vswitch *vswitch, const struct port 
 /*
  * Of a host port the box's own end is shown: that is the interface which carries the port's name.
  */
-static void port_link_fill(const struct port *port, struct mgmt_port *ret)
+void inspect_port_link(const struct port *port, struct mgmt_port *ret)
 {
 	const struct hostport_info *own = port->hostport ? hostport_get(port->hostport) : NULL;
 	bool there = port->link.ifindex != 0;
@@ -286,7 +288,7 @@ static void port_fill(const struct vswitch *vswitch, const struct port *port,
 	copy_name(ret->port, sizeof(ret->port), port->name);
 	copy_name(ret->bridge, sizeof(ret->bridge), vswitch->bridge[port->bridge_idx].conf->name);
 	copy_name(ret->reason, sizeof(ret->reason), port->reason);
-	port_link_fill(port, ret);
+	inspect_port_link(port, ret);
 	port_counters_fill(vswitch, port, ret);
 }
 
@@ -390,6 +392,10 @@ const struct mgmt_ops inspect_ops = {
 	.mac_del = inspect_mac_del,
 	.mac_flush = inspect_mac_flush,
 	.mac_watch = inspect_mac_watch,
+	.capture_open = captures_open,
+	.capture_read = captures_read,
+	.capture_ports = captures_ports,
+	.capture_close = captures_close,
 	.vlan_show = inspect_vlan_show,
 	.queue_show = inspect_queue_show,
 	.worker_show = inspect_worker_show,

@@ -45,6 +45,9 @@ enum mgmt_error inspect_intr_affinity(void *ctx, const char *intrid, uint32_t cp
 				      struct err *reterr);
 enum mgmt_error inspect_intr_allow(void *ctx, uint32_t cpu, bool allowed, struct err *reterr);
 
+/* The part of a port's row that tells of its interface. */
+void inspect_port_link(const struct port *port, struct mgmt_port *ret);
+
 /* What `status` says of memory: table, packet buffer, rings, and what the kernel keeps for them. */
 uint64_t inspect_memory_bytes(const struct vswitch *vswitch);
 

@@ -244,6 +244,7 @@ struct vswitch {
 	struct link_monitor *link_monitor;
 	struct mgmt_server *server;
 	bool mac_watched;
+	struct mgmt_capture *capture[CAPTURE_MAX];      /* captures.c; NULL: a free place */
 	struct busy_mark busy_mark[WORKERS_MAX];
 	struct watchdog watchdog;
 	struct watchdog_mark watchdog_mark[WORKERS_MAX];

@@ -85,12 +85,19 @@ const struct command command_table[COMMAND_N] = {
 		"(valid: bool, errors: []ConfigError)", "checks FILE, by default the daemon's"},
 	[COMMAND_CONFIG_SHOW] = {"config", "show", "ConfigShow", 0, {{0}}, "(text: string)",
 		"the running configuration, in full"},
+	[COMMAND_CAPTURE] = {"capture", "", "Capture",
+		COMMAND_CHANGES | COMMAND_STREAMS | COMMAND_NEEDS_MORE,
+		{OPTION_PORT, {"drops", 0, 0, COMMAND_TYPE_FLAG, NULL},
+		 {"count", 0, 0, COMMAND_TYPE_NUMBER, "N"},
+		 {"snaplen", 0, 0, COMMAND_TYPE_NUMBER, "BYTES"},
+		 {"write", 'w', LOCAL, COMMAND_TYPE_OUTPUT, "FILE|-"}},
+		"(ports: []CapturePort, frames: []CapturedFrame)",
+		"frames that ports receive and send, dropped ones with their reason (--drops: "
+		"only these); -w: as pcapng"},
 
 	[COMMAND_STP_SHOW] = {"stp", "show", "StpShow", 0, {{0}}, NULL, "the spanning tree"},
 	[COMMAND_MDB_SHOW] = {"mdb", "show", "MdbShow", 0, {{0}}, NULL, "multicast groups"},
 	[COMMAND_MONITOR] = {"monitor", "", "Monitor", 0, {{0}}, NULL, "events as they come"},
-	[COMMAND_CAPTURE] = {"capture", "", "Capture", COMMAND_CHANGES, {{0}}, NULL,
-		"frames as pcapng, dropped ones with their reason"},
 	[COMMAND_CONFIG_DIFF] = {"config", "diff", "ConfigDiff", 0, {{0}}, NULL,
 		"what a reload would change"},
 	[COMMAND_CONFIG_RELOAD] = {"config", "reload", "ConfigReload", COMMAND_CHANGES, {{0}}, NULL,
@@ -213,10 +220,31 @@ static int parse_cpu(json_int_t cpu, struct command_args *args, struct err *rete
 	return 0;
 }
 
+static int parse_number(const struct command_param *param, json_int_t value,
+			struct command_args *args, struct err *reterr)
+{
+	bool is_count = !strcmp(param->name, "count");
+	json_int_t least = is_count ? 1 : COMMAND_SNAPLEN_MIN;
+	json_int_t most = is_count ? COMMAND_COUNT_MAX : COMMAND_SNAPLEN_MAX;
+
+	if (value < least || value > most) {
+		return err_set(reterr, EINVAL, "%s: %lld is not one of %lld to %lld", param->name,
+			       (long long)value, (long long)least, (long long)most);
+	}
+	if (is_count) {
+		args->limit = value;
+	} else {
+		args->snaplen = value;
+	}
+	return 0;
+}
+
 static int parse_flag(const struct command_param *param, bool value, struct command_args *args)
 {
 	if (!strcmp(param->name, "count")) {
 		args->count = value;
+	} else if (!strcmp(param->name, "drops")) {
+		args->drops = value;
 	} else {
 		args->drop = value;
 	}
@@ -248,10 +276,15 @@ static int parse_value(const struct command_param *param, json_t *value, struct 
 	case COMMAND_TYPE_FLAG:
 		return json_is_boolean(value) ? parse_flag(param, json_is_true(value), args)
 					      : -EBADMSG;
+	case COMMAND_TYPE_NUMBER:
+		return json_is_integer(value)
+			       ? parse_number(param, json_integer_value(value), args, reterr)
+			       : -EBADMSG;
 	case COMMAND_TYPE_TEXT:
 		args->text = text;
 		return text ? 0 : -EBADMSG;
 	case COMMAND_TYPE_SECONDS:
+	case COMMAND_TYPE_OUTPUT:
 		break;
 	}
 	return -EBADMSG;

@@ -61,7 +61,9 @@ enum command_type {
 	COMMAND_TYPE_CPU,
 	COMMAND_TYPE_FLAG,
 	COMMAND_TYPE_TEXT,              /* of a file, which the client reads */
+	COMMAND_TYPE_NUMBER,            /* of frames or octets */
 	COMMAND_TYPE_SECONDS,           /* the client's own: repeat */
+	COMMAND_TYPE_OUTPUT,            /* the client's own: a file to write, or "-" */
 };
 
 enum {
@@ -86,6 +88,9 @@ enum {
 
 #define COMMAND_PARAMS_MAX  6u
 #define COMMAND_CPU_MAX     1023u
+#define COMMAND_COUNT_MAX   INT64_C(1000000000000)
+#define COMMAND_SNAPLEN_MIN 64
+#define COMMAND_SNAPLEN_MAX 4096        /* more than any frame has */
 #define COMMAND_WORDS_BYTES 64u
 
 struct command {
@@ -138,7 +143,8 @@ const struct command *command_find_method(const char *method);
 /* What a call asked for. Text points into the JSON it was parsed from. */
 struct command_args {
 	const char *bridge, *port, *intrid, *text;      /* NULL: not given */
-	bool has_macaddress, count, drop;
+	bool has_macaddress, count, drop, drops;
+	int64_t limit, snaplen;                 /* 0: not given */
 	uint64_t macaddress;
 	int32_t vlan, type, cpu;                /* -1: not given */
 };

@@ -11,6 +11,7 @@
 #define READ_BYTES        65536u
 #define READ_REST_MAX     (4u << 20)    /* what a client that hung up may have left to be handled */
 #define REQUESTS_PER_TURN 16u
+#define TICK_ACCURACY_US  1000u
 
 struct conn {
 	LIST_ENTRY(conn) link;
@@ -23,6 +24,9 @@ struct conn {
 	size_t n_scanned;               /* bytes of 'in' known to have no NUL */
 	size_t n_held;                  /* what quota_hold() was told */
 	struct walk *walk;              /* a `mac show` under way */
+	struct feed *feed;              /* a `capture` */
+	bool feed_due;
+	sd_event_source *tick;          /* while there is a feed: it is due */
 	bool watching;
 	bool eof;                       /* nothing more will come */
 	bool hung_up;                   /* nobody is left to take replies */
@@ -143,12 +147,32 @@ static void watch_end(struct conn *conn)
 	}
 }
 
+static int on_tick(sd_event_source *source, uint64_t usec, void *arg);
+
+static void feed_begin(struct conn *conn, struct feed *feed)
+{
+	conn->feed = feed;
+	conn->feed_due = true;
+	if (sd_event_add_time_relative(conn->home->event, &conn->tick, CLOCK_MONOTONIC,
+				       FEED_EVERY_US, TICK_ACCURACY_US, on_tick, conn) < 0) {
+		conn_break(conn, "no timer for a capture");
+	}
+}
+
+static void feed_end(struct conn *conn)
+{
+	feed_close(conn->feed);
+	conn->feed = NULL;
+	conn->tick = sd_event_source_disable_unref(conn->tick);
+}
+
 static void handle_call(struct conn *conn, const struct varlink_call *call)
 {
 	json_t *message = NULL;
 	struct walk *walk = NULL;
+	struct feed *feed = NULL;
 
-	switch (method_call(&conn->env, call, &message, &walk)) {
+	switch (method_call(&conn->env, call, &message, &walk, &feed)) {
 	case METHOD_REPLIED:
 		if (call->oneway) {
 			json_decref(message);
@@ -161,6 +185,13 @@ static void handle_call(struct conn *conn, const struct varlink_call *call)
 			walk_free(walk);
 		} else {
 			conn->walk = walk;
+		}
+		break;
+	case METHOD_CAPTURES:
+		if (call->oneway) {
+			feed_close(feed);
+		} else {
+			feed_begin(conn, feed);
 		}
 		break;
 	case METHOD_WATCHES:
@@ -195,9 +226,15 @@ static bool may_handle(const struct conn *conn)
 	       bytes_n(&conn->out) < CONN_OUT_HIGH;
 }
 
+/* Nothing is under way but, perhaps, requests. */
+static bool is_free(const struct conn *conn)
+{
+	return may_handle(conn) && !conn->walk && !conn->feed;
+}
+
 static void handle_requests(struct conn *conn)
 {
-	for (uint32_t i = 0; i < REQUESTS_PER_TURN && may_handle(conn) && !conn->walk; i++) {
+	for (uint32_t i = 0; i < REQUESTS_PER_TURN && is_free(conn); i++) {
 		const char *end = request_end(conn);
 
 		if (!end) {
@@ -222,6 +259,23 @@ static void handle_walk(struct conn *conn)
 	conn->walk = NULL;
 }
 
+static void handle_feed(struct conn *conn)
+{
+	switch (feed_step(conn->feed, &conn->out)) {
+	case FEED_GOES_ON:
+		return;
+	case FEED_WAITS:
+		conn->feed_due = false;
+		return;
+	case FEED_BROKEN:
+		conn_break(conn, "no memory for a reply");
+		break;
+	case FEED_ENDED:
+		break;
+	}
+	feed_end(conn);
+}
+
 /* ---- events ---- */
 
 static void hold(struct conn *conn)
@@ -236,10 +290,12 @@ static void hold(struct conn *conn)
 
 static bool has_ended(struct conn *conn, bool has_work)
 {
-	if (conn->broken || (conn->hung_up && conn->watching)) {
+	bool endless = conn->watching || conn->feed;
+
+	if (conn->broken || (conn->hung_up && endless)) {
 		return true;
 	}
-	return (conn->last || (conn->eof && !has_work && !conn->watching)) &&
+	return (conn->last || (conn->eof && !has_work && !endless)) &&
 	       bytes_n(&conn->out) == 0;
 }
 
@@ -247,7 +303,8 @@ static bool has_ended(struct conn *conn, bool has_work)
 static void conn_settle(struct conn *conn)
 {
 	bool has_request = request_end(conn) != NULL;
-	bool has_work = conn->walk || (has_request && !conn->watching);
+	bool has_work = conn->feed ? conn->feed_due
+				   : conn->walk || (has_request && !conn->watching);
 	uint32_t events = bytes_n(&conn->out) ? EPOLLOUT : 0;
 
 	hold(conn);
@@ -259,7 +316,7 @@ static void conn_settle(struct conn *conn)
 		return;
 	}
 	/* A walk ends by itself when its reader goes, for writing fails then. */
-	if (!conn->eof && !conn->last && !has_request && !conn->walk &&
+	if (!conn->eof && !conn->last && !has_request && !conn->walk && !conn->feed &&
 	    bytes_n(&conn->out) < CONN_OUT_HIGH) {
 		events |= EPOLLIN;
 	}
@@ -292,12 +349,26 @@ static int on_work(sd_event_source *source, void *arg)
 	struct conn *conn = arg;
 
 	(void)source;
-	if (conn->walk) {
+	if (conn->feed) {
+		handle_feed(conn);
+	} else if (conn->walk) {
 		handle_walk(conn);
 	} else {
 		handle_requests(conn);
 	}
 	write_replies(conn);
+	conn_settle(conn);
+	return 0;
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct conn *conn = arg;
+
+	(void)usec;
+	conn->feed_due = true;
+	sd_event_source_set_time_relative(source, FEED_EVERY_US);
+	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	conn_settle(conn);
 	return 0;
 }
@@ -361,6 +432,7 @@ void conn_close(struct conn *conn)
 
 	LIST_REMOVE(conn, link);
 	watch_end(conn);
+	feed_end(conn);
 	sd_event_source_disable_unref(conn->io);
 	sd_event_source_disable_unref(conn->work);
 	close(conn->fd);

@@ -316,6 +316,7 @@ static int take_value(struct ctl_request *request, const struct command_param *p
 		break;
 	case COMMAND_TYPE_VLAN:
 	case COMMAND_TYPE_CPU:
+	case COMMAND_TYPE_NUMBER:
 		value = number(text);
 		break;
 	case COMMAND_TYPE_FLAG:
@@ -327,6 +328,9 @@ static int take_value(struct ctl_request *request, const struct command_param *p
 		break;
 	case COMMAND_TYPE_TEXT:
 		request->file = text;
+		return 0;
+	case COMMAND_TYPE_OUTPUT:
+		request->output = text;
 		return 0;
 	case COMMAND_TYPE_SECONDS:
 		return parse_seconds(text, &request->repeat_seconds, reterr);

@@ -12,6 +12,7 @@ struct ctl_request {
 	const struct command *command;  /* NULL: only help or version is wanted */
 	json_t *parameters;             /* to be sent */
 	const char *file;               /* `config check`: NULL: the daemon's own */
+	const char *output;             /* `capture`: NULL: text */
 	double repeat_seconds;          /* 0: once */
 	bool compact, skip_zero;        /* `intr list` */
 };

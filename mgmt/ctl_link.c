@@ -101,48 +101,53 @@ int ctl_link_call(struct ctl_link *link, const char *method, json_t *parameters,
 	return error;
 }
 
-/* Reads until a whole message is there: its length without the NUL. */
-static int read_message(struct ctl_link *link, size_t *ret_n, struct err *reterr)
+/* The first message that is there: its length without the NUL; false: it is not whole. */
+static bool find_message(struct ctl_link *link, size_t *ret_n)
 {
-	size_t n_scanned = 0;
+	size_t held = bytes_n(&link->in);
+	char *nul = held > link->n_scanned ? memchr(bytes_at(&link->in) + link->n_scanned, '\0',
+						    held - link->n_scanned)
+					   : NULL;
 
-	for (;;) {
-		size_t held = bytes_n(&link->in);
-		char *nul = held > n_scanned ? memchr(bytes_at(&link->in) + n_scanned, '\0',
-						      held - n_scanned)
-					     : NULL;
-		ssize_t n;
-
-		if (nul) {
-			*ret_n = (size_t)(nul - bytes_at(&link->in));
-			return 0;
-		}
-		n_scanned = held;
-		if (held > REPLY_MAX || !bytes_reserve(&link->in, READ_BYTES)) {
-			return no_daemon(link, "its reply is too large", reterr);
-		}
-		n = recv(link->fd, link->in.data + link->in.end, READ_BYTES, 0);
-		if (n > 0) {
-			link->in.end += (size_t)n;
-		} else if (n == 0) {
-			return no_daemon(link, "it closed the connection", reterr);
-		} else if (errno == EAGAIN) {
-			return no_daemon(link, "no reply within 30 s", reterr);
-		} else if (errno != EINTR) {
-			return no_daemon(link, strerror(errno), reterr);
-		}
-	}
+	link->n_scanned = nul ? 0 : held;
+	*ret_n = nul ? (size_t)(nul - bytes_at(&link->in)) : 0;
+	return nul;
 }
 
-int ctl_link_receive(struct ctl_link *link, json_t **ret, struct err *reterr)
+/* Reads what is there, or waits for something. 0, or -EAGAIN where it must not wait; -errno. */
+static int read_some(struct ctl_link *link, int flags, struct err *reterr)
+{
+	ssize_t n;
+
+	if (bytes_n(&link->in) > REPLY_MAX || !bytes_reserve(&link->in, READ_BYTES)) {
+		return no_daemon(link, "its reply is too large", reterr);
+	}
+	n = recv(link->fd, link->in.data + link->in.end, READ_BYTES, flags);
+	if (n > 0) {
+		link->in.end += (size_t)n;
+	} else if (n == 0) {
+		return no_daemon(link, "it closed the connection", reterr);
+	} else if (errno == EAGAIN) {
+		return flags & MSG_DONTWAIT ? -EAGAIN
+					    : no_daemon(link, "no reply within 30 s", reterr);
+	} else if (errno != EINTR) {
+		return no_daemon(link, strerror(errno), reterr);
+	}
+	return 0;
+}
+
+static int receive(struct ctl_link *link, int flags, json_t **ret, struct err *reterr)
 {
 	json_error_t where;
 	json_t *message;
 	size_t n = 0;
-	int error = read_message(link, &n, reterr);
 
-	if (error) {
-		return error;
+	while (!find_message(link, &n)) {
+		int error = read_some(link, flags, reterr);
+
+		if (error) {
+			return error;
+		}
 	}
 	message = json_loadb(bytes_at(&link->in), n, 0, &where);
 	bytes_consume(&link->in, n + 1);
@@ -152,4 +157,14 @@ int ctl_link_receive(struct ctl_link *link, json_t **ret, struct err *reterr)
 	}
 	*ret = message;
 	return 0;
+}
+
+int ctl_link_receive(struct ctl_link *link, json_t **ret, struct err *reterr)
+{
+	return receive(link, 0, ret, reterr);
+}
+
+int ctl_link_poll(struct ctl_link *link, json_t **ret, struct err *reterr)
+{
+	return receive(link, MSG_DONTWAIT, ret, reterr);
 }

@@ -14,19 +14,14 @@
 
 #include "base/clock.h"
 #include "mgmt/ctl_args.h"
+#include "mgmt/ctl_capture.h"
 #include "mgmt/ctl_doc.h"
+#include "mgmt/ctl_end.h"
 #include "mgmt/ctl_link.h"
 #include "mgmt/ctl_text.h"
 #include "mgmt/json.h"
 
 #define FILE_MAX (16u << 20)    /* far more than the daemon takes; it refuses with its own words */
-
-enum {
-	STATUS_DONE = 0,
-	STATUS_REFUSED = 1,
-	STATUS_USAGE = 2,
-	STATUS_NO_DAEMON = 3,
-};
 
 struct ctl {
 	struct ctl_request request;
@@ -38,12 +33,6 @@ struct ctl {
 	bool joined;            /* `mac show --json`: the document has begun */
 	bool joined_rows;       /* ... and has rows */
 };
-
-static int complain(int status, const char *text)
-{
-	fprintf(stderr, "viaductctl: %s\n", text);
-	return status;
-}
 
 /* ---- output ---- */
 
@@ -135,35 +124,20 @@ static void print_document(struct ctl *ctl, json_t *document, bool continues)
 static int flush_output(bool *ret_end)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout)) {
-		return STATUS_DONE;
+		return CTL_STATUS_DONE;
 	}
 	*ret_end = true;
-	return errno == EPIPE ? STATUS_DONE
-			      : complain(STATUS_REFUSED, "writing the output failed");
+	return errno == EPIPE ? CTL_STATUS_DONE
+			      : ctl_complain(CTL_STATUS_REFUSED, "writing the output failed");
 }
 
 /* ---- replies ---- */
-
-static int print_error(const json_t *message, const char *error)
-{
-	json_t *parameters = json_object_get(message, "parameters");
-	const char *reason = json_string_value(json_object_get(parameters, "reason"));
-	const char *param = json_string_value(json_object_get(parameters, "parameter"));
-	char text[256];
-
-	if (reason && *reason) {
-		return complain(STATUS_REFUSED, reason);
-	}
-	snprintf(text, sizeof(text), "the daemon refused: %s%s%s", error, param ? " " : "",
-		 param ? param : "");
-	return complain(STATUS_REFUSED, text);
-}
 
 /* Prints the replies to one call until the last. '*ret_end': nobody reads the output any more. */
 static int print_replies(struct ctl *ctl, bool *ret_end)
 {
 	bool continues = true;
-	int status = STATUS_DONE;
+	int status = CTL_STATUS_DONE;
 
 	while (continues && !status && !*ret_end) {
 		json_t *message = NULL, *document;
@@ -171,19 +145,19 @@ static int print_replies(struct ctl *ctl, bool *ret_end)
 		struct err err;
 
 		if (ctl_link_receive(&ctl->link, &message, &err)) {
-			return complain(STATUS_NO_DAEMON, err.text);
+			return ctl_complain(CTL_STATUS_NO_DAEMON, err.text);
 		}
 		error = json_string_value(json_object_get(message, "error"));
 		document = json_object_get(message, "parameters");
 		continues = json_is_true(json_object_get(message, "continues"));
 		if (error) {
-			status = print_error(message, error);
+			status = ctl_refused(message);
 		} else {
 			print_document(ctl, document, continues);
 			status = flush_output(ret_end);
 			if (json_is_false(json_object_get(document, "valid"))) {
 				ctl_text_config_errors(ctl->file, document);
-				status = STATUS_REFUSED;
+				status = CTL_STATUS_REFUSED;
 			}
 		}
 		json_decref(message);
@@ -199,7 +173,7 @@ static int call(struct ctl *ctl, bool *ret_end)
 	if (ctl_link_call(&ctl->link, command->method, ctl->request.parameters,
 			  command->flags & COMMAND_STREAMS, command->flags & COMMAND_NEEDS_MORE,
 			  &err)) {
-		return complain(STATUS_NO_DAEMON, err.text);
+		return ctl_complain(CTL_STATUS_NO_DAEMON, err.text);
 	}
 	return print_replies(ctl, ret_end);
 }
@@ -242,14 +216,15 @@ static int ask_config_path(struct ctl *ctl)
 	}
 	json_decref(none);
 	if (error) {
-		return complain(STATUS_NO_DAEMON, err.text);
+		return ctl_complain(CTL_STATUS_NO_DAEMON, err.text);
 	}
 	path = json_string_value(json_object_get(
 		json_object_get(json_object_get(message, "parameters"), "config"), "path"));
 	ctl->file = path ? strdup(path) : NULL;
 	json_decref(message);
-	return ctl->file ? STATUS_DONE
-			 : complain(STATUS_REFUSED, "the daemon does not tell its file: name one");
+	return ctl->file ? CTL_STATUS_DONE
+			 : ctl_complain(CTL_STATUS_REFUSED,
+					"the daemon does not tell its file: name one");
 }
 
 static int read_all(int fd, struct bytes *ret)
@@ -290,15 +265,15 @@ static int read_config(struct ctl *ctl)
 	if (error || !value) {
 		fprintf(stderr, "viaductctl: %s: %s\n", ctl->file,
 			error ? strerror(-error) : "this is no text in UTF-8");
-		return error ? STATUS_USAGE : STATUS_REFUSED;
+		return error ? CTL_STATUS_USAGE : CTL_STATUS_REFUSED;
 	}
 	json_object_set_new(ctl->request.parameters, "text", value);
-	return STATUS_DONE;
+	return CTL_STATUS_DONE;
 }
 
 static int prepare_config_check(struct ctl *ctl)
 {
-	int status = STATUS_DONE;
+	int status = CTL_STATUS_DONE;
 
 	if (command_id(ctl->request.command) != COMMAND_CONFIG_CHECK) {
 		return status;
@@ -318,7 +293,7 @@ static int refuse_later(const struct command *command)
 	char words[COMMAND_WORDS_BYTES], text[96];
 
 	snprintf(text, sizeof(text), "%s: not supported yet", command_words(command, words));
-	return complain(STATUS_REFUSED, text);
+	return ctl_complain(CTL_STATUS_REFUSED, text);
 }
 
 static int run(struct ctl *ctl)
@@ -330,7 +305,12 @@ static int run(struct ctl *ctl)
 		return refuse_later(ctl->request.command);
 	}
 	if (ctl_link_open(&ctl->link, ctl->request.socket, &err)) {
-		return complain(STATUS_NO_DAEMON, err.text);
+		return ctl_complain(CTL_STATUS_NO_DAEMON, err.text);
+	}
+	if (command_id(ctl->request.command) == COMMAND_CAPTURE) {
+		status = ctl_capture(&ctl->link, &ctl->request);
+		ctl_link_close(&ctl->link);
+		return status;
 	}
 	ctl_text_macs_init(&ctl->macs);
 	status = prepare_config_check(ctl);
@@ -354,14 +334,14 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (ctl_args_parse(argc, argv, &ctl.request, &err)) {
 		fprintf(stderr, "viaductctl: %s (see viaductctl --help)\n", err.text);
-		return STATUS_USAGE;
+		return CTL_STATUS_USAGE;
 	}
 	if (ctl.request.help) {
 		ctl_args_help(&ctl.request);
-		status = STATUS_DONE;
+		status = CTL_STATUS_DONE;
 	} else if (ctl.request.version) {
 		printf("viaductctl %s\n", VIADUCT_VERSION);
-		status = STATUS_DONE;
+		status = CTL_STATUS_DONE;
 	} else {
 		status = run(&ctl);
 	}

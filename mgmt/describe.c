@@ -61,6 +61,10 @@ static const char type_text[] =
 	"type Interrupt (irq: int, name: ?string, type: ?string, counts: []int, "
 	"affinity: ?string, effective_affinity: ?string, managed: bool, overridden: bool, "
 	"port: ?string, direction: ?InterruptDirection, queues: []int, workers: []int)\n"
+	"type CapturePort (port: string, ifname: ?string, bridge: ?string, macaddress: ?string, "
+	"speed_mbps: ?int, lost: int)\n"
+	"type CapturedFrame (time: string, port: string, direction: string, reason: ?string, "
+	"vlan: ?int, length: int, data: string)\n"
 	"type ConfigError (line: int, column: int, text: string)\n";
 
 json_t *describe_info(void)
@@ -80,6 +84,7 @@ static const char *idl_type(enum command_type type)
 		return "string";
 	case COMMAND_TYPE_VLAN:
 	case COMMAND_TYPE_CPU:
+	case COMMAND_TYPE_NUMBER:
 		return "int";
 	case COMMAND_TYPE_MAC_TYPE:
 		return "MacType";
@@ -87,6 +92,8 @@ static const char *idl_type(enum command_type type)
 		return "bool";
 	case COMMAND_TYPE_SECONDS:
 		return "float";
+	case COMMAND_TYPE_OUTPUT:
+		break;
 	}
 	return "object";
 }

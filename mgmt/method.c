@@ -314,7 +314,7 @@ static enum mgmt_error handle_config_show(const struct method_env *env,
 	return error;
 }
 
-/* MacShow and MacWatch answer more than once: method_call() has them. */
+/* MacShow, MacWatch and Capture answer more than once: method_call() has them. */
 static handler_fn *const handler[COMMAND_N] = {
 	[COMMAND_STATUS] = handle_status,
 	[COMMAND_BRIDGE_SHOW] = handle_bridge_show,
@@ -466,8 +466,21 @@ static enum method_outcome replied(json_t *message, json_t **ret_message)
 	return message ? METHOD_REPLIED : METHOD_BROKEN;
 }
 
+static enum method_outcome capture(const struct method_env *env, const struct command_args *args,
+				   json_t **ret_message, struct feed **ret_feed)
+{
+	struct err err = {""};
+	enum mgmt_error error = feed_open(args, env->ops, env->ctx, ret_feed, &err);
+
+	if (error) {
+		return replied(method_error(error, err.text), ret_message);
+	}
+	return *ret_feed ? METHOD_CAPTURES : METHOD_BROKEN;
+}
+
 enum method_outcome method_call(const struct method_env *env, const struct varlink_call *call,
-				json_t **ret_message, struct walk **ret_walk)
+				json_t **ret_message, struct walk **ret_walk,
+				struct feed **ret_feed)
 {
 	const char *service = method_of(call->method, VARLINK_SERVICE);
 	const char *method = method_of(call->method, VARLINK_INTERFACE);
@@ -491,6 +504,9 @@ enum method_outcome method_call(const struct method_env *env, const struct varli
 	}
 	if (command_id(command) == COMMAND_MAC_WATCH) {
 		return METHOD_WATCHES;
+	}
+	if (command_id(command) == COMMAND_CAPTURE) {
+		return capture(env, &args, ret_message, ret_feed);
 	}
 	if (command_id(command) == COMMAND_MAC_SHOW) {
 		*ret_walk = walk_new(&args, call->more);

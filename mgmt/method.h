@@ -7,6 +7,7 @@
  * Fits:    conn.c sends what comes out. Pure but for what 'ops' does.
  * Threads: control only.
  */
+#include "mgmt/feed.h"
 #include "mgmt/ops.h"
 #include "mgmt/varlink.h"
 #include "mgmt/walk.h"
@@ -14,6 +15,7 @@
 enum method_outcome {
 	METHOD_REPLIED,         /* '*ret_message' is the answer, error or not */
 	METHOD_WALKS,           /* '*ret_walk' makes the replies */
+	METHOD_CAPTURES,        /* '*ret_feed' makes the replies */
 	METHOD_WATCHES,         /* the caller wants MAC events from now on */
 	METHOD_BROKEN,          /* no memory */
 };
@@ -25,7 +27,8 @@ struct method_env {
 };
 
 enum method_outcome method_call(const struct method_env *env, const struct varlink_call *call,
-				json_t **ret_message, struct walk **ret_walk);
+				json_t **ret_message, struct walk **ret_walk,
+				struct feed **ret_feed);
 
 /* An error of io.viaduct as a message. NULL: no memory. */
 json_t *method_error(enum mgmt_error error, const char *reason);

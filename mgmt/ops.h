@@ -43,6 +43,17 @@ void mgmt_config_check_done(struct mgmt_config_check *check);
 /* true: go on; false: enough. */
 typedef bool mgmt_mac_fn(const struct mgmt_mac *mac, void *arg);
 
+/* Of which frames a capture consists. */
+struct mgmt_capture_filter {
+	const char *port;               /* NULL: all */
+	bool drops;                     /* only frames that were dropped */
+	uint32_t snap_bytes;            /* at most so many octets of each */
+};
+struct mgmt_capture;                    /* the daemon's */
+
+/* true: go on; false: enough. */
+typedef bool mgmt_frame_fn(const struct mgmt_frame *frame, void *arg);
+
 struct mgmt_ops {
 	enum mgmt_error (*status)(void *ctx, struct mgmt_status *ret, struct err *reterr);
 	/* 'bridge', 'port' NULL: all; one that does not exist: MGMT_NOT_FOUND. */
@@ -77,6 +88,16 @@ struct mgmt_ops {
 	 * mgmt_server_mac_event(). May be called from inside that call, with false.
 	 */
 	void (*mac_watch)(void *ctx, bool wanted);
+	/* From now on, until it is closed, frames are copied into bounded memory. */
+	enum mgmt_error (*capture_open)(void *ctx, const struct mgmt_capture_filter *filter,
+					struct mgmt_capture **ret, struct err *reterr);
+	/* Offers at most 'max' frames, the oldest first, and forgets them. Returns how many. */
+	uint32_t (*capture_read)(void *ctx, struct mgmt_capture *capture, uint32_t max,
+				 mgmt_frame_fn *fn, void *arg);
+	/* The ports that were not told yet, or whose 'lost' is not what was told. */
+	enum mgmt_error (*capture_ports)(void *ctx, struct mgmt_capture *capture,
+					 struct mgmt_capture_ports *ret, struct err *reterr);
+	void (*capture_close)(void *ctx, struct mgmt_capture *capture);
 	enum mgmt_error (*vlan_show)(void *ctx, const char *bridge, struct mgmt_vlans *ret,
 				     struct err *reterr);
 	enum mgmt_error (*queue_show)(void *ctx, const char *port, struct mgmt_queues *ret,

@@ -56,6 +56,12 @@ void mgmt_ports_done(struct mgmt_ports *ports)
 	memset(ports, 0, sizeof(*ports));
 }
 
+void mgmt_capture_ports_done(struct mgmt_capture_ports *ports)
+{
+	free(ports->port);
+	*ports = (struct mgmt_capture_ports){0};
+}
+
 void mgmt_vlans_done(struct mgmt_vlans *vlans)
 {
 	for (uint32_t i = 0; i < vlans->n; i++) {

@@ -197,6 +197,33 @@ struct mgmt_interrupts {
 };
 void mgmt_interrupts_done(struct mgmt_interrupts *interrupts);
 
+/* A frame that was captured; all that it points to lives for the call that offers it. */
+struct mgmt_frame {
+	uint64_t realtime_ns;
+	const char *port;
+	const char *direction;          /* "rx": came in there, "tx": left there, or was to */
+	const char *reason;             /* a word of rx_drops or tx_drops; NULL: it passed */
+	int64_t vlan;                   /* MGMT_NULL: no VLAN filtering, or in none */
+	uint32_t length;
+	const uint8_t *data;            /* its first octets */
+	uint32_t n_bytes;
+};
+
+/* A port whose frames are captured. */
+struct mgmt_capture_port {
+	char port[MGMT_NAME_BYTES];
+	char ifname[16];                /* "": absent */
+	char bridge[MGMT_NAME_BYTES];   /* "": it is gone */
+	int64_t macaddress, speed_mbps;
+	uint64_t lost;                  /* so far, for want of room */
+};
+
+struct mgmt_capture_ports {
+	struct mgmt_capture_port *port;
+	uint32_t n;
+};
+void mgmt_capture_ports_done(struct mgmt_capture_ports *ports);
+
 enum mgmt_mac_event_kind {
 	MGMT_MAC_EVENT_LEARNED,
 	MGMT_MAC_EVENT_MOVED,

@@ -70,7 +70,10 @@ static const char *type_name(enum command_type type)
 		return "cpu";
 	case COMMAND_TYPE_FLAG:
 		return "flag";
+	case COMMAND_TYPE_NUMBER:
+		return "number";
 	case COMMAND_TYPE_TEXT:
+	case COMMAND_TYPE_OUTPUT:
 		return "file";
 	case COMMAND_TYPE_SECONDS:
 		return "seconds";

@@ -56,17 +56,25 @@ static void run_walk(struct walk *walk, struct fake *fake, struct bytes *out)
 	walk_free(walk);
 }
 
+static void run_feed(struct feed *feed, struct bytes *out)
+{
+	while (feed_step(feed, out) == FEED_GOES_ON) {
+	}
+	feed_close(feed);
+}
+
 static void run_call(const struct method_env *env, const char *text, size_t n, struct bytes *out)
 {
 	struct varlink_call call;
 	struct walk *walk = NULL;
+	struct feed *feed = NULL;
 	json_t *message = NULL;
 	struct err err;
 
 	if (varlink_call_parse(text, n, &call, &err)) {
 		return;
 	}
-	switch (method_call(env, &call, &message, &walk)) {
+	switch (method_call(env, &call, &message, &walk, &feed)) {
 	case METHOD_REPLIED:
 		if (!varlink_append(out, message)) {
 			abort();
@@ -75,6 +83,9 @@ static void run_call(const struct method_env *env, const char *text, size_t n, s
 		break;
 	case METHOD_WALKS:
 		run_walk(walk, env->ctx, out);
+		break;
+	case METHOD_CAPTURES:
+		run_feed(feed, out);
 		break;
 	case METHOD_WATCHES:
 		break;

@@ -38,6 +38,21 @@ struct fake {
 	char intrid[MGMT_NAME_BYTES];   /* the last intr_affinity */
 	uint32_t intr_cpu;              /* ... and the last intr_allow */
 	bool intr_allowed;
+	uint32_t n_captures;            /* that are open */
+	uint32_t snap_bytes;            /* of the last one */
+	bool floods;                    /* there are always more frames */
 };
 
 extern const struct mgmt_ops fake_ops;          /* 'ctx' is a struct fake */
+
+/*
+ * fake_captures.c: a frame comes in through enp2s0 and leaves through enp3s0, tagged 20; another is
+ * dropped at enp3s0, runt; and 7 more were lost at enp2s0. One capture at a time.
+ */
+enum mgmt_error fake_capture_open(void *ctx, const struct mgmt_capture_filter *filter,
+				  struct mgmt_capture **ret, struct err *reterr);
+uint32_t fake_capture_read(void *ctx, struct mgmt_capture *capture, uint32_t max,
+			   mgmt_frame_fn *fn, void *arg);
+enum mgmt_error fake_capture_ports(void *ctx, struct mgmt_capture *capture,
+				   struct mgmt_capture_ports *ret, struct err *reterr);
+void fake_capture_close(void *ctx, struct mgmt_capture *capture);

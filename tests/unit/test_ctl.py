@@ -106,7 +106,7 @@ def test_usage(socket):
 
 def test_later(socket):
     for args in ["stp", "stp show", "mdb show", "monitor mac",
-                 "capture --port x -w -", "config diff", "config reload",
+                 "config diff", "config reload",
                  "config try f --timeout 120s", "config confirm", "doctor", "metrics", "top"]:
         same(args.split(), socket, 1, out="", err="not supported yet")
 
