@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/reason.h"
 #include "mgmt/command.h"
 #include "mgmt/json.h"
 #include "mgmt/varlink.h"
@@ -38,8 +39,7 @@ static const char type_text[] =
 	"macaddress: ?string, state: string, reason: ?string, carrier: ?bool, speed_mbps: ?int, "
 	"mtu: ?int, mode: ?string, queues: ?int, pvid: ?int, macs_learned: int, rx_packets: int, "
 	"rx_bytes: int, tx_packets: int, tx_bytes: int, forwarded: int, express: int, "
-	"flooded: int, flood_copies: int, consumed: int, rx_drops: [string]int, "
-	"tx_drops: [string]?int)\n"
+	"flooded: int, flood_copies: int, consumed: int, rx_drops: RxDrops, tx_drops: TxDrops)\n"
 	"type MacType (dynamic, static, local, sticky)\n"
 	"type Mac (bridge: string, vlan: int, macaddress: string, port: ?string, type: MacType, "
 	"age_seconds: ?float, drop: bool)\n"
@@ -98,6 +98,22 @@ static const char *idl_type(enum command_type type)
 	return "object";
 }
 
+/* Maps with a fixed vocabulary: a type of its own. */
+static void print_drops(FILE *out)
+{
+	fputs("type RxDrops (", out);
+	for (uint32_t i = 0; i < RX_DROP_N; i++) {
+		fprintf(out, "%s%s: int", i ? ", " : "", rx_drop_name[i]);
+	}
+	fputs(")\ntype TxDrops (", out);
+	for (uint32_t i = 0; i < TX_DROP_N; i++) {
+		/* null where the driver does not tell */
+		fprintf(out, "%s%s: %sint", i ? ", " : "", tx_drop_name[i],
+			i == TX_DROP_EXPRESS_LOST ? "?" : "");
+	}
+	fputs(")\n\n", out);
+}
+
 static void print_method(FILE *out, const struct command *command)
 {
 	const char *comma = "";
@@ -120,8 +136,9 @@ static void print_method(FILE *out, const struct command *command)
 
 static void print_viaduct(FILE *out)
 {
-	fprintf(out, "# The control interface of viaductd\ninterface %s\n\n%s\n",
+	fprintf(out, "# The control interface of viaductd\ninterface %s\n\n%s",
 		VARLINK_INTERFACE, type_text);
+	print_drops(out);
 	for (uint32_t i = 0; i < COMMAND_N; i++) {
 		if (command_supported(&command_table[i])) {
 			print_method(out, &command_table[i]);
