@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define READ_BYTES        65536u
 #define READ_REST_MAX     (4u << 20)    /* what a client that hung up may have left to be handled */
 #define REQUESTS_PER_TURN 16u
@@ -23,6 +25,7 @@ struct conn {
 	struct bytes in, out;
 	size_t n_scanned;               /* bytes of 'in' known to have no NUL */
 	size_t n_held;                  /* what quota_hold() was told */
+	uint64_t moved_ns;              /* when a request came or a reply went last */
 	struct walk *walk;              /* a `mac show` under way */
 	struct feed *feed;              /* a `capture` */
 	bool feed_due;
@@ -118,6 +121,7 @@ static void write_replies(struct conn *conn)
 				 MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n >= 0) {
+			conn->moved_ns = clock_now_ns();
 			bytes_consume(&conn->out, (size_t)n);
 		} else if (errno == EAGAIN) {
 			return;
@@ -214,6 +218,7 @@ static void handle_request(struct conn *conn, const char *end)
 		conn_break(conn, "what it sent is not Varlink");
 		return;
 	}
+	conn->moved_ns = clock_now_ns();
 	handle_call(conn, &call);
 	varlink_call_done(&call);
 	bytes_consume(&conn->in, n + 1);
@@ -410,6 +415,7 @@ int conn_open(struct conn_home *home, int fd, struct quota_user *user, bool may_
 	conn->user = user;
 	conn->fd = fd;
 	conn->env = (struct method_env){home->ops, home->ctx, may_change};
+	conn->moved_ns = clock_now_ns();
 	LIST_INSERT_HEAD(&home->conns, conn, link);
 	error = sd_event_add_io(home->event, &conn->io, fd, EPOLLIN, on_io, conn);
 	if (error < 0) {
@@ -443,4 +449,57 @@ void conn_close(struct conn *conn)
 	quota_leave(&home->quota, conn->user);
 	free(conn);
 	home->left(home);
+}
+
+/* ---- room for others ---- */
+
+/* Bytes may wait that this thread had no time for. */
+static bool has_unread(const struct conn *conn)
+{
+	char byte;
+
+	return bytes_n(&conn->in) == 0 &&
+	       recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+/*
+ * Whether nothing has moved for long enough. Parts of a request do not count: they may come one
+ * byte a second. A user may just be about to ask on all that it has; others need not wait for that.
+ */
+static bool is_idle(struct conn *conn, uint64_t now_ns, uid_t uid)
+{
+	bool is_asked = conn->walk || bytes_n(&conn->out) || request_end(conn);
+	uint64_t least_s = conn->user->uid == uid ? CONN_IDLE_S : 0;
+
+	least_s = is_asked ? CONN_STALLED_S : least_s;
+	return !conn->watching && now_ns - conn->moved_ns >= least_s * NS_PER_S &&
+	       (is_asked || !has_unread(conn));
+}
+
+static bool is_heavier(const struct conn *conn, const struct conn *other)
+{
+	if (conn->user->n_conns != other->user->n_conns) {
+		return conn->user->n_conns > other->user->n_conns;
+	}
+	return conn->moved_ns < other->moved_ns;
+}
+
+bool conn_give_way(struct conn_home *home, uid_t uid, bool trusted)
+{
+	struct conn *conn, *worst = NULL;
+	uint64_t now_ns = clock_now_ns();
+
+	LIST_FOREACH(conn, &home->conns, link) {
+		if (quota_gives_way(&home->quota, conn->user, uid, trusted) &&
+		    is_idle(conn, now_ns, uid) &&
+		    (!worst || is_heavier(conn, worst))) {
+			worst = conn;
+		}
+	}
+	if (!worst) {
+		return false;
+	}
+	home->complain(home, worst->user->uid, "it is idle, and others want to connect");
+	conn_close(worst);
+	return true;
 }

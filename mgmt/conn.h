@@ -23,6 +23,9 @@
 #define CONN_OUT_HIGH      (256u << 10)         /* no further request, no further slice of a walk */
 #define CONN_OUT_WATCH_MAX (1u << 20)           /* a watcher that lags more is told TooMany */
 
+#define CONN_IDLE_S        1u                   /* who asks nothing may have to go, for its user */
+#define CONN_STALLED_S     10u                  /* who does not read its replies, for anybody */
+
 struct conn;
 
 /* What all connections of a server share. */
@@ -42,6 +45,12 @@ struct conn_home {
 /* Serves 'fd' for 'user' (from quota_enter). Takes both over, on failure too. 0 or -errno. */
 int conn_open(struct conn_home *home, int fd, struct quota_user *user, bool may_change);
 void conn_close(struct conn *conn);
+
+/*
+ * Ends one connection that nothing has moved on for a while, so that there is room for a new one of
+ * 'uid': of the user who has most, the longest idle. false: there is none.
+ */
+bool conn_give_way(struct conn_home *home, uid_t uid, bool trusted);
 
 /* Puts one event before every watcher; ends the watch of those that lag too far. */
 void conn_event_all(struct conn_home *home, const json_t *message);

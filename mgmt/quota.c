@@ -16,15 +16,25 @@ static struct quota_user *user_find(struct quota *quota, uid_t uid, bool trusted
 	return NULL;
 }
 
+static bool user_full(const struct quota_user *user)
+{
+	return user->n_conns >= (user->trusted ? QUOTA_CONNS_TRUSTED : QUOTA_CONNS_USER);
+}
+
 static bool conns_full(const struct quota *quota, const struct quota_user *user, bool trusted)
 {
-	uint32_t own = user ? user->n_conns : 0;
+	return quota->n_conns >= QUOTA_CONNS || (user && user_full(user)) ||
+	       (!trusted && quota->n_conns_plain >= QUOTA_CONNS_PLAIN);
+}
 
-	if (quota->n_conns >= QUOTA_CONNS) {
-		return true;
+bool quota_gives_way(struct quota *quota, const struct quota_user *holder, uid_t uid, bool trusted)
+{
+	const struct quota_user *own = user_find(quota, uid, trusted);
+
+	if (holder == own || (own && user_full(own))) {
+		return holder == own;
 	}
-	return trusted ? own >= QUOTA_CONNS_TRUSTED
-		       : own >= QUOTA_CONNS_USER || quota->n_conns_plain >= QUOTA_CONNS_PLAIN;
+	return (trusted || !holder->trusted) && holder->n_conns > (own ? own->n_conns : 0) + 1;
 }
 
 struct quota_user *quota_enter(struct quota *quota, uid_t uid, bool trusted)

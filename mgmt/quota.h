@@ -40,6 +40,13 @@ struct quota_user *quota_enter(struct quota *quota, uid_t uid, bool trusted);
 void quota_leave(struct quota *quota, struct quota_user *user);
 
 /*
+ * Where quota_enter() finds too many: whether a connection of 'holder' may end for the new one. It
+ * is of the same user, or of one who has more, and never one with the right to change for one
+ * without.
+ */
+bool quota_gives_way(struct quota *quota, const struct quota_user *holder, uid_t uid, bool trusted);
+
+/*
  * 'more' bytes (or fewer) are held for 'user'. false: over the limit; they are counted all the
  * same.
  */

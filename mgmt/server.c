@@ -108,6 +108,9 @@ static void admit(struct mgmt_server *server, int fd)
 	}
 	may_change = peer_may_change(server, fd, &peer);
 	user = quota_enter(&home->quota, peer.uid, may_change);
+	if (!user && conn_give_way(home, peer.uid, may_change)) {
+		user = quota_enter(&home->quota, peer.uid, may_change);
+	}
 	if (!user) {
 		home->complain(home, peer.uid, "too many connections are open");
 		turn_away(fd, peer.uid);

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who may do what on the control socket, how much of it one user may have, and its file.
+ * Who may do what on the control socket, what becomes of it without descriptors, and its file.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -124,70 +122,6 @@ static void test_rights(struct harness *harness)
 
 /* ---- limits ---- */
 
-static uint32_t n_ended(const struct pollfd *poll_fd, uint32_t n)
-{
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		count += (poll_fd[i].revents & POLLHUP) != 0;
-	}
-	return count;
-}
-
-/* 1000 connections that say nothing; 0 when all but 32 of them have been turned away. */
-static int crowd(const struct harness *harness, int ready_fd)
-{
-	static struct pollfd poll_fd[1000];
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < 1000; i++) {
-		poll_fd[i].fd = client_connect(harness).fd;
-	}
-	for (int i = 0; i < 1000 && n < 968; i++) {
-		poll(poll_fd, 1000, 10);
-		n = n_ended(poll_fd, 1000);
-	}
-	/* From now on the others are tried; the end of the pipe says when that is over. */
-	if (write(ready_fd, n == 968 ? "y" : "n", 1) != 1) {
-		return 2;
-	}
-	pause();
-	return 0;
-}
-
-static void test_crowd(struct harness *harness)
-{
-	struct rlimit limit = {4096, 4096};
-	int ready[2];
-	char word = 0;
-	pid_t pid;
-
-	if (geteuid() || setrlimit(RLIMIT_NOFILE, &limit) || pipe2(ready, O_NONBLOCK)) {
-		tap_skip(4, "needs root");
-		return;
-	}
-	pid = fork();
-	if (pid == 0) {
-		if (setresuid(NOBODY, NOBODY, NOBODY)) {
-			_exit(9);
-		}
-		_exit(crowd(harness, ready[1]));
-	}
-	for (int i = 0; i < 20000 && read(ready[0], &word, 1) != 1; i++) {
-		sd_event_run(harness->event, 1000);
-	}
-	tap_ok(word == 'y', "of 1000 connections of one user 968 are turned away");
-	tap_ok(ask_as(harness, NOBODY, 0, CONFIG_SHOW) == 2, "a new one of that user too");
-	tap_ok(ask_as(harness, NOBODY - 1, 0, CONFIG_SHOW) == 0, "another user is served");
-	kill(pid, SIGKILL);
-	harness_wait(harness, pid);
-	harness_settle(harness);
-	tap_ok(harness_n_conns(harness) == 0 && ask_as(harness, NOBODY, 0, CONFIG_SHOW) == 0,
-	       "and that user again when they are gone");
-	close(ready[0]);
-	close(ready[1]);
-}
-
 /* With no descriptor left the loop must rest, and go on when there are some again. */
 static void test_no_descriptors(struct harness *harness)
 {
@@ -261,7 +195,6 @@ int main(void)
 	make_group();
 	harness_begin(&harness);
 	test_rights(&harness);
-	test_crowd(&harness);
 	test_no_descriptors(&harness);
 	test_file(&harness);
 	harness_settle(&harness);
