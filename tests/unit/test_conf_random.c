@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "conf/conf.h"
+#include "conf/plan.h"
 #include "tests/unit/conf_equal.h"
 #include "tests/unit/conf_right.h"
 #include "tests/unit/tap.h"
@@ -205,6 +206,42 @@ static bool survives(const char *text)
 	return ok;
 }
 
+/* The number of changes; -1: a plan could not be made. */
+static int n_changes(const struct conf *from, const struct conf *to)
+{
+	struct conf_plan plan = {0};
+	int n = from && to && conf_plan(from, to, &plan) == 0 ? (int)plan.n : -1;
+
+	conf_plan_done(&plan);
+	return n;
+}
+
+/* To itself, however written, nothing changes; to another as much as from there back. */
+static void test_plans(uint64_t seed)
+{
+	uint32_t n_empty = 0, n_mirrored = 0, n = 100;
+
+	random_state = seed ? seed : 1;
+	for (uint32_t i = 0; i < n; i++) {
+		char *one = random_file(), *two = random_file();
+		struct conf *a = conf_parse_right(one), *b = conf_parse_right(two);
+		char *printed = conf_print(a);
+		struct conf *again = conf_parse_right(printed);
+
+		n_empty += n_changes(a, again) == 0;
+		n_mirrored += n_changes(a, b) > 0 && n_changes(a, b) == n_changes(b, a);
+		free(one);
+		free(two);
+		free(printed);
+		conf_free(a);
+		conf_free(b);
+		conf_free(again);
+	}
+	tap_ok(n_empty == n, "plan(x, x) is empty for %u of %u", n_empty, n);
+	tap_ok(n_mirrored == n, "plan(x, y) has as many changes as plan(y, x) for %u of %u",
+	       n_mirrored, n);
+}
+
 /* No two random files should be the same to conf_equal, else it compares nothing. */
 static void test_random(uint64_t seed)
 {
@@ -233,5 +270,6 @@ int main(int argc, char **argv)
 	const char *seed = argc > 1 ? argv[1] : getenv("SEED");
 
 	test_random(seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL));
+	test_plans(seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL));
 	return tap_done();
 }
