@@ -32,14 +32,15 @@ static void tell_at(struct vswitch *vswitch, enum mgmt_mac_event_kind kind, uint
 	struct mgmt_mac_event event = {
 		.realtime_ns = realtime_ns,
 		.kind = kind,
-		.bridge = vswitch->bridge[vswitch->fid_bridge[fid]].conf->name,
-		.vid = vswitch->fid_vlan[fid] ? vswitch->fid_vlan[fid]->vid : 0,
 		.macaddress = key & MACADDR_MASK,
 		.port = port_name_of(vswitch, port_idx),
 		.from_port = port_name_of(vswitch, from_port),
 	};
 
-	if (vswitch->mac_watched && vswitch->server) {
+	/* What a worker told of a VLAN that has gone meanwhile is nobody's news. */
+	if (vswitch->mac_watched && vswitch->server && vswitch->fid_vlan[fid]) {
+		event.bridge = vswitch->bridge[vswitch->fid_bridge[fid]].conf->name;
+		event.vid = vswitch->fid_vlan[fid]->vid;
 		mgmt_server_mac_event(vswitch->server, &event);
 	}
 }
@@ -117,17 +118,22 @@ static int on_age_slice(sd_event_source *source, void *arg)
 	return 0;
 }
 
+static uint32_t clock_of(const struct bridge *bridge, uint64_t now_ns)
+{
+	return bridge->clock_step_ns
+		       ? bridge->clock_base +
+				 (uint32_t)((now_ns - bridge->clock_since_ns) /
+					    bridge->clock_step_ns)
+		       : bridge->clock_base;
+}
+
 static void clocks_move(struct vswitch *vswitch) REQUIRES(role_control)
 {
-	uint64_t since = clock_now_ns() - vswitch->started_ns;
+	uint64_t now_ns = clock_now_ns();
 
-	for (uint32_t b = 0; b < vswitch->n_bridges; b++) {
-		const struct bridge *bridge = &vswitch->bridge[b];
-
-		if (bridge->clock_step_ns) {
-			fdb_group_set_clock(vswitch->fdb, bridge->idx,
-					    (uint32_t)(since / bridge->clock_step_ns));
-		}
+	for (struct bridge *bridge = bridge_next(vswitch, NULL); bridge;
+	     bridge = bridge_next(vswitch, bridge)) {
+		fdb_group_set_clock(vswitch->fdb, bridge->idx, clock_of(bridge, now_ns));
 	}
 }
 
@@ -149,39 +155,54 @@ static int on_age_timer(sd_event_source *source, uint64_t usec, void *arg)
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-static int clocks_start(struct vswitch *vswitch) REQUIRES(role_control)
+/* An address keeps its age in steps where a bridge's step becomes another. The fastest step. */
+static uint64_t clocks_set(struct vswitch *vswitch)
 {
-	uint64_t step = UINT64_MAX;
-	int r;
+	uint64_t now_ns = clock_now_ns(), fastest = UINT64_MAX;
 
-	for (uint32_t b = 0; b < vswitch->n_bridges; b++) {
-		struct bridge *bridge = &vswitch->bridge[b];
+	for (struct bridge *bridge = bridge_next(vswitch, NULL); bridge;
+	     bridge = bridge_next(vswitch, bridge)) {
+		uint64_t step = bridge->conf->ageing_ms * NS_PER_MS / AGE_STEPS;
 
-		bridge->clock_step_ns = bridge->conf->ageing_ms * NS_PER_MS / AGE_STEPS;
-		if (bridge->clock_step_ns && bridge->clock_step_ns < step) {
-			step = bridge->clock_step_ns;
+		if (step != bridge->clock_step_ns) {
+			bridge->clock_base = clock_of(bridge, now_ns);
+			bridge->clock_since_ns = now_ns;
+			bridge->clock_step_ns = step;
+		}
+		if (step && step < fastest) {
+			fastest = step;
 		}
 	}
-	r = sd_event_add_defer(vswitch->event, &vswitch->age.slice, on_age_slice, vswitch);
-	if (r < 0) {
-		return r;
+	return fastest;
+}
+
+int addresses_clocks(struct vswitch *vswitch)
+{
+	uint64_t step = clocks_set(vswitch);
+	int r = 0;
+
+	if (!vswitch->age.slice) {
+		r = sd_event_add_defer(vswitch->event, &vswitch->age.slice, on_age_slice, vswitch);
+		if (r < 0) {
+			return r;
+		}
+		sd_event_source_set_enabled(vswitch->age.slice, SD_EVENT_OFF);
 	}
-	sd_event_source_set_enabled(vswitch->age.slice, SD_EVENT_OFF);
+	clocks_move(vswitch);
+	if (step == vswitch->age.step_ns) {
+		return 0;
+	}
+	vswitch->age.timer = sd_event_source_disable_unref(vswitch->age.timer);
+	vswitch->age.step_ns = step;
 	if (step == UINT64_MAX) {
 		return 0;               /* nothing ever ages */
 	}
-	vswitch->age.step_ns = step;
 	return sd_event_add_time_relative(vswitch->event, &vswitch->age.timer, CLOCK_MONOTONIC,
 					  step / NS_PER_US, step / NS_PER_US / 4 + 1, on_age_timer,
 					  vswitch);
 }
 
 /* ---- static entries ---- */
-
-static bool port_is_in(const struct bridge_vlan *vlan, const struct port *port)
-{
-	return portset_has(&vlan->untagged, port->idx) || portset_has(&vlan->tagged, port->idx);
-}
 
 int addresses_add_local(struct vswitch *vswitch, const struct port *port, uint64_t macaddress,
 			struct err *reterr)
@@ -191,7 +212,7 @@ int addresses_add_local(struct vswitch *vswitch, const struct port *port, uint64
 	for (uint32_t v = 0; v < bridge->n_vlans; v++) {
 		uint64_t key = fdb_key(bridge->vlan[v].fid, macaddress);
 
-		if (port_is_in(&bridge->vlan[v], port) &&
+		if (vlan_has_port(&bridge->vlan[v], port) &&
 		    fdb_add_static(vswitch->fdb, &vswitch->tables, key, (uint8_t)port->idx,
 				   true) == -ENOSPC) {
 			return err_set(reterr, ENOSPC, "port '%s': no room for its own address",
@@ -236,9 +257,8 @@ int addresses_add_port(struct vswitch *vswitch, const struct port *port, struct 
 
 int addresses_start(struct vswitch *vswitch, struct err *reterr)
 {
-	for (uint32_t b = 0; b < vswitch->n_bridges; b++) {
-		const struct bridge *bridge = &vswitch->bridge[b];
-
+	for (struct bridge *bridge = bridge_next(vswitch, NULL); bridge;
+	     bridge = bridge_next(vswitch, bridge)) {
 		for (uint32_t m = 0; m < bridge->conf->n_static_macs; m++) {
 			const struct conf_static_mac *mac = &bridge->conf->static_mac[m];
 
@@ -256,7 +276,7 @@ int addresses_start(struct vswitch *vswitch, struct err *reterr)
 			return r;
 		}
 	}
-	if (clocks_start(vswitch) < 0) {
+	if (addresses_clocks(vswitch) < 0) {
 		return err_set(reterr, ENOMEM, "cannot start the ageing clock");
 	}
 	return 0;
@@ -329,6 +349,20 @@ void addresses_port_limits(struct vswitch *vswitch, const struct port *port)
 	fdb_port_set_limit(vswitch->fdb, port->idx, max);
 }
 
+void addresses_bridge_limits(struct vswitch *vswitch)
+{
+	for (struct bridge *bridge = bridge_next(vswitch, NULL); bridge;
+	     bridge = bridge_next(vswitch, bridge)) {
+		bridge->max_learned = bridge->conf->max_learned == CONF_AUTO
+					      ? vswitch->conf->limits.macs
+					      : bridge->conf->max_learned;
+		fdb_group_set_limit(vswitch->fdb, bridge->idx, bridge->max_learned);
+		for (uint32_t v = 0; v < bridge->n_vlans; v++) {
+			fdb_fid_set_group(vswitch->fdb, bridge->vlan[v].fid, bridge->idx);
+		}
+	}
+}
+
 int addresses_open(struct vswitch *vswitch, struct err *reterr)
 {
 	uint8_t secret[16];
@@ -341,17 +375,7 @@ int addresses_open(struct vswitch *vswitch, struct err *reterr)
 	if (r < 0) {
 		return r;
 	}
-	for (uint32_t b = 0; b < vswitch->n_bridges; b++) {
-		struct bridge *bridge = &vswitch->bridge[b];
-
-		bridge->max_learned = bridge->conf->max_learned == CONF_AUTO
-					      ? vswitch->conf->limits.macs
-					      : bridge->conf->max_learned;
-		fdb_group_set_limit(vswitch->fdb, bridge->idx, bridge->max_learned);
-		for (uint32_t v = 0; v < bridge->n_vlans; v++) {
-			fdb_fid_set_group(vswitch->fdb, bridge->vlan[v].fid, bridge->idx);
-		}
-	}
+	addresses_bridge_limits(vswitch);
 	return fdb_table_new(vswitch->fdb, vswitch->plan.lines_log2, &vswitch->tables.cur, reterr);
 }
 

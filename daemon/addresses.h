@@ -36,6 +36,23 @@ int addresses_add_local(struct vswitch *vswitch, const struct port *port, uint64
 /* Forgets what was learned on the port. */
 void addresses_flush_port(struct vswitch *vswitch, const struct port *port) REQUIRES(role_control);
 
+/*
+ * After a reload. Limits and FIDs of every bridge; to be called before workers see a new one.
+ */
+void addresses_bridge_limits(struct vswitch *vswitch) REQUIRES(role_control);
+
+/*
+ * After a reload, when workers see nothing of what was before: forgets what is known of VLANs and
+ * ports that are not there any more or have parted, and what was learned on ports in 'forget'
+ * (by port_idx); then makes the static entries those of the file instead of those of 'was'; then
+ * the clocks.
+ */
+void addresses_follow(struct vswitch *vswitch, const struct conf *was, const bool *forget)
+	REQUIRES(role_control);
+
+/* Sets the bridges' clocks by their ageing-time, and starts the ager. 0 or -errno. */
+int addresses_clocks(struct vswitch *vswitch) REQUIRES(role_control);
+
 /* Limits of a port that has just come to be. */
 void addresses_port_limits(struct vswitch *vswitch, const struct port *port) REQUIRES(role_control);
 

@@ -66,6 +66,13 @@ static int apply_settings(struct vswitch *vswitch, struct port *port, int *ret_e
 	return r < 0 ? r : device_read(port->link.ifname, &port->device, reterr);
 }
 
+int borrow_change(struct vswitch *vswitch, struct port *port, struct err *reterr)
+{
+	int exit_status;
+
+	return apply_settings(vswitch, port, &exit_status, reterr);
+}
+
 int borrow_offloads(struct vswitch *vswitch, struct port *port, struct err *reterr)
 {
 	bool fix = port->host || port->queues->offloads == CONF_OFFLOADS_FIX;

@@ -19,6 +19,10 @@
 int borrow_device(struct vswitch *vswitch, struct port *port, int *ret_exit_status,
 		  struct err *reterr) REQUIRES(role_control);
 
+/* What the file asks of a device that is served, channels and rings aside. 0 or -errno. */
+int borrow_change(struct vswitch *vswitch, struct port *port, struct err *reterr)
+	REQUIRES(role_control);
+
 /* Once the program is attached: what that reset (vmxnet3: the RSS table) is set again. */
 void borrow_settle(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
 

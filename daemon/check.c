@@ -88,11 +88,10 @@ static bool is_host_pair(const struct link_info *link)
 	       (strcmp(peer.alias, HOSTPORT_ALIAS) == 0 || strncmp(peer.ifname, "vd-", 3) == 0);
 }
 
-/* A foreign interface where a host port is to be made: only another name, or its removal, helps. */
-static void check_host_ports(const struct vswitch *vswitch, struct conf_errors *errors)
+void check_host_ports(const struct conf *conf, struct conf_errors *errors)
 {
-	for (uint32_t b = 0; b < vswitch->conf->n_bridges; b++) {
-		const struct conf_host_port *host = &vswitch->conf->bridge[b].host_port;
+	for (uint32_t b = 0; b < conf->n_bridges; b++) {
+		const struct conf_host_port *host = &conf->bridge[b].host_port;
 		struct link_info link;
 
 		if (host->wanted && link_get(host->name, 0, &link, NULL) == 0 &&
@@ -117,7 +116,7 @@ int check_machine(struct vswitch *vswitch, bool report)
 		log_err("%s", err.text);
 		status = STATUS_MACHINE;
 	}
-	check_host_ports(vswitch, &errors);
+	check_host_ports(vswitch->conf, &errors);
 	if (errors.n) {
 		check_print_errors(vswitch->config_path, &errors);
 		status = STATUS_FILE;

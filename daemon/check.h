@@ -17,5 +17,8 @@ void check_print_errors(const char *config_path, struct conf_errors *errors);
  */
 int check_machine(struct vswitch *vswitch, bool report);
 
+/* A foreign interface where a host port is to be made: only another name, or its removal, helps. */
+void check_host_ports(const struct conf *conf, struct conf_errors *errors);
+
 /* check_interrupts.c: prints which interrupts a start would move. */
 void check_report_interrupts(const struct vswitch *vswitch);

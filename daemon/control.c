@@ -13,6 +13,7 @@
 #include "daemon/inspect.h"
 #include "daemon/keep.h"
 #include "daemon/ports.h"
+#include "daemon/reload.h"
 
 #define USEC_PER_S 1000000u
 
@@ -34,9 +35,8 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 {
 	(void)source;
 	(void)info;
-	(void)arg;
-	log_warn("reload: not supported yet; the configuration stays as it is (restart to change "
-		 "it)");
+	role_assert_control();
+	reload_from_signal(arg);
 	return 0;
 }
 

@@ -434,6 +434,24 @@ int hostport_set_mtu(struct hostport *hostport, uint32_t mtu, struct err *reterr
 	return r;
 }
 
+int hostport_change(struct hostport *hostport, const struct hostport_config *config,
+		    struct err *reterr)
+{
+	struct hostport_info *info = &hostport->info;
+	uint64_t macaddress = config->macaddress;
+	int r = 0;
+
+	info->note[0] = '\0';
+	if (!config->has_macaddress) {
+		macaddress = macaddress_default(config->ifname, info->note, sizeof(info->note));
+	}
+	if (macaddress && macaddress != info->macaddress) {
+		r = link_set_macaddress(info->ifindex, macaddress, reterr);
+		info->macaddress = r == 0 ? macaddress : info->macaddress;
+	}
+	return r == 0 ? hostport_set_mtu(hostport, config->mtu, reterr) : r;
+}
+
 /* By our end: the box's may be in another network by now. One that is gone needs no removing. */
 static int pair_remove(const struct hostport *hostport, struct err *reterr)
 {

@@ -57,6 +57,12 @@ const struct hostport_info *hostport_get(const struct hostport *hostport);
  * down: a kick says ENETDOWN then, and what is in a TX ring goes out with the first kick after it.
  */
 int hostport_set_carrier(struct hostport *hostport, bool carrier, struct err *reterr);
+/*
+ * What another configuration wants of the pair that there is: address (of the box's end) and MTU.
+ * 0 or -errno.
+ */
+int hostport_change(struct hostport *hostport, const struct hostport_config *config,
+		    struct err *reterr);
 /* Of both ends. */
 int hostport_set_mtu(struct hostport *hostport, uint32_t mtu, struct err *reterr);
 

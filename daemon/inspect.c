@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "daemon/captures.h"
 #include "daemon/ports.h"
+#include "daemon/reload.h"
 
 /* While one worker does not answer, the others stand still: not too long, and not again soon. */
 #define CENSUS_WAIT_MS     500u
@@ -78,13 +79,12 @@ static enum mgmt_error bridge_show(void *ctx, const char *name, struct mgmt_brid
 	if (name && !bridge_find(vswitch, name)) {
 		return inspect_not_found(reterr, "bridge", name);
 	}
-	bridges.bridge = calloc(vswitch->n_bridges, sizeof(*bridges.bridge));
+	bridges.bridge = calloc(vswitch->conf->n_bridges, sizeof(*bridges.bridge));
 	if (!bridges.bridge) {
 		return inspect_out_of_memory(reterr);
 	}
-	for (uint32_t b = 0; b < vswitch->n_bridges; b++) {
-		const struct bridge *bridge = &vswitch->bridge[b];
-
+	for (struct bridge *bridge = bridge_next(vswitch, NULL); bridge;
+	     bridge = bridge_next(vswitch, bridge)) {
 		if (name && strcmp(bridge->conf->name, name) != 0) {
 			continue;
 		}
@@ -191,13 +191,14 @@ static enum mgmt_error status(void *ctx, struct mgmt_status *ret, struct err *re
 		.pid = getpid(),
 		.uptime_seconds = (int64_t)((clock_now_ns() - vswitch->started_ns) / NS_PER_S),
 		.config_matches_file = file_says_the_same(vswitch),
-		.config_try_remaining_seconds = MGMT_NULL,
+		.config_try_remaining_seconds = reload_try_remaining(vswitch),
 	};
 	enum mgmt_error error;
 
 	role_assert_control();
 	status.state = vswitch->stopping           ? "stopping"
 		       : !vswitch->running         ? "starting"
+		       : vswitch->trying            ? "trying"
 		       : warnings_degraded(vswitch) ? "degraded"
 						    : "running";
 	copy_name(status.version, sizeof(status.version), VIADUCT_VERSION);
@@ -219,7 +220,7 @@ static enum mgmt_error status(void *ctx, struct mgmt_status *ret, struct err *re
 
 uint64_t inspect_counter(const struct vswitch *vswitch, const struct port *port, size_t offset)
 {
-	uint64_t sum = 0;
+	uint64_t sum = -port->counted_before[offset / sizeof(uint64_t)];
 
 	for (uint32_t w = 0; w < vswitch->plan.n_workers; w++) {
 		const char *counters = (const char *)&vswitch->worker[w]->counters[port->idx];
@@ -227,6 +228,15 @@ uint64_t inspect_counter(const struct vswitch *vswitch, const struct port *port,
 		sum += counter_read((const _Atomic uint64_t *)(const void *)(counters + offset));
 	}
 	return sum;
+}
+
+void inspect_counters_begin(const struct vswitch *vswitch, struct port *port)
+{
+	memset(port->counted_before, 0, sizeof(port->counted_before));
+	for (size_t offset = 0; offset < sizeof(struct port_counters); offset += sizeof(uint64_t)) {
+		port->counted_before[offset / sizeof(uint64_t)] =
+			inspect_counter(vswitch, port, offset);
+	}
 }
 
 #define COUNTER(field) inspect_counter(vswitch, port, offsetof(struct port_counters, field))
@@ -326,61 +336,6 @@ static enum mgmt_error port_set(void *ctx, const char *name, bool enabled, struc
 	return port_set_enabled(vswitch, port, enabled, reterr) < 0 ? MGMT_INVALID : MGMT_OK;
 }
 
-/* ---- configuration ---- */
-
-static enum mgmt_error config_check(void *ctx, const char *text, size_t text_bytes,
-				    struct mgmt_config_check *ret, struct err *reterr)
-{
-	struct mgmt_config_check check = {0};
-	struct conf_errors errors = {0};
-	struct conf *conf = conf_parse(text, text_bytes, &errors);
-	struct members members = {0};
-	struct machine_plan plan;
-	int r = 0;
-
-	(void)ctx;
-	if (conf) {
-		r = members_resolve(conf, &members, reterr);
-		if (r == 0) {
-			r = machine_plan(conf, &members, &plan, &errors, reterr);
-		}
-	}
-	members_done(&members);
-	conf_free(conf);
-	if (r < 0) {
-		conf_errors_done(&errors);
-		return MGMT_BUSY;
-	}
-	conf_errors_sort(&errors);
-	check.error = calloc(errors.n ? errors.n : 1, sizeof(*check.error));
-	if (!check.error) {
-		conf_errors_done(&errors);
-		return inspect_out_of_memory(reterr);
-	}
-	for (uint32_t i = 0; i < errors.n; i++) {
-		check.error[i] = (struct mgmt_config_error){errors.error[i].loc.line,
-							    errors.error[i].loc.column,
-							    strdup(errors.error[i].text)};
-	}
-	check.n_errors = errors.n;
-	check.valid = errors.n == 0;
-	conf_errors_done(&errors);
-	*ret = check;
-	return MGMT_OK;
-}
-
-static enum mgmt_error config_show(void *ctx, char **ret_text, struct err *reterr)
-{
-	struct vswitch *vswitch = ctx;
-	char *text = conf_print(vswitch->conf);
-
-	if (!text) {
-		return inspect_out_of_memory(reterr);
-	}
-	*ret_text = text;
-	return MGMT_OK;
-}
-
 const struct mgmt_ops inspect_ops = {
 	.status = status,
 	.bridge_show = bridge_show,
@@ -402,6 +357,10 @@ const struct mgmt_ops inspect_ops = {
 	.intr_list = inspect_intr_list,
 	.intr_affinity = inspect_intr_affinity,
 	.intr_allow = inspect_intr_allow,
-	.config_check = config_check,
-	.config_show = config_show,
+	.config_check = inspect_config_check,
+	.config_show = inspect_config_show,
+	.config_diff = inspect_config_diff,
+	.config_reload = inspect_config_reload,
+	.config_try = inspect_config_try,
+	.config_confirm = inspect_config_confirm,
 };

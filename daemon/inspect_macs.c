@@ -118,12 +118,13 @@ static uint32_t each_match(struct vswitch *vswitch, const struct mgmt_mac_filter
 {
 	uint32_t n = 0;
 
-	for (uint32_t fid = 1; fid <= vswitch->n_fids; fid++) {
+	for (uint32_t fid = 1; fid < FDB_FIDS; fid++) {
 		uint64_t key = fdb_key(fid, filter->macaddress);
 		struct fdb_entry entry;
 		struct mgmt_mac mac;
 
-		if (!fdb_find(vswitch->fdb, &vswitch->tables, key, &entry)) {
+		if (!vswitch->fid_vlan[fid] ||
+		    !fdb_find(vswitch->fdb, &vswitch->tables, key, &entry)) {
 			continue;
 		}
 		mac_fill(vswitch, &entry, &mac);

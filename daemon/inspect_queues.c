@@ -36,13 +36,12 @@ enum mgmt_error inspect_vlan_show(void *ctx, const char *name, struct mgmt_vlans
 	if (name && !bridge_find(vswitch, name)) {
 		return inspect_not_found(reterr, "bridge", name);
 	}
-	vlans.vlan = calloc(vswitch->n_fids + 1, sizeof(*vlans.vlan));
+	vlans.vlan = calloc(FDB_FIDS, sizeof(*vlans.vlan));
 	if (!vlans.vlan) {
 		return inspect_out_of_memory(reterr);
 	}
-	for (uint32_t b = 0; b < vswitch->n_bridges; b++) {
-		const struct bridge *bridge = &vswitch->bridge[b];
-
+	for (struct bridge *bridge = bridge_next(vswitch, NULL); bridge;
+	     bridge = bridge_next(vswitch, bridge)) {
 		if (!bridge->conf->vlan_filtering || (name && strcmp(bridge->conf->name, name))) {
 			continue;
 		}

@@ -48,6 +48,9 @@ int interrupts_override(struct vswitch *vswitch, const struct interrupt_override
 int interrupts_allow(struct vswitch *vswitch, uint32_t cpu, bool allowed, struct err *reterr)
 	REQUIRES(role_control);
 
+/* A reload: what clients have asked for no longer holds. */
+void interrupts_forget_asked(struct vswitch *vswitch) REQUIRES(role_control);
+
 /* ---- the plan by itself, for --check ---- */
 
 struct irq_plan_queue interrupts_plan_queue(const struct conf_queues *queues, uint32_t queue,

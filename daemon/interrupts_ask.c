@@ -127,3 +127,9 @@ int interrupts_allow(struct vswitch *vswitch, uint32_t cpu, bool allowed, struct
 	interrupts_apply(vswitch, false);
 	return 0;
 }
+
+void interrupts_forget_asked(struct vswitch *vswitch)
+{
+	vswitch->interrupts.n_overrides = 0;
+	vswitch->interrupts.forbidden = (struct numset){0};
+}

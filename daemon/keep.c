@@ -33,7 +33,7 @@ struct rows {
 	struct keep_vlan vlan[KEEP_VLANS_MAX];
 	struct keep_port port[KEEP_PORTS_MAX];
 	uint32_t n_bridges, n_vlans, n_ports;
-	uint16_t of_fid[FDB_FIDS], of_port[VIEW_PORTS];
+	uint16_t of_bridge[VIEW_BRIDGES], of_fid[FDB_FIDS], of_port[VIEW_PORTS];
 };
 
 enum stage {
@@ -84,25 +84,28 @@ static void rows_add_vlans(struct rows *rows, const struct bridge *bridge, uint1
 static void rows_fill(struct vswitch *vswitch, struct rows *rows)
 {
 	memset(rows, 0, sizeof(*rows));
+	memset(rows->of_bridge, 0xff, sizeof(rows->of_bridge));
 	memset(rows->of_fid, 0xff, sizeof(rows->of_fid));
 	memset(rows->of_port, 0xff, sizeof(rows->of_port));
-	for (uint32_t b = 0; b < vswitch->n_bridges && b < KEEP_BRIDGES_MAX; b++) {
-		struct keep_bridge *row = &rows->bridge[b];
+	for (struct bridge *bridge = bridge_next(vswitch, NULL);
+	     bridge && rows->n_bridges < KEEP_BRIDGES_MAX;
+	     bridge = bridge_next(vswitch, bridge)) {
+		struct keep_bridge *row = &rows->bridge[rows->n_bridges];
 
-		snprintf(row->name, sizeof(row->name), "%s", vswitch->bridge[b].conf->name);
-		row->step_ns = vswitch->bridge[b].clock_step_ns;
-		rows_add_vlans(rows, &vswitch->bridge[b], (uint16_t)b);
-		rows->n_bridges++;
+		snprintf(row->name, sizeof(row->name), "%s", bridge->conf->name);
+		row->step_ns = bridge->clock_step_ns;
+		rows_add_vlans(rows, bridge, (uint16_t)rows->n_bridges);
+		rows->of_bridge[bridge->idx] = (uint16_t)rows->n_bridges++;
 	}
 	for (uint32_t i = 1; i < VIEW_PORTS && rows->n_ports < KEEP_PORTS_MAX; i++) {
 		const struct port *port = &vswitch->port[i];
 		struct keep_port *row = &rows->port[rows->n_ports];
 
-		if (!port->idx || port->bridge_idx >= rows->n_bridges) {
+		if (!port->idx || rows->of_bridge[port->bridge_idx] == NO_ROW) {
 			continue;
 		}
 		snprintf(row->name, sizeof(row->name), "%s", port->name);
-		row->bridge = port->bridge_idx;
+		row->bridge = rows->of_bridge[port->bridge_idx];
 		rows->of_port[i] = (uint16_t)rows->n_ports++;
 	}
 }
@@ -139,12 +142,13 @@ static uint64_t write_pause_ns(uint64_t bytes)
 	return 5 * NS_PER_S + bytes * NS_PER_S / (64 * 1024);
 }
 
-static uint64_t ages_hold_ns(const struct vswitch *vswitch)
+static uint64_t ages_hold_ns(struct vswitch *vswitch)
 {
 	uint64_t hold_ns = UINT64_MAX;
 
-	for (uint32_t b = 0; b < vswitch->n_bridges; b++) {
-		uint64_t ageing_ns = vswitch->bridge[b].conf->ageing_ms * NS_PER_MS;
+	for (struct bridge *bridge = bridge_next(vswitch, NULL); bridge;
+	     bridge = bridge_next(vswitch, bridge)) {
+		uint64_t ageing_ns = bridge->conf->ageing_ms * NS_PER_MS;
 
 		if (ageing_ns && ageing_ns / AGES_PER_AGEING < hold_ns) {
 			hold_ns = ageing_ns / AGES_PER_AGEING;
@@ -153,7 +157,7 @@ static uint64_t ages_hold_ns(const struct vswitch *vswitch)
 	return hold_ns;
 }
 
-static bool is_due(const struct vswitch *vswitch)
+static bool is_due(struct vswitch *vswitch)
 {
 	const struct keep *keep = vswitch->keep;
 	uint64_t now = clock_now_ns();

@@ -158,6 +158,49 @@ static void ring_sizes(const struct vswitch *vswitch, struct port *port, uint32_
 	}
 }
 
+/* What all queues that are served keep with the kernel for receiving, and 'config' with its. */
+static uint64_t frames_for_receiving(const struct vswitch *vswitch,
+				     const struct xport_config *config)
+{
+	uint64_t n = (uint64_t)config->n_queues *
+		     xport_fill_target(config->rx_size, config->n_sockets, false);
+
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		const struct xport *xport = vswitch->port[i].xport;
+
+		for (uint32_t q = 0; xport && q < xport->n_queues; q++) {
+			n += xport->queue[q]->fill_target;
+		}
+	}
+	return n;
+}
+
+/*
+ * The start has made the packet buffer for its ports. One that comes with a reload takes of it what
+ * leaves a quarter to be sent and handed over, with smaller automatic rings; the last eighth it
+ * never gets.
+ */
+static int fit_frames(const struct vswitch *vswitch, const struct port *port,
+		      struct xport_config *config, struct err *reterr)
+{
+	uint64_t n = vswitch->plan.n_frames;
+
+	while (frames_for_receiving(vswitch, config) > n - n / 4 &&
+	       port->queues->rx_size == CONF_AUTO && config->rx_size > MACHINE_RING_MIN) {
+		config->rx_size /= 2;
+		if (port->queues->tx_size == CONF_AUTO) {
+			config->tx_size = config->rx_size;
+		}
+	}
+	if (frames_for_receiving(vswitch, config) <= n - n / 8) {
+		return 0;
+	}
+	return err_set(reterr, ENOSPC,
+		       "needs a restart: the packet buffer of %u frames was made for fewer queues "
+		       "than this port's %u more",
+		       vswitch->plan.n_frames, config->n_queues);
+}
+
 /* The start has been planned; a device that has more queues than then may go beyond the limit. */
 static int check_memory(const struct vswitch *vswitch, const struct xport_config *config,
 			struct err *reterr)
@@ -218,7 +261,10 @@ static int open_sockets(struct vswitch *vswitch, struct port *port, struct err *
 	}
 	config.first_queue_id_on_box = port->first_queue_id;
 	if (vswitch->running) {
-		r = check_memory(vswitch, &config, reterr);
+		r = fit_frames(vswitch, port, &config, reterr);
+		if (r == 0) {
+			r = check_memory(vswitch, &config, reterr);
+		}
 		if (r < 0) {
 			release_queue_ids(vswitch, port, config.n_queues);
 			return r;
@@ -386,6 +432,23 @@ void port_close_now(struct vswitch *vswitch, struct port *port, uint64_t deadlin
 	close_sockets(vswitch, port, deadline_ns);
 	borrow_end(vswitch, port);
 	port->life = PORT_LIFE_CLOSED;
+}
+
+void port_close_host(struct vswitch *vswitch, struct port *port)
+{
+	const struct hostport_info *info = hostport_get(port->hostport);
+	uint32_t peer_ifindex = info->peer_ifindex;
+	/* A start that fails takes nothing from the box that an earlier run had given it. */
+	bool keep = vswitch->keep_for_successor || (info->adopted && !vswitch->running);
+	struct err err;
+
+	if (hostport_close(port->hostport, !keep, &err) < 0) {
+		log_err("port '%s': %s", port->name, err.text);
+	}
+	port->hostport = NULL;
+	if (!keep) {
+		device_restore(peer_ifindex, vswitch->opener, vswitch->journal, log_note);
+	}
 }
 
 static void grace_is_over(void *arg) NO_THREAD_SAFETY

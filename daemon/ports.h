@@ -44,6 +44,12 @@ void ports_close_sockets(struct vswitch *vswitch, uint64_t deadline_ns) REQUIRES
 int port_open_host(struct vswitch *vswitch, struct port *port, int *ret_exit_status,
 		   struct err *reterr) REQUIRES(role_control);
 
+/*
+ * The end of a closed host port: its pair goes, and with it what was set on our end, unless it
+ * stays for a successor.
+ */
+void port_close_host(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
+
 /* What the link monitor heard. */
 void ports_link_event(struct vswitch *vswitch, const struct link_info *link, bool removed)
 	REQUIRES(role_control);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/addresses.h"
+#include "daemon/inspect.h"
 #include "daemon/interrupts.h"
 #include "daemon/publish.h"
 #include "daemon/setup.h"
@@ -357,6 +358,7 @@ static struct port *glob_port(struct vswitch *vswitch, struct bridge *bridge,
 		return NULL;
 	}
 	port->from_glob = true;
+	inspect_counters_begin(vswitch, port);
 	setup_vlans(vswitch, bridge);
 	if (addresses_add_port(vswitch, port, &err) < 0) {
 		log_warn("%s", err.text);
@@ -373,6 +375,7 @@ static struct port *port_for(struct vswitch *vswitch, const struct link_info *li
 {
 	uint32_t bridge_idx;
 	const struct conf_member *member = member_match(vswitch->conf, link, &bridge_idx);
+	const struct conf_bridge *conf;
 	struct port *port;
 	char why[160];
 
@@ -386,8 +389,8 @@ static struct port *port_for(struct vswitch *vswitch, const struct link_info *li
 	if (port || !member->glob) {
 		return port;
 	}
-	if (member_refusal(vswitch->conf, &vswitch->conf->bridge[bridge_idx], member, link, why,
-			   sizeof(why), NULL) < 0) {
+	conf = &vswitch->conf->bridge[bridge_idx];
+	if (member_refusal(vswitch->conf, conf, member, link, why, sizeof(why), NULL) < 0) {
 		return NULL;
 	}
 	if (why[0]) {
@@ -395,7 +398,7 @@ static struct port *port_for(struct vswitch *vswitch, const struct link_info *li
 			 link->ifname, why);
 		return NULL;
 	}
-	return glob_port(vswitch, &vswitch->bridge[bridge_idx], link, member->loc);
+	return glob_port(vswitch, bridge_find(vswitch, conf->name), link, member->loc);
 }
 
 void ports_link_event(struct vswitch *vswitch, const struct link_info *link, bool removed)

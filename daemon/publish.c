@@ -6,14 +6,15 @@
 
 #include "base/epoch.h"
 
-static void describe_port(const struct port *port, struct view_desc_port *desc)
+static void describe_port(const struct vswitch *vswitch, const struct port *port,
+			  struct view_desc_port *desc)
 {
 	const struct conf_port *options = port->options;
 	bool forwards = port_state_of(port) == PORT_STATE_FORWARDING;
 	bool open = port->life == PORT_LIFE_OPEN;
 
 	*desc = (struct view_desc_port){
-		.exists = true,
+		.exists = vswitch->bridge[port->bridge_idx].conf != NULL,
 		.bridge_idx = port->bridge_idx,
 		.may_rx = forwards,
 		.may_forward = forwards,
@@ -54,12 +55,17 @@ static struct view_desc *describe(struct vswitch *vswitch)
 	desc->n_workers = vswitch->plan.n_workers;
 	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
 		if (vswitch->port[i].idx) {
-			describe_port(&vswitch->port[i], &desc->port[i]);
+			describe_port(vswitch, &vswitch->port[i], &desc->port[i]);
 		}
 	}
-	for (uint32_t b = 0; b < vswitch->n_bridges; b++) {
+	for (uint32_t b = 0; b < VIEW_BRIDGES; b++) {
 		const struct bridge *bridge = &vswitch->bridge[b];
-		struct view_desc_vlan *vlan = calloc(bridge->n_vlans, sizeof(*vlan));
+		struct view_desc_vlan *vlan;
+
+		if (!bridge->conf) {
+			continue;
+		}
+		vlan = calloc(bridge->n_vlans, sizeof(*vlan));
 
 		desc->bridge[b] = (struct view_desc_bridge){
 			.exists = true,

@@ -2,6 +2,7 @@
 #include "daemon/reclaim.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ struct reclaim {
 	int eventfd;                    /* the thread has finished something */
 	sd_event_source *source;
 	uint32_t n_pending;             /* [C] */
+	uint32_t n_waits, n_waited;     /* [C] reclaim_wait() begun, and their grace periods over */
 	struct job *oldest, *newest;    /* [C] of the pending ones: jobs come back in their order */
 };
 
@@ -274,6 +276,36 @@ int reclaim_after_grace(struct reclaim *reclaim, reclaim_fn *done, void *arg)
 int reclaim_run(struct reclaim *reclaim, reclaim_fn *work, reclaim_fn *done, void *arg)
 {
 	return submit(reclaim, work, done, arg);
+}
+
+static void waited(void *arg)
+{
+	struct reclaim *reclaim = arg;
+
+	reclaim->n_waited++;
+}
+
+int reclaim_wait(struct reclaim *reclaim, uint64_t timeout_ns)
+{
+	uint64_t until = clock_now_ns() + timeout_ns, now;
+	int r = reclaim_after_grace(reclaim, waited, reclaim);
+	uint32_t wanted;
+
+	if (r < 0) {
+		return r;
+	}
+	wanted = ++reclaim->n_waits;
+	/* Jobs come back in their order: one that is late from an earlier wait comes before. */
+	while (reclaim->n_waited != wanted && (now = clock_now_ns()) < until) {
+		struct pollfd pollfd = {.fd = reclaim->eventfd, .events = POLLIN};
+		uint64_t count;
+
+		if (poll(&pollfd, 1, (int)((until - now) / NS_PER_MS) + 1) > 0 &&
+		    read(reclaim->eventfd, &count, sizeof(count)) > 0) {
+			call_back(reclaim);
+		}
+	}
+	return reclaim->n_waited == wanted ? 0 : -ETIMEDOUT;
 }
 
 uint32_t reclaim_pending(struct reclaim *reclaim, uint64_t *ret_oldest_ns)

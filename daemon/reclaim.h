@@ -41,6 +41,12 @@ int reclaim_run(struct reclaim *reclaim, reclaim_fn *work, reclaim_fn *done, voi
 	REQUIRES(role_control);
 
 /*
+ * Waits for a grace period that begins now, and calls back what was submitted before: for a reload,
+ * which goes step by step. 0; -ETIMEDOUT: a worker does not end its turn; -ENOMEM.
+ */
+int reclaim_wait(struct reclaim *reclaim, uint64_t timeout_ns) REQUIRES(role_control);
+
+/*
  * Jobs that have not been called back yet, and since when the oldest waits (monotonic ns; 0: none).
  */
 uint32_t reclaim_pending(struct reclaim *reclaim, uint64_t *ret_oldest_ns) REQUIRES(role_control);

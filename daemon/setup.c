@@ -40,7 +40,7 @@ struct port *setup_port(struct vswitch *vswitch, struct bridge *bridge, const ch
 	return port;
 }
 
-static int setup_bridge_ports(struct vswitch *vswitch, struct bridge *bridge)
+static int setup_bridge_ports(struct vswitch *vswitch, struct bridge *bridge, uint32_t conf_idx)
 {
 	const struct conf_host_port *host = &bridge->conf->host_port;
 
@@ -48,7 +48,7 @@ static int setup_bridge_ports(struct vswitch *vswitch, struct bridge *bridge)
 		const struct member *member = &vswitch->members.member[m];
 		struct port *port;
 
-		if (member->bridge_idx != bridge->idx) {
+		if (member->bridge_idx != conf_idx) {
 			continue;
 		}
 		port = setup_port(vswitch, bridge, member->name, member->conf->loc, false);
@@ -75,7 +75,7 @@ static bool is_listed(char (*name)[CONF_NAME_BYTES], uint32_t n, const char *wan
 	return false;
 }
 
-static struct bridge_vlan *vlan_of(struct bridge *bridge, uint32_t vid)
+static struct bridge_vlan *vlan_of(const struct bridge *bridge, uint32_t vid)
 {
 	for (uint32_t v = 0; v < bridge->n_vlans; v++) {
 		if (bridge->vlan[v].vid == vid) {
@@ -126,26 +126,13 @@ void setup_vlans(struct vswitch *vswitch, struct bridge *bridge)
 		if (bridge->conf->vlan_filtering) {
 			join_vlans(bridge, port);
 		} else {
+			port->pvid = 0;
 			portset_add(&bridge->vlan[0].untagged, port->idx);
 		}
 	}
 }
 
-static int add_vlan(struct vswitch *vswitch, struct bridge *bridge, uint32_t vid, const char *name)
-{
-	struct bridge_vlan *vlan = &bridge->vlan[bridge->n_vlans];
-
-	if (vswitch->n_fids + 1 >= FDB_FIDS) {
-		return -ENOSPC;
-	}
-	vlan->fid = (uint16_t)++vswitch->n_fids;
-	vlan->vid = (uint16_t)vid;
-	vlan->name = name;
-	vswitch->fid_vlan[vlan->fid] = vlan;
-	vswitch->fid_bridge[vlan->fid] = bridge->idx;
-	bridge->n_vlans++;
-	return 0;
-}
+/* ---- bridges, VLANs, FIDs ---- */
 
 static const char *vlan_name(const struct conf_bridge *conf, uint32_t vid)
 {
@@ -157,56 +144,183 @@ static const char *vlan_name(const struct conf_bridge *conf, uint32_t vid)
 	return "";
 }
 
-static int setup_bridge_vlans(struct vswitch *vswitch, struct bridge *bridge)
+static struct numset vids_of(const struct conf_bridge *conf)
 {
-	const struct conf_bridge *conf = bridge->conf;
 	struct numset vids = {0};
-	uint32_t n = 1;
-	int r = 0;
 
-	if (conf->vlan_filtering) {
-		if (conf->default_pvid != CONF_VID_NONE) {
-			numset_add(&vids, conf->default_pvid);
-		}
-		for (uint32_t i = 0; i < conf->n_vlans; i++) {
-			for (uint32_t w = 0; w < NUMSET_MAX / 64; w++) {
-				vids.word[w] |= conf->vlan[i].ids.word[w];
-			}
-		}
-		n = numset_count(&vids);
-	} else {
+	if (!conf->vlan_filtering) {
 		numset_add(&vids, 0);
+		return vids;
 	}
+	if (conf->default_pvid != CONF_VID_NONE) {
+		numset_add(&vids, conf->default_pvid);
+	}
+	for (uint32_t i = 0; i < conf->n_vlans; i++) {
+		for (uint32_t w = 0; w < NUMSET_MAX / 64; w++) {
+			vids.word[w] |= conf->vlan[i].ids.word[w];
+		}
+	}
+	return vids;
+}
+
+/* The FID that the VLAN has or had, else one that neither layout uses; 0: none is free. */
+static uint16_t fid_for(struct vswitch *vswitch, const struct layout *before,
+			const struct layout *layout, const struct bridge *bridge, uint32_t vid)
+{
+	const struct bridge *now = &vswitch->bridge[bridge->idx];
+	const struct bridge *then = before ? &before->bridge[bridge->idx] : NULL;
+	const struct bridge_vlan *vlan = now->conf ? vlan_of(now, vid) : NULL;
+
+	if (!vlan && then && then->vlan) {
+		vlan = vlan_of(then, vid);
+	}
+	if (vlan) {
+		return vlan->fid;
+	}
+	for (uint32_t fid = 1; fid < FDB_FIDS; fid++) {
+		if (!vswitch->fid_vlan[fid] && !layout->fid_vlan[fid]) {
+			return (uint16_t)fid;
+		}
+	}
+	return 0;
+}
+
+static int layout_vlans(struct vswitch *vswitch, const struct layout *before,
+			struct layout *layout, struct bridge *bridge)
+{
+	struct numset vids = vids_of(bridge->conf);
+	uint32_t n = numset_count(&vids);
+
+	bridge->n_vlans = 0;
 	bridge->vlan = calloc(n ? n : 1, sizeof(*bridge->vlan));
 	if (!bridge->vlan) {
 		return -ENOMEM;
 	}
-	for (uint32_t vid = numset_next(&vids, 0); vid < NUMSET_MAX && r == 0;
+	for (uint32_t vid = numset_next(&vids, 0); vid < NUMSET_MAX;
 	     vid = numset_next(&vids, vid + 1)) {
-		r = add_vlan(vswitch, bridge, vid, vlan_name(conf, vid));
+		struct bridge_vlan *vlan = &bridge->vlan[bridge->n_vlans];
+
+		vlan->fid = fid_for(vswitch, before, layout, bridge, vid);
+		if (!vlan->fid) {
+			return -ENOSPC;
+		}
+		vlan->vid = (uint16_t)vid;
+		vlan->name = vlan_name(bridge->conf, vid);
+		layout->fid_vlan[vlan->fid] = vlan;
+		layout->fid_bridge[vlan->fid] = bridge->idx;
+		bridge->n_vlans++;
 	}
-	return r;
+	return 0;
+}
+
+/* That bridge of 'before', which another configuration is in force since. */
+static const struct bridge *bridge_before(const struct layout *before,
+					  const struct conf_bridge *conf)
+{
+	for (uint32_t b = 0; before && b < VIEW_BRIDGES; b++) {
+		if (before->bridge[b].conf == conf) {
+			return &before->bridge[b];
+		}
+	}
+	return NULL;
+}
+
+/* A place for the bridge: its own, or one that is free in both layouts. NULL: there is none. */
+static struct bridge *place_for(struct vswitch *vswitch, const struct layout *before,
+				struct layout *layout, const struct conf_bridge *conf)
+{
+	const struct bridge *was = bridge_find(vswitch, conf->name);
+
+	was = was ? was : bridge_before(before, conf);
+	if (was) {
+		layout->bridge[was->idx] = *was;
+		return &layout->bridge[was->idx];
+	}
+	for (uint32_t b = 0; b < VIEW_BRIDGES; b++) {
+		if (!vswitch->bridge[b].conf && !layout->bridge[b].conf) {
+			layout->bridge[b] = (struct bridge){.idx = (uint8_t)b};
+			return &layout->bridge[b];
+		}
+	}
+	return NULL;
+}
+
+int setup_layout_new(struct vswitch *vswitch, const struct conf *conf, const struct layout *before,
+		     struct layout **ret, struct err *reterr)
+{
+	struct layout *layout = calloc(1, sizeof(*layout));
+
+	for (uint32_t b = 0; b < conf->n_bridges; b++) {
+		const struct conf_bridge *conf_bridge = &conf->bridge[b];
+		struct bridge *bridge =
+			layout ? place_for(vswitch, before, layout, conf_bridge) : NULL;
+		int r = layout ? -ENOSPC : -ENOMEM;
+
+		if (bridge) {
+			bridge->conf = conf_bridge;
+			bridge->host = NULL;
+			r = layout_vlans(vswitch, before, layout, bridge);
+		}
+		if (r < 0) {
+			setup_layout_free(layout);
+			return err_set(reterr, -r, "bridge '%s': %s", conf_bridge->name,
+				       r == -ENOSPC ? "too many bridges or VLANs on this box"
+						    : "out of memory");
+		}
+	}
+	*ret = layout;
+	return 0;
+}
+
+#define SWAP(a, b)                                                                                 \
+	do {                                                                                       \
+		__typeof__(a) swapped_;                                                            \
+		memcpy(&swapped_, &(a), sizeof(swapped_));                                         \
+		memcpy(&(a), &(b), sizeof(swapped_));                                              \
+		memcpy(&(b), &swapped_, sizeof(swapped_));                                         \
+	} while (0)
+
+void setup_layout_swap(struct vswitch *vswitch, struct layout *layout)
+{
+	SWAP(vswitch->bridge, layout->bridge);
+	SWAP(vswitch->fid_vlan, layout->fid_vlan);
+	SWAP(vswitch->fid_bridge, layout->fid_bridge);
+}
+
+static void free_vlans(struct bridge *bridge)
+{
+	for (uint32_t b = 0; b < VIEW_BRIDGES; b++) {
+		free(bridge[b].vlan);
+		bridge[b].vlan = NULL;
+	}
+}
+
+void setup_layout_free(struct layout *layout)
+{
+	if (layout) {
+		free_vlans(layout->bridge);
+		free(layout);
+	}
 }
 
 /* ---- all ---- */
 
 int setup_all(struct vswitch *vswitch, struct err *reterr)
 {
-	vswitch->n_bridges = vswitch->conf->n_bridges;
-	for (uint32_t b = 0; b < vswitch->n_bridges; b++) {
-		struct bridge *bridge = &vswitch->bridge[b];
-		int r;
+	struct layout *layout;
+	int r = setup_layout_new(vswitch, vswitch->conf, NULL, &layout, reterr);
 
-		bridge->idx = (uint8_t)b;
-		bridge->conf = &vswitch->conf->bridge[b];
-		r = setup_bridge_vlans(vswitch, bridge);
-		if (r == 0) {
-			r = setup_bridge_ports(vswitch, bridge);
-		}
-		if (r < 0) {
-			return err_set(reterr, -r, "bridge '%s': %s", bridge->conf->name,
-				       r == -ENOSPC ? "too many ports or VLANs on this box"
-						    : "out of memory");
+	if (r < 0) {
+		return r;
+	}
+	setup_layout_swap(vswitch, layout);
+	setup_layout_free(layout);
+	for (uint32_t b = 0; b < vswitch->conf->n_bridges; b++) {
+		struct bridge *bridge = bridge_find(vswitch, vswitch->conf->bridge[b].name);
+
+		if (setup_bridge_ports(vswitch, bridge, b) < 0) {
+			return err_set(reterr, ENOSPC, "bridge '%s': too many ports on this box",
+				       bridge->conf->name);
 		}
 		setup_vlans(vswitch, bridge);
 	}
@@ -215,8 +329,5 @@ int setup_all(struct vswitch *vswitch, struct err *reterr)
 
 void setup_done(struct vswitch *vswitch)
 {
-	for (uint32_t b = 0; b < vswitch->n_bridges; b++) {
-		free(vswitch->bridge[b].vlan);
-		vswitch->bridge[b].vlan = NULL;
-	}
+	free_vlans(vswitch->bridge);
 }

@@ -21,6 +21,7 @@
 #include "daemon/keep.h"
 #include "daemon/ports.h"
 #include "daemon/publish.h"
+#include "daemon/reload.h"
 #include "daemon/setup.h"
 #include "daemon/status.h"
 #include "daemon/successor.h"
@@ -246,8 +247,9 @@ static void refresh_links(struct vswitch *vswitch) REQUIRES(role_control)
 			link_get(NULL, port->link.ifindex, &port->link, NULL);
 		}
 	}
-	for (uint32_t b = 0; b < vswitch->n_bridges; b++) {
-		ports_host_follow(vswitch, &vswitch->bridge[b]);
+	for (struct bridge *bridge = bridge_next(vswitch, NULL); bridge;
+	     bridge = bridge_next(vswitch, bridge)) {
+		ports_host_follow(vswitch, bridge);
 	}
 }
 
@@ -326,24 +328,6 @@ static bool stop_workers(struct vswitch *vswitch) REQUIRES(role_control)
 	return all;
 }
 
-/* What was set on our end of the pair is forgotten with it. */
-static void close_host_pair(struct vswitch *vswitch, struct port *port)
-{
-	const struct hostport_info *info = hostport_get(port->hostport);
-	uint32_t peer_ifindex = info->peer_ifindex;
-	/* A start that fails takes nothing from the box that an earlier run had given it. */
-	bool keep = vswitch->keep_for_successor || (info->adopted && !vswitch->running);
-	struct err err;
-
-	if (hostport_close(port->hostport, !keep, &err) < 0) {
-		log_err("port '%s': %s", port->name, err.text);
-	}
-	port->hostport = NULL;
-	if (!keep) {
-		device_restore(peer_ifindex, vswitch->opener, vswitch->journal, log_note);
-	}
-}
-
 static void close_ports(struct vswitch *vswitch) REQUIRES(role_control)
 {
 	/* One for all ports: a stop ends in time, however many devices do not let go. */
@@ -357,7 +341,7 @@ static void close_ports(struct vswitch *vswitch) REQUIRES(role_control)
 			port_close_now(vswitch, port, deadline);
 		}
 		if (port->hostport) {
-			close_host_pair(vswitch, port);
+			port_close_host(vswitch, port);
 		}
 	}
 }
@@ -427,6 +411,7 @@ int stop_all(struct vswitch *vswitch)
 	sd_notify(0, "STOPPING=1");
 	mgmt_server_close(vswitch->server);
 	vswitch->server = NULL;
+	reload_close(vswitch);
 	link_monitor_close(vswitch->link_monitor);
 	vswitch->link_monitor = NULL;
 	stopped = stop_workers(vswitch);

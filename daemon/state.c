@@ -37,12 +37,30 @@ struct port *port_find(struct vswitch *vswitch, const char *name)
 
 struct bridge *bridge_find(struct vswitch *vswitch, const char *name)
 {
-	for (uint32_t b = 0; b < vswitch->n_bridges; b++) {
-		if (strcmp(vswitch->bridge[b].conf->name, name) == 0) {
+	for (uint32_t b = 0; b < VIEW_BRIDGES; b++) {
+		const struct conf_bridge *conf = vswitch->bridge[b].conf;
+
+		if (conf && strcmp(conf->name, name) == 0) {
 			return &vswitch->bridge[b];
 		}
 	}
 	return NULL;
+}
+
+/* The models of a configuration's bridges are an array in file order. */
+struct bridge *bridge_next(struct vswitch *vswitch, const struct bridge *after)
+{
+	struct bridge *next = NULL;
+
+	for (uint32_t b = 0; b < VIEW_BRIDGES; b++) {
+		struct bridge *bridge = &vswitch->bridge[b];
+
+		if (bridge->conf && (!after || bridge->conf > after->conf) &&
+		    (!next || bridge->conf < next->conf)) {
+			next = bridge;
+		}
+	}
+	return next;
 }
 
 enum port_state port_state_of(const struct port *port)

@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "conf/conf.h"
+#include "daemon/bridge/counters.h"
 #include "daemon/bridge/fdb.h"
 #include "daemon/bridge/view.h"
 #include "daemon/census.h"
@@ -100,6 +101,8 @@ struct port {
 	uint32_t n_rx_channels, n_tx_channels;
 	struct port_retry rebuild, mend[DRIFT_KIND_N];
 	uint16_t first_queue_id;
+	/* what the counters of this port_idx showed when the port came: another one's */
+	uint64_t counted_before[sizeof(struct port_counters) / sizeof(uint64_t)];
 	struct vswitch *vswitch;        /* for callbacks */
 };
 
@@ -110,13 +113,19 @@ struct bridge_vlan {
 	struct portset untagged, tagged;
 };
 
+/*
+ * A place in vswitch.bridge, and the group of the learning table with that number: neither moves
+ * while the bridge is there, whatever the order of bridges in the file.
+ */
 struct bridge {
 	uint8_t idx;
-	const struct conf_bridge *conf;
+	const struct conf_bridge *conf; /* NULL: the place is free */
 	struct bridge_vlan *vlan;       /* ascending vid */
 	uint32_t n_vlans;
 	uint32_t max_learned;           /* resolved */
 	uint64_t clock_step_ns;         /* one step of the coarse clock; 0: addresses never age */
+	uint64_t clock_since_ns;        /* when the step was set, and what the clock was then */
+	uint32_t clock_base;
 	struct port *host;              /* NULL: none */
 };
 
@@ -229,16 +238,15 @@ struct vswitch {
 	struct worker *worker[WORKERS_MAX];
 	uint64_t view_generation;
 
-	struct bridge bridge[VIEW_BRIDGES];
-	uint32_t n_bridges;
+	struct bridge bridge[VIEW_BRIDGES];     /* by place: bridge_next() */
 	struct port port[VIEW_PORTS];   /* by port_idx; [0] is never used */
 	bool queue_id_used[4096];
 	struct members members;         /* as at start: what globs skipped */
-	const struct bridge_vlan *fid_vlan[FDB_FIDS];
+	const struct bridge_vlan *fid_vlan[FDB_FIDS];   /* NULL: the FID is not in use */
 	uint8_t fid_bridge[FDB_FIDS];
-	uint32_t n_fids;
 	uint32_t n_ports_made;          /* next file order */
 
+	struct config_try *trying;      /* `config try` under way; NULL: none */
 	struct interrupts interrupts;
 	struct drift drift;
 	struct link_monitor *link_monitor;
@@ -252,8 +260,16 @@ struct vswitch {
 	uint64_t next_census_ns;
 };
 
+static inline bool vlan_has_port(const struct bridge_vlan *vlan, const struct port *port)
+{
+	return portset_has(&vlan->untagged, port->idx) || portset_has(&vlan->tagged, port->idx);
+}
+
 /* Ports in file order: for (p = port_next(s, NULL); p; p = port_next(s, p)). */
 struct port *port_next(struct vswitch *vswitch, const struct port *after);
 struct port *port_find(struct vswitch *vswitch, const char *name);     /* NULL: no such port */
+
+/* Bridges in file order, likewise. */
+struct bridge *bridge_next(struct vswitch *vswitch, const struct bridge *after);
 struct bridge *bridge_find(struct vswitch *vswitch, const char *name); /* NULL: no such bridge */
 enum port_state port_state_of(const struct port *port);

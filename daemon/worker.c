@@ -176,10 +176,20 @@ static uint32_t forward_received(struct worker *worker, const struct view *view,
 	return n;
 }
 
+static uint32_t batch_of(const struct worker *worker)
+{
+	return atomic_load_explicit(&worker->shared->batch, memory_order_relaxed);
+}
+
+static enum conf_polling polling_of(const struct worker *worker)
+{
+	return atomic_load_explicit(&worker->shared->polling, memory_order_relaxed);
+}
+
 static uint32_t receive_queue(struct worker *worker, const struct view *view, struct xq *xq)
 	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
 {
-	uint32_t n = xq_rx_burst(xq, worker->burst, worker->shared->batch);
+	uint32_t n = xq_rx_burst(xq, worker->burst, batch_of(worker));
 
 	return n > 0 ? forward_received(worker, view, xq, n) : 0;
 }
@@ -190,7 +200,7 @@ static uint32_t receive_beside(struct worker *worker, const struct view *view,
 	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
 {
 	bool tell;
-	uint32_t n = xq_receiver_burst(receiver->xq, worker->burst, worker->shared->batch, &tell);
+	uint32_t n = xq_receiver_burst(receiver->xq, worker->burst, batch_of(worker), &tell);
 
 	if (tell) {
 		worker_wake(worker->shared->worker[receiver->owner_worker]);
@@ -205,7 +215,7 @@ static uint32_t receive_inbox(struct worker *worker, const struct view *view, ui
 	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
 {
 	struct frame_desc *desc = worker->burst;
-	uint32_t n = handover_pop_spsc(&worker->inbox[from], desc, worker->shared->batch);
+	uint32_t n = handover_pop_spsc(&worker->inbox[from], desc, batch_of(worker));
 	bool captured = n > 0 && worker_is_captured(worker);
 
 	for (uint32_t i = 0, j; i < n; i = j) {
@@ -240,7 +250,7 @@ static uint32_t receive_inbox(struct worker *worker, const struct view *view, ui
 static uint32_t receive_inboxes(struct worker *worker, const struct view *view, uint32_t n_bursts)
 	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
 {
-	uint32_t batch = worker->shared->batch, received = 0;
+	uint32_t batch = batch_of(worker), received = 0;
 
 	for (uint32_t w = 0; w < worker->shared->n_workers; w++) {
 		uint32_t n = batch;
@@ -394,11 +404,12 @@ static void worker_sleep(struct worker *worker, const struct view *view)
 static void worker_idle(struct worker *worker, const struct view *view, uint64_t now)
 	REQUIRES(role_worker) REQUIRES_SHARED(in_epoch)
 {
-	switch (worker->shared->polling) {
+	switch (polling_of(worker)) {
 	case CONF_POLLING_BUSY:
 		return;
 	case CONF_POLLING_ADAPTIVE:
-		if (now - worker->woken_by_ns < worker->shared->idle_spin_ns) {
+		if (now - worker->woken_by_ns <
+		    atomic_load_explicit(&worker->shared->idle_spin_ns, memory_order_relaxed)) {
 			return;
 		}
 		break;
@@ -458,7 +469,7 @@ static void *worker_main(void *arg) NO_THREAD_SAFETY
 	 * among it, and not where it never sleeps at all. Without CAP_SYS_NICE it does as well as
 	 * others let it.
 	 */
-	if (worker->shared->polling != CONF_POLLING_BUSY) {
+	if (polling_of(worker) != CONF_POLLING_BUSY) {
 		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), WORKER_NICE);
 	}
 	epoch_register();

@@ -62,9 +62,9 @@ struct worker_shared {
 	struct worker **worker;                 /* [const] once they run */
 	struct fdb *fdb;                        /* [const] */
 	struct frames *frames;                  /* [const] */
-	enum conf_polling polling;              /* [const] */
-	uint64_t idle_spin_ns;                  /* [const] */
-	uint32_t batch;                         /* [const] */
+	_Atomic(enum conf_polling) polling;     /* [C] these three: a reload may change them */
+	_Atomic uint64_t idle_spin_ns;
+	_Atomic uint32_t batch;
 	/* [E] a ring for each worker; stored with release by captures.c, see worker_capture.c */
 	_Atomic(struct capture_ring *) capture[CAPTURE_MAX];
 };

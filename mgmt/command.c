@@ -24,6 +24,8 @@
 #define OPTION_CPU_REQ {"cpu", 'c', REQUIRED, COMMAND_TYPE_CPU, "CPU"}
 #define OPTION_SECONDS {"watch", 'w', LOCAL, COMMAND_TYPE_SECONDS, "SECONDS"}
 
+#define REPLY_PLAN "(changes: []ConfigChange, actions: []ConfigAction)"
+
 const struct command command_table[COMMAND_N] = {
 	[COMMAND_STATUS] = {"status", "", "Status", 0, {{0}},
 		"(version: string, state: string, pid: int, uptime_seconds: int, config: Config, "
@@ -85,6 +87,17 @@ const struct command command_table[COMMAND_N] = {
 		"(valid: bool, errors: []ConfigError)", "checks FILE, by default the daemon's"},
 	[COMMAND_CONFIG_SHOW] = {"config", "show", "ConfigShow", 0, {{0}}, "(text: string)",
 		"the running configuration, in full"},
+	[COMMAND_CONFIG_DIFF] = {"config", "diff", "ConfigDiff", 0,
+		{{"text", 0, WORD, COMMAND_TYPE_TEXT, "FILE"}}, REPLY_PLAN,
+		"what a reload to FILE, by default the daemon's, would change"},
+	[COMMAND_CONFIG_RELOAD] = {"config", "reload", "ConfigReload", COMMAND_CHANGES, {{0}},
+		REPLY_PLAN, "applies the daemon's file; all or nothing"},
+	[COMMAND_CONFIG_TRY] = {"config", "try", "ConfigTry", COMMAND_CHANGES,
+		{{"text", 0, WORD | REQUIRED, COMMAND_TYPE_TEXT, "FILE"},
+		 {"timeout", 0, 0, COMMAND_TYPE_TIMEOUT, "DURATION"}}, REPLY_PLAN,
+		"applies FILE and takes it back after --timeout (120s), unless confirmed"},
+	[COMMAND_CONFIG_CONFIRM] = {"config", "confirm", "ConfigConfirm", COMMAND_CHANGES, {{0}},
+		"()", "keeps what is being tried"},
 	[COMMAND_CAPTURE] = {"capture", "", "Capture",
 		COMMAND_CHANGES | COMMAND_STREAMS | COMMAND_NEEDS_MORE,
 		{OPTION_PORT, {"drops", 0, 0, COMMAND_TYPE_FLAG, NULL},
@@ -98,14 +111,6 @@ const struct command command_table[COMMAND_N] = {
 	[COMMAND_STP_SHOW] = {"stp", "show", "StpShow", 0, {{0}}, NULL, "the spanning tree"},
 	[COMMAND_MDB_SHOW] = {"mdb", "show", "MdbShow", 0, {{0}}, NULL, "multicast groups"},
 	[COMMAND_MONITOR] = {"monitor", "", "Monitor", 0, {{0}}, NULL, "events as they come"},
-	[COMMAND_CONFIG_DIFF] = {"config", "diff", "ConfigDiff", 0, {{0}}, NULL,
-		"what a reload would change"},
-	[COMMAND_CONFIG_RELOAD] = {"config", "reload", "ConfigReload", COMMAND_CHANGES, {{0}}, NULL,
-		"applies the daemon's file"},
-	[COMMAND_CONFIG_TRY] = {"config", "try", "ConfigTry", COMMAND_CHANGES, {{0}}, NULL,
-		"applies FILE until --timeout, unless confirmed"},
-	[COMMAND_CONFIG_CONFIRM] = {"config", "confirm", "ConfigConfirm", COMMAND_CHANGES, {{0}},
-		NULL, "keeps what is being tried"},
 	[COMMAND_DOCTOR] = {"doctor", "", "Doctor", 0, {{0}}, NULL, "looks for faults"},
 	[COMMAND_METRICS] = {"metrics", "", "Metrics", 0, {{0}}, NULL, "OpenMetrics text"},
 	[COMMAND_TOP] = {"top", "", "Top", 0, {{0}}, NULL, "a live view"},
@@ -118,6 +123,16 @@ const struct command_option command_options[COMMAND_OPTION_N + 1] = {
 	[COMMAND_OPTION_HELP] = {"help", 'h', NULL, "this, or the help of a command"},
 	[COMMAND_OPTION_VERSION] = {"version", 'V', NULL, "the version"},
 };
+
+bool command_takes_file(const struct command *command)
+{
+	for (uint32_t i = 0; i < COMMAND_PARAMS_MAX && command->param[i].name; i++) {
+		if (command->param[i].type == COMMAND_TYPE_TEXT) {
+			return true;
+		}
+	}
+	return false;
+}
 
 char *command_words(const struct command *command, char buf[static COMMAND_WORDS_BYTES])
 {
@@ -239,6 +254,16 @@ static int parse_number(const struct command_param *param, json_int_t value,
 	return 0;
 }
 
+static int parse_timeout(double seconds, struct command_args *args, struct err *reterr)
+{
+	if (!(seconds >= COMMAND_TIMEOUT_MIN_S && seconds <= COMMAND_TIMEOUT_MAX_S)) {
+		return err_set(reterr, EINVAL, "timeout: %g s is not between %u s and %u s",
+			       seconds, COMMAND_TIMEOUT_MIN_S, COMMAND_TIMEOUT_MAX_S);
+	}
+	args->timeout_s = seconds;
+	return 0;
+}
+
 static int parse_flag(const struct command_param *param, bool value, struct command_args *args)
 {
 	if (!strcmp(param->name, "count")) {
@@ -283,6 +308,10 @@ static int parse_value(const struct command_param *param, json_t *value, struct 
 	case COMMAND_TYPE_TEXT:
 		args->text = text;
 		return text ? 0 : -EBADMSG;
+	case COMMAND_TYPE_TIMEOUT:
+		return json_is_number(value)
+			       ? parse_timeout(json_number_value(value), args, reterr)
+			       : -EBADMSG;
 	case COMMAND_TYPE_SECONDS:
 	case COMMAND_TYPE_OUTPUT:
 		break;
@@ -323,7 +352,7 @@ static int check_together(const struct command *command, const struct command_ar
 int command_args_parse(const struct command *command, json_t *parameters, struct command_args *ret,
 		       const char **ret_param, struct err *reterr)
 {
-	struct command_args args = {.vlan = -1, .type = -1, .cpu = -1};
+	struct command_args args = {.vlan = -1, .type = -1, .cpu = -1, .timeout_s = 120};
 	const struct command_param *param;
 	const char *name;
 	json_t *value;

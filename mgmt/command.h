@@ -60,6 +60,7 @@ enum command_type {
 	COMMAND_TYPE_INTRID,            /* an IRQ number, PORT/rx/QUEUE, PORT/tx/QUEUE: a string */
 	COMMAND_TYPE_CPU,
 	COMMAND_TYPE_FLAG,
+	COMMAND_TYPE_TIMEOUT,           /* seconds; the client takes 120s, 2m */
 	COMMAND_TYPE_TEXT,              /* of a file, which the client reads */
 	COMMAND_TYPE_NUMBER,            /* of frames or octets */
 	COMMAND_TYPE_SECONDS,           /* the client's own: repeat */
@@ -91,6 +92,8 @@ enum {
 #define COMMAND_COUNT_MAX   INT64_C(1000000000000)
 #define COMMAND_SNAPLEN_MIN 64
 #define COMMAND_SNAPLEN_MAX 4096        /* more than any frame has */
+#define COMMAND_TIMEOUT_MIN_S 1u
+#define COMMAND_TIMEOUT_MAX_S 86400u
 #define COMMAND_WORDS_BYTES 64u
 
 struct command {
@@ -134,6 +137,9 @@ static inline bool command_supported(const struct command *command)
 	return command->reply;
 }
 
+/* Whether it is given the text of a file, which the client reads. */
+bool command_takes_file(const struct command *command);
+
 /* "intr list": noun and verb, as the user types them. Returns 'buf'. */
 char *command_words(const struct command *command, char buf[static COMMAND_WORDS_BYTES]);
 
@@ -147,6 +153,7 @@ struct command_args {
 	int64_t limit, snaplen;                 /* 0: not given */
 	uint64_t macaddress;
 	int32_t vlan, type, cpu;                /* -1: not given */
+	double timeout_s;                       /* 120 where it is not given */
 };
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mgmt/ctl_args.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -293,6 +294,26 @@ static json_t *number(const char *text)
 	return errno || end == text || *end ? json_string(text) : json_integer(n);
 }
 
+/* "120s", "2m", "1h", "90", as in the file; NULL: no duration. */
+static json_t *seconds_of(const char *text)
+{
+	static const struct {
+		const char *unit;
+		double seconds;
+	} known[] = {{"", 1}, {"s", 1}, {"ms", 0.001}, {"m", 60}, {"h", 3600}};
+	char *end;
+	double value = strtod(text, &end);
+
+	for (size_t i = 0; end != text && isdigit((unsigned char)text[0]) &&
+			   i < sizeof(known) / sizeof(known[0]);
+	     i++) {
+		if (!strcmp(end, known[i].unit)) {
+			return json_real(value * known[i].seconds);
+		}
+	}
+	return NULL;
+}
+
 static void take_local_flag(struct ctl_request *request, const struct command_param *param)
 {
 	if (!strcmp(param->name, "compact")) {
@@ -325,6 +346,14 @@ static int take_value(struct ctl_request *request, const struct command_param *p
 			return 0;
 		}
 		value = json_true();
+		break;
+	case COMMAND_TYPE_TIMEOUT:
+		value = seconds_of(text);
+		if (!value) {
+			return err_set(reterr, EINVAL,
+				       "--%s: '%s' is not a duration (such as 120s or 5m)",
+				       param->name, text);
+		}
 		break;
 	case COMMAND_TYPE_TEXT:
 		request->file = text;
@@ -402,10 +431,11 @@ static int check_values(const struct ctl_request *request, struct err *reterr)
 	const char *param = "";
 	int error;
 
-	if (command_id(request->command) == COMMAND_CONFIG_CHECK) {
-		return 0;
+	if (command_takes_file(request->command)) {     /* it is read later: any text will do */
+		json_object_set_new(request->parameters, "text", json_string(""));
 	}
 	error = command_args_parse(request->command, request->parameters, &args, &param, reterr);
+	json_object_del(request->parameters, "text");
 	if (error == -EBADMSG) {
 		const char *text = json_string_value(json_object_get(request->parameters, param));
 
@@ -530,5 +560,5 @@ void ctl_args_help(const struct ctl_request *request)
 		}
 	}
 	printf("\nExit status: 0 done; 1 refused by the daemon; 2 bad usage; "
-	       "3 no daemon answers.\n");
+	       "3 no daemon answers; 4 `config diff` found one.\n");
 }

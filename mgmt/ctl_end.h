@@ -8,6 +8,7 @@ enum {
 	CTL_STATUS_REFUSED = 1,
 	CTL_STATUS_USAGE = 2,
 	CTL_STATUS_NO_DAEMON = 3,
+	CTL_STATUS_FOUND = 4,           /* `config diff` a difference */
 };
 
 /* Prints "viaductctl: TEXT"; returns 'status'. */

@@ -15,18 +15,17 @@
 #include "base/clock.h"
 #include "mgmt/ctl_args.h"
 #include "mgmt/ctl_capture.h"
+#include "mgmt/ctl_config.h"
 #include "mgmt/ctl_doc.h"
 #include "mgmt/ctl_end.h"
 #include "mgmt/ctl_link.h"
 #include "mgmt/ctl_text.h"
 #include "mgmt/json.h"
 
-#define FILE_MAX (16u << 20)    /* far more than the daemon takes; it refuses with its own words */
-
 struct ctl {
 	struct ctl_request request;
 	struct ctl_link link;
-	char *file;             /* `config check`: the name that messages carry */
+	char *file;             /* of `config ...`: the name that messages carry */
 	json_t *before;         /* -w: the document of the last time */
 	uint64_t before_ns;
 	struct table macs;
@@ -133,6 +132,20 @@ static int flush_output(bool *ret_end)
 
 /* ---- replies ---- */
 
+/* What a document that came whole says of the outcome. */
+static int judge(const struct ctl *ctl, const json_t *document)
+{
+	if (json_is_false(json_object_get(document, "valid"))) {
+		ctl_text_config_errors(ctl->file, document);
+		return CTL_STATUS_REFUSED;
+	}
+	if (command_id(ctl->request.command) == COMMAND_CONFIG_DIFF &&
+	    json_array_size(json_object_get(document, "changes"))) {
+		return CTL_STATUS_FOUND;
+	}
+	return CTL_STATUS_DONE;
+}
+
 /* Prints the replies to one call until the last. '*ret_end': nobody reads the output any more. */
 static int print_replies(struct ctl *ctl, bool *ret_end)
 {
@@ -155,10 +168,7 @@ static int print_replies(struct ctl *ctl, bool *ret_end)
 		} else {
 			print_document(ctl, document, continues);
 			status = flush_output(ret_end);
-			if (json_is_false(json_object_get(document, "valid"))) {
-				ctl_text_config_errors(ctl->file, document);
-				status = CTL_STATUS_REFUSED;
-			}
+			status = status ? status : judge(ctl, document);
 		}
 		json_decref(message);
 	}
@@ -199,94 +209,16 @@ static int call_repeatedly(struct ctl *ctl)
 	}
 }
 
-/* ---- config check ---- */
-
-/* The daemon's own file, as `status` names it. */
-static int ask_config_path(struct ctl *ctl)
-{
-	json_t *none = json_object(), *message = NULL;
-	const char *path;
-	struct err err;
-	int error;
-
-	error = ctl_link_call(&ctl->link, command_table[COMMAND_STATUS].method, none, false, false,
-			      &err);
-	if (!error) {
-		error = ctl_link_receive(&ctl->link, &message, &err);
-	}
-	json_decref(none);
-	if (error) {
-		return ctl_complain(CTL_STATUS_NO_DAEMON, err.text);
-	}
-	path = json_string_value(json_object_get(
-		json_object_get(json_object_get(message, "parameters"), "config"), "path"));
-	ctl->file = path ? strdup(path) : NULL;
-	json_decref(message);
-	return ctl->file ? CTL_STATUS_DONE
-			 : ctl_complain(CTL_STATUS_REFUSED,
-					"the daemon does not tell its file: name one");
-}
-
-static int read_all(int fd, struct bytes *ret)
-{
-	ssize_t n;
-
-	do {
-		if (!bytes_reserve(ret, 65536) || bytes_n(ret) > FILE_MAX) {
-			return -EFBIG;
-		}
-		n = read(fd, ret->data + ret->end, 65536);
-		ret->end += n > 0 ? (size_t)n : 0;
-	} while (n > 0 || (n < 0 && errno == EINTR));
-	return n < 0 ? -errno : 0;
-}
-
-/* Puts the text of 'ctl->file' into the parameters. */
-static int read_config(struct ctl *ctl)
-{
-	bool is_stdin = !strcmp(ctl->file, "-");
-	int fd = is_stdin ? STDIN_FILENO : open(ctl->file, O_RDONLY | O_CLOEXEC);
-	int error = fd < 0 ? -errno : 0;
-	struct bytes text = {0};
-	json_t *value = NULL;
-
-	if (!error) {
-		error = read_all(fd, &text);
-	}
-	if (!error) {
-		value = memchr(bytes_at(&text), '\0', bytes_n(&text))
-				? NULL
-				: json_stringn(bytes_at(&text), bytes_n(&text));
-	}
-	if (fd >= 0 && !is_stdin) {
-		close(fd);
-	}
-	bytes_done(&text);
-	if (error || !value) {
-		fprintf(stderr, "viaductctl: %s: %s\n", ctl->file,
-			error ? strerror(-error) : "this is no text in UTF-8");
-		return error ? CTL_STATUS_USAGE : CTL_STATUS_REFUSED;
-	}
-	json_object_set_new(ctl->request.parameters, "text", value);
-	return CTL_STATUS_DONE;
-}
-
-static int prepare_config_check(struct ctl *ctl)
-{
-	int status = CTL_STATUS_DONE;
-
-	if (command_id(ctl->request.command) != COMMAND_CONFIG_CHECK) {
-		return status;
-	}
-	if (ctl->request.file) {
-		ctl->file = strdup(ctl->request.file);
-	} else {
-		status = ask_config_path(ctl);
-	}
-	return status ? status : read_config(ctl);
-}
-
 /* ---- main ---- */
+
+/* `config ...`: what is to be sent, and what is to be seen before anything changes. */
+static int prepare_file(struct ctl *ctl)
+{
+	struct err err = {""};
+	int status = ctl_config_prepare(&ctl->link, &ctl->request, &ctl->file, &err);
+
+	return status ? ctl_complain(status, err.text) : status;
+}
 
 static int refuse_later(const struct command *command)
 {
@@ -313,7 +245,7 @@ static int run(struct ctl *ctl)
 		return status;
 	}
 	ctl_text_macs_init(&ctl->macs);
-	status = prepare_config_check(ctl);
+	status = prepare_file(ctl);
 	if (!status) {
 		status = call_repeatedly(ctl);
 	}

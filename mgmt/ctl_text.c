@@ -215,6 +215,49 @@ static void print_config_check(const struct ctl_text *text)
 	}
 }
 
+/* "key: from -> to", with a sign where one side has nothing. */
+void ctl_text_config_plan(const json_t *document)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(json_object_get(document, "changes"), i, row) {
+		bool is_new = doc_is_null(row, "from"), gone = doc_is_null(row, "to");
+
+		printf("%s%c %s: %s%s%s%s\n",
+		       table_colour_on(is_new ? TABLE_GOOD : gone ? TABLE_BAD : TABLE_PLAIN),
+		       is_new ? '+' : gone ? '-' : ' ', doc_text(row, "key"),
+		       is_new ? "" : doc_text(row, "from"), is_new || gone ? "" : " -> ",
+		       gone ? "" : doc_text(row, "to"),
+		       table_colour_off(is_new || gone ? TABLE_GOOD : TABLE_PLAIN));
+	}
+	json_array_foreach(json_object_get(document, "actions"), i, row) {
+		printf("%s %s\n", doc_text(row, "subject"), doc_text(row, "text"));
+	}
+	if (!json_array_size(json_object_get(document, "changes"))) {
+		printf("no difference\n");
+	}
+}
+
+static void print_config_diff(const struct ctl_text *text)
+{
+	ctl_text_config_plan(text->document);
+}
+
+static void print_config_reload(const struct ctl_text *text)
+{
+	(void)text;
+	printf("reloaded\n");
+}
+
+static void print_config_try(const struct ctl_text *text)
+{
+	const json_t *timeout = json_object_get(text->parameters, "timeout");
+
+	printf("in force for %g s: 'viaductctl config confirm' keeps it\n",
+	       timeout ? json_number_value(timeout) : 120.0);
+}
+
 static void print_config_show(const struct ctl_text *text)
 {
 	fputs(doc_text(text->document, "text"), stdout);
@@ -235,6 +278,9 @@ static void (*const print[COMMAND_N])(const struct ctl_text *text) = {
 	[COMMAND_INTR_LIST] = ctl_text_intr_list,
 	[COMMAND_CONFIG_CHECK] = print_config_check,
 	[COMMAND_CONFIG_SHOW] = print_config_show,
+	[COMMAND_CONFIG_DIFF] = print_config_diff,
+	[COMMAND_CONFIG_RELOAD] = print_config_reload,
+	[COMMAND_CONFIG_TRY] = print_config_try,
 };
 
 void ctl_text_print(const struct ctl_text *text)

@@ -25,6 +25,9 @@ void ctl_text_print(const struct ctl_text *text);
 /* The mistakes of `config check` on standard error, FILE:LINE:COLUMN: TEXT. */
 void ctl_text_config_errors(const char *file, const json_t *document);
 
+/* What a reload changes and does, for people: the document of `config diff`. */
+void ctl_text_config_plan(const json_t *document);
+
 /* Begins the table of `mac show`. */
 void ctl_text_macs_init(struct table *table);
 

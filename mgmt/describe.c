@@ -65,7 +65,10 @@ static const char type_text[] =
 	"speed_mbps: ?int, lost: int)\n"
 	"type CapturedFrame (time: string, port: string, direction: string, reason: ?string, "
 	"vlan: ?int, length: int, data: string)\n"
-	"type ConfigError (line: int, column: int, text: string)\n";
+	"type ConfigError (line: int, column: int, text: string)\n"
+	"type ConfigChange (key: string, from: ?string, to: ?string)\n"
+	"type ConfigActionKind (add, remove, reopen, change, restart)\n"
+	"type ConfigAction (action: ConfigActionKind, subject: string, text: string)\n";
 
 json_t *describe_info(void)
 {
@@ -91,6 +94,7 @@ static const char *idl_type(enum command_type type)
 	case COMMAND_TYPE_FLAG:
 		return "bool";
 	case COMMAND_TYPE_SECONDS:
+	case COMMAND_TYPE_TIMEOUT:
 		return "float";
 	case COMMAND_TYPE_OUTPUT:
 		break;

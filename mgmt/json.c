@@ -482,3 +482,51 @@ json_t *json_config_check(const struct mgmt_config_check *check)
 
 	return OBJECT(field, check);
 }
+
+static json_t *write_config_change(const void *value)
+{
+	static const struct json_field field[] = {
+		FIELD(mgmt_config_change, "key", key, json_write_word),
+		FIELD(mgmt_config_change, "from", from, json_write_word),
+		FIELD(mgmt_config_change, "to", to, json_write_word),
+	};
+
+	return OBJECT(field, value);
+}
+
+static json_t *write_config_changes(const void *value)
+{
+	const struct mgmt_config_plan *plan = value;
+
+	return json_list(plan->change, plan->n_changes, sizeof(plan->change[0]),
+			 write_config_change);
+}
+
+static json_t *write_config_action(const void *value)
+{
+	static const struct json_field field[] = {
+		FIELD(mgmt_config_action, "action", action, json_write_word),
+		FIELD(mgmt_config_action, "subject", subject, json_write_text),
+		FIELD(mgmt_config_action, "text", text, json_write_text),
+	};
+
+	return OBJECT(field, value);
+}
+
+static json_t *write_config_actions(const void *value)
+{
+	const struct mgmt_config_plan *plan = value;
+
+	return json_list(plan->action, plan->n_actions, sizeof(plan->action[0]),
+			 write_config_action);
+}
+
+json_t *json_config_plan(const struct mgmt_config_plan *plan)
+{
+	static const struct json_field field[] = {
+		{"changes", write_config_changes, 0},
+		{"actions", write_config_actions, 0},
+	};
+
+	return OBJECT(field, plan);
+}

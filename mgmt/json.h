@@ -25,5 +25,6 @@ json_t *json_interrupts(const struct mgmt_interrupts *interrupts);
 json_t *json_config_check(const struct mgmt_config_check *check);
 json_t *json_frame(const struct mgmt_frame *frame);             /* one row; json_capture.c */
 json_t *json_capture_ports(const struct mgmt_capture_ports *ports);     /* an array */
+json_t *json_config_plan(const struct mgmt_config_plan *plan);
 json_t *json_mac(const struct mgmt_mac *mac);                   /* one row */
 json_t *json_mac_event(const struct mgmt_mac_event *event);

@@ -11,13 +11,7 @@
 #include "mgmt/describe.h"
 #include "mgmt/json.h"
 #include "mgmt/json_value.h"
-
-/*
- * One method: asks the daemon and makes the reply's parameters. With MGMT_OK '*ret' may be NULL:
- * there was no memory for it.
- */
-typedef enum mgmt_error handler_fn(const struct method_env *env, const struct command_args *args,
-				   json_t **ret, struct err *reterr);
+#include "mgmt/method_handlers.h"
 
 static enum mgmt_error handle_status(const struct method_env *env, const struct command_args *args,
 				     json_t **ret, struct err *reterr)
@@ -282,40 +276,8 @@ static enum mgmt_error handle_intr(const struct method_env *env, const struct co
 	return env->ops->intr_allow(env->ctx, (uint32_t)args->cpu, true, reterr);
 }
 
-/* ---- configuration ---- */
-
-static enum mgmt_error handle_config_check(const struct method_env *env,
-					   const struct command_args *args, json_t **ret,
-					   struct err *reterr)
-{
-	struct mgmt_config_check check = {0};
-	enum mgmt_error error;
-
-	error = env->ops->config_check(env->ctx, args->text, strlen(args->text), &check, reterr);
-	if (!error) {
-		*ret = json_config_check(&check);
-		mgmt_config_check_done(&check);
-	}
-	return error;
-}
-
-static enum mgmt_error handle_config_show(const struct method_env *env,
-					  const struct command_args *args, json_t **ret,
-					  struct err *reterr)
-{
-	char *text = NULL;
-	enum mgmt_error error = env->ops->config_show(env->ctx, &text, reterr);
-
-	(void)args;
-	if (!error) {
-		*ret = json_wrap("text", json_text(text));
-		free(text);
-	}
-	return error;
-}
-
 /* MacShow, MacWatch and Capture answer more than once: method_call() has them. */
-static handler_fn *const handler[COMMAND_N] = {
+static method_handler_fn *const handler[COMMAND_N] = {
 	[COMMAND_STATUS] = handle_status,
 	[COMMAND_BRIDGE_SHOW] = handle_bridge_show,
 	[COMMAND_PORT_SHOW] = handle_port_show,
@@ -332,8 +294,12 @@ static handler_fn *const handler[COMMAND_N] = {
 	[COMMAND_INTR_AFFINITY] = handle_intr_affinity,
 	[COMMAND_INTR_NOINTR] = handle_intr_nointr,
 	[COMMAND_INTR] = handle_intr,
-	[COMMAND_CONFIG_CHECK] = handle_config_check,
-	[COMMAND_CONFIG_SHOW] = handle_config_show,
+	[COMMAND_CONFIG_CHECK] = method_config_check,
+	[COMMAND_CONFIG_SHOW] = method_config_show,
+	[COMMAND_CONFIG_DIFF] = method_config_diff,
+	[COMMAND_CONFIG_RELOAD] = method_config_reload,
+	[COMMAND_CONFIG_TRY] = method_config_try,
+	[COMMAND_CONFIG_CONFIRM] = method_config_confirm,
 };
 
 /* ---- answers ---- */

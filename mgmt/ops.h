@@ -118,4 +118,15 @@ struct mgmt_ops {
 					struct mgmt_config_check *ret, struct err *reterr);
 	/* The running configuration in canonical form; caller frees. */
 	enum mgmt_error (*config_show)(void *ctx, char **ret_text, struct err *reterr);
+	/* What a reload to 'text' would change; NULL: to the daemon's own file. */
+	enum mgmt_error (*config_diff)(void *ctx, const char *text, size_t text_bytes,
+				       struct mgmt_config_plan *ret, struct err *reterr);
+	/* The daemon's own file takes the place of what runs, or nothing changes. */
+	enum mgmt_error (*config_reload)(void *ctx, struct mgmt_config_plan *ret,
+					 struct err *reterr);
+	/* The same with 'text', undone after 'timeout_ns' unless config_confirm() comes before. */
+	enum mgmt_error (*config_try)(void *ctx, const char *text, size_t text_bytes,
+				      uint64_t timeout_ns, struct mgmt_config_plan *ret,
+				      struct err *reterr);
+	enum mgmt_error (*config_confirm)(void *ctx, struct err *reterr);
 };

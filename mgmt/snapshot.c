@@ -99,6 +99,18 @@ void mgmt_interrupts_done(struct mgmt_interrupts *interrupts)
 	memset(interrupts, 0, sizeof(*interrupts));
 }
 
+void mgmt_config_plan_done(struct mgmt_config_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->n_changes; i++) {
+		free(plan->change[i].key);
+		free(plan->change[i].from);
+		free(plan->change[i].to);
+	}
+	free(plan->change);
+	free(plan->action);
+	memset(plan, 0, sizeof(*plan));
+}
+
 void mgmt_config_check_done(struct mgmt_config_check *check)
 {
 	for (uint32_t i = 0; i < check->n_errors; i++) {

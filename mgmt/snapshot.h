@@ -59,6 +59,25 @@ struct mgmt_status {
 };
 void mgmt_status_done(struct mgmt_status *status);
 
+/* What a reload changes in the file's terms, and what it does for that. */
+struct mgmt_config_change {
+	char *key, *from, *to;          /* NULL: not there */
+};
+
+struct mgmt_config_action {
+	const char *action;             /* add | remove | reopen | change | restart */
+	char subject[MGMT_NAME_BYTES];  /* "port enp3s0" */
+	char text[256];
+};
+
+struct mgmt_config_plan {
+	struct mgmt_config_change *change;
+	uint32_t n_changes;
+	struct mgmt_config_action *action;
+	uint32_t n_actions;
+};
+void mgmt_config_plan_done(struct mgmt_config_plan *plan);
+
 struct mgmt_port {
 	char port[MGMT_NAME_BYTES];     /* the name in the file; for a glob the kernel's */
 	char ifname[16];                /* "": absent */

@@ -76,6 +76,7 @@ static const char *type_name(enum command_type type)
 	case COMMAND_TYPE_OUTPUT:
 		return "file";
 	case COMMAND_TYPE_SECONDS:
+	case COMMAND_TYPE_TIMEOUT:
 		return "seconds";
 	}
 	return "";

@@ -541,34 +541,6 @@ static enum mgmt_error fake_intr_allow(void *ctx, uint32_t cpu, bool allowed, st
 	return error;
 }
 
-/* ---- configuration ---- */
-
-static enum mgmt_error fake_config_check(void *ctx, const char *text, size_t text_bytes,
-					 struct mgmt_config_check *ret, struct err *reterr)
-{
-	struct fake *fake = ctx;
-	bool valid = !strstr(text, "ageing-tme");
-
-	(void)reterr;
-	fake->n_config_bytes = (uint32_t)text_bytes;
-	*ret = (struct mgmt_config_check){.valid = valid};
-	if (!valid) {
-		ret->n_errors = 1;
-		ret->error = calloc(1, sizeof(*ret->error));
-		ret->error[0] = (struct mgmt_config_error){
-			12, 7, strdup("unknown key 'ageing-tme' (did you mean 'ageing-time'?)")};
-	}
-	return MGMT_OK;
-}
-
-static enum mgmt_error fake_config_show(void *ctx, char **ret_text, struct err *reterr)
-{
-	(void)ctx;
-	(void)reterr;
-	*ret_text = strdup("version: 1\n");
-	return MGMT_OK;
-}
-
 const struct mgmt_ops fake_ops = {
 	.status = fake_status,
 	.bridge_show = fake_bridge_show,
@@ -592,4 +564,8 @@ const struct mgmt_ops fake_ops = {
 	.intr_allow = fake_intr_allow,
 	.config_check = fake_config_check,
 	.config_show = fake_config_show,
+	.config_diff = fake_config_diff,
+	.config_reload = fake_config_reload,
+	.config_try = fake_config_try,
+	.config_confirm = fake_config_confirm,
 };

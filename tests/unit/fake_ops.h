@@ -32,6 +32,7 @@ struct fake {
 	uint64_t added[FAKE_ADDED_MAX]; /* by mac_add, static at enp2s0 on lan, VLAN 1 */
 	uint32_t n_added;
 	uint32_t n_config_bytes;        /* the last config_check */
+	uint64_t try_ns;                /* the timeout of a config_try; 0: none is under way */
 	uint32_t busy_calls;            /* of worker_show: its counters move with each */
 	uint32_t n_cpus;                /* of intr_list; 0: 2 */
 	uint32_t intr_calls;            /* of intr_list */
@@ -56,3 +57,15 @@ uint32_t fake_capture_read(void *ctx, struct mgmt_capture *capture, uint32_t max
 enum mgmt_error fake_capture_ports(void *ctx, struct mgmt_capture *capture,
 				   struct mgmt_capture_ports *ret, struct err *reterr);
 void fake_capture_close(void *ctx, struct mgmt_capture *capture);
+
+/* fake_ops_config.c */
+enum mgmt_error fake_config_check(void *ctx, const char *text, size_t text_bytes,
+				  struct mgmt_config_check *ret, struct err *reterr);
+enum mgmt_error fake_config_show(void *ctx, char **ret_text, struct err *reterr);
+enum mgmt_error fake_config_diff(void *ctx, const char *text, size_t text_bytes,
+				 struct mgmt_config_plan *ret, struct err *reterr);
+enum mgmt_error fake_config_reload(void *ctx, struct mgmt_config_plan *ret, struct err *reterr);
+enum mgmt_error fake_config_try(void *ctx, const char *text, size_t text_bytes,
+				uint64_t timeout_ns, struct mgmt_config_plan *ret,
+				struct err *reterr);
+enum mgmt_error fake_config_confirm(void *ctx, struct err *reterr);

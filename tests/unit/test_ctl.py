@@ -106,8 +106,7 @@ def test_usage(socket):
 
 def test_later(socket):
     for args in ["stp", "stp show", "mdb show", "monitor mac",
-                 "config diff", "config reload",
-                 "config try f --timeout 120s", "config confirm", "doctor", "metrics", "top"]:
+                 "doctor", "metrics", "top"]:
         same(args.split(), socket, 1, out="", err="not supported yet")
 
 
@@ -328,6 +327,37 @@ def test_config(socket, folder):
     same(["config", "check", folder + "/none"], socket, 2, out="", err="No such file")
 
 
+PLAN = ("  bridges.lan.ageing-time: 300s -> 60s\n"
+        "+ bridges.lan.vlans.20: name: iot\n"
+        "port enp3s0 is closed and opened again\n")
+
+
+def test_config_change(socket, folder):
+    good, bad = os.path.join(folder, "good.yaml"), os.path.join(folder, "bad.yaml")
+    equal = os.path.join(folder, "same.yaml")
+    with open(equal, "w", encoding="utf-8") as file:
+        file.write("version: 1  # the same\n")
+    same(["config", "diff", good], socket, 4, out=PLAN, err="")
+    same(["config", "diff", equal], socket, 0, out="no difference\n", err="")
+    same(["config", "diff", "-j", equal], socket, 0, out='{"changes":[],"actions":[]}\n', err="")
+    same(["config", "diff", "-j", good], socket, 4, out='{"changes":[{"key":', err="")
+    same(["config", "diff", bad], socket, 1, out="", err=f"{bad}:12:7: unknown key")
+    same(["config", "reload"], socket, 0, out=PLAN + "reloaded\n", err="")
+    same(["config", "reload", "-j"], socket, 0, out='{"changes":[{"key":', err="")
+    same(["config", "reload", good], socket, 2, out="", err="an argument too many")
+    same(["config", "confirm"], socket, 1, out="", err="no configuration is being tried")
+    same(["config", "try", bad], socket, 1, out="", err=f"{bad}: nothing was changed")
+    same(["config", "try", bad], socket, 1, out="", err=f"{bad}:12:7: unknown key")
+    for text, seconds in (("120s", 120), ("2m", 120), ("90", 90), ("1h", 3600), ("1500ms", 1.5)):
+        same(["config", "try", good, "--timeout", text], socket, 0, err="",
+             out=PLAN + f"in force for {seconds} s: ")
+    for text in ("", "x", "-1s", "5 s", "1d", "0x", "s"):
+        same(["config", "try", good, "--timeout", text], socket, 2, out="",
+             err=f"'{text}' is not a duration")
+    same(["config", "try", good, "--timeout", "0"], socket, 2, out="", err="is not between")
+    same(["config", "confirm"], socket, 0, out="", err="")
+
+
 def test_repeat(socket):
     begin = time.monotonic()
     got, status = lines(["worker", "-w", "0.1", "-j"], 3, socket)
@@ -407,6 +437,7 @@ def main():
             test_changes(socket)
             test_intr_changes(socket)
             test_config(socket, folder)
+            test_config_change(socket, folder)
             test_repeat(socket)
             test_output(socket)
             test_colour(socket)

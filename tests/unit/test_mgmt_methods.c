@@ -258,8 +258,23 @@ static const struct {
 	{ASK("ConfigShow"), "{\"parameters\":{\"text\":\"version: 1\\n\"}}"},
 	{ASK("StpShow"), REFUSED("NotSupported", "stp show: not supported yet")},
 	{ASK("Doctor"), REFUSED("NotSupported", "doctor: not supported yet")},
-	{CALL("ConfigTry", "{\"text\":\"\"}"),
-	 REFUSED("NotSupported", "config try: not supported yet")},
+	{ASK("ConfigConfirm"), REFUSED("NotFound", "no configuration is being tried")},
+	{CALL("ConfigTry", "{\"text\":\"ageing-tme: 1\"}"),
+	 REFUSED("InvalidConfiguration", "FILE:12:7: unknown key 'ageing-tme'")},
+	{CALL("ConfigTry", "{\"text\":\"same\",\"timeout\":0.5}"),
+	 REFUSED("Invalid", "timeout: 0.5 s is not between 1 s and 86400 s")},
+	{CALL("ConfigTry", "{\"text\":\"same\",\"timeout\":\"5s\"}"), BAD_PARAMETER("timeout")},
+	{ASK("ConfigTry"), BAD_PARAMETER("text")},
+	{CALL("ConfigTry", "{\"text\":\"same\",\"timeout\":5}"),
+	 "{\"parameters\":{\"changes\":[],\"actions\":[]}}"},
+	{ASK("ConfigConfirm"), "{\"parameters\":{}}"},
+	{CALL("ConfigDiff", "{\"text\":\"same\"}"),
+	 "{\"parameters\":{\"changes\":[],\"actions\":[]}}"},
+	{ASK("ConfigReload"),
+	 "{\"parameters\":{\"changes\":[{\"key\":\"bridges.lan.ageing-time\",\"from\":\"300s\","
+	 "\"to\":\"60s\"},{\"key\":\"bridges.lan.vlans.20\",\"from\":null,\"to\":\"name: iot\"}],"
+	 "\"actions\":[{\"action\":\"reopen\",\"subject\":\"port enp3s0\",\"text\":"
+	 "\"is closed and opened again\"}]}}"},
 	{ASK("Nonsense"), "{\"error\":\"org.varlink.service.MethodNotFound\",\"parameters\":"
 			  "{\"method\":\"io.viaduct.Nonsense\"}}"},
 	{"{\"method\":\"org.example.Foo\"}",
