@@ -240,6 +240,7 @@ static int open_sockets(struct vswitch *vswitch, struct port *port, struct err *
 		.n_tx_queues = port->device.n_tx,
 		.any_mode = queues->mode == CONF_MODE_AUTO,
 		.mode = mode_of[queues->mode],
+		.lacks_zero_copy = device_lacks_zero_copy(port->link.ifindex),
 		.zero_copy_frame_bytes = device_zero_copy_buffer_bytes(port->device.driver),
 		.busy_poll = {queues->busy_poll_usecs, queues->busy_poll_budget},
 		.inherited = successor_find(vswitch, port->link.ifindex),

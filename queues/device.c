@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "queues/ethtool.h"
+#include "queues/netdev_uapi.h"
 #include "queues/netlink.h"
 #include "queues/sysfs.h"
 
@@ -130,6 +131,14 @@ int device_read(const char *ifname, struct device_info *ret, struct err *reterr)
 	}
 	*ret = info;
 	return 0;
+}
+
+bool device_lacks_zero_copy(uint32_t ifindex)
+{
+	uint64_t features;
+
+	return netlink_xdp_features(ifindex, &features) == 0 &&
+	       !(features & NETDEV_UAPI_XDP_ACT_XSK_ZEROCOPY);
 }
 
 /*

@@ -46,6 +46,12 @@ int device_read_channels(const char *ifname, uint32_t *ret_n_rx, uint32_t *ret_n
 uint32_t device_zero_copy_buffer_bytes(const char *driver);
 
 /*
+ * Whether the kernel says that this device has no zero-copy mode; false where it does not tell. To
+ * find out by asking for it costs some milliseconds of a start, which a restart loses frames for.
+ */
+bool device_lacks_zero_copy(uint32_t ifindex);
+
+/*
  * Whether this name still is that device's: settings go by name, and one that the caller learnt may
  * be another's since. 0, -ENODEV, ...
  */

@@ -8,9 +8,17 @@
 #define NETDEV_UAPI_FAMILY "netdev"
 
 enum netdev_uapi_command {
+	NETDEV_UAPI_CMD_DEV_GET = 1,
 	NETDEV_UAPI_CMD_QUEUE_GET = 10,
 	NETDEV_UAPI_CMD_NAPI_GET = 11,
 };
+
+enum netdev_uapi_dev_attr {
+	NETDEV_UAPI_A_DEV_IFINDEX = 1,
+	NETDEV_UAPI_A_DEV_XDP_FEATURES = 3,
+};
+
+#define NETDEV_UAPI_XDP_ACT_XSK_ZEROCOPY 8u
 
 enum netdev_uapi_queue_type {
 	NETDEV_UAPI_QUEUE_RX,

@@ -147,8 +147,7 @@ static struct nlmsghdr *genl_request(char *buf, uint16_t family, uint8_t command
 	return nlh;
 }
 
-static int netdev_dump(uint8_t command, uint16_t ifindex_attr, uint32_t ifindex, mnl_cb_t answer,
-		       void *arg)
+static int netdev_family(uint16_t *ret)
 {
 	_Alignas(struct nlmsghdr) char buf[NETLINK_REQUEST_BYTES];
 	struct nlmsghdr *nlh = genl_request(buf, GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
@@ -160,6 +159,49 @@ static int netdev_dump(uint8_t command, uint16_t ifindex_attr, uint32_t ifindex,
 	if (r == -ENOENT || (r == 0 && family == 0)) {
 		return -EOPNOTSUPP;
 	}
+	*ret = family;
+	return r;
+}
+
+static int features_answer(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct nlattr *attr[NETDEV_UAPI_A_DEV_XDP_FEATURES + 1] = { NULL };
+	const struct nlattr *features;
+	uint64_t **found = arg;
+
+	attrs_parse(nlh, sizeof(struct genlmsghdr), attr, NETDEV_UAPI_A_DEV_XDP_FEATURES + 1);
+	features = attr[NETDEV_UAPI_A_DEV_XDP_FEATURES];
+	if (features && mnl_attr_validate(features, MNL_TYPE_U64) >= 0) {
+		**found = mnl_attr_get_u64(features);
+		*found = NULL;
+	}
+	return MNL_CB_OK;
+}
+
+int netlink_xdp_features(uint32_t ifindex, uint64_t *ret)
+{
+	_Alignas(struct nlmsghdr) char buf[NETLINK_REQUEST_BYTES];
+	struct nlmsghdr *nlh;
+	uint16_t family;
+	int r = netdev_family(&family);
+
+	if (r < 0) {
+		return r;
+	}
+	nlh = genl_request(buf, family, NETDEV_UAPI_CMD_DEV_GET);
+	mnl_attr_put_u32(nlh, NETDEV_UAPI_A_DEV_IFINDEX, ifindex);
+	r = netlink_ask(NETLINK_GENERIC, nlh, features_answer, &ret);
+	return r == 0 && ret ? -EOPNOTSUPP : r;
+}
+
+static int netdev_dump(uint8_t command, uint16_t ifindex_attr, uint32_t ifindex, mnl_cb_t answer,
+		       void *arg)
+{
+	_Alignas(struct nlmsghdr) char buf[NETLINK_REQUEST_BYTES];
+	struct nlmsghdr *nlh;
+	uint16_t family;
+	int r = netdev_family(&family);
+
 	if (r < 0) {
 		return r;
 	}

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * netlink - the questions of this folder that only netlink answers: which queues and NAPI instances
- * a device has (generic netlink "netdev", Linux 6.8 and later), and what is needed to remove an
- * interface of ours. Private to queues/.
+ * a device has (generic netlink "netdev", Linux 6.8 and later), what it can do with XDP, and what
+ * is needed to remove an interface of ours. Private to queues/.
  *
  * A socket is opened for each question: they are asked when a port opens or closes, not in a loop.
  */
@@ -31,6 +31,12 @@ typedef void netlink_napi_fn(const struct netlink_napi *napi, void *arg);
  */
 int netlink_queues(uint32_t ifindex, netlink_queue_fn *queue, void *arg);
 int netlink_napis(uint32_t ifindex, netlink_napi_fn *napi, void *arg);
+
+/*
+ * NETDEV_UAPI_XDP_ACT_... of a device (Linux 6.3 and later). 0; -EOPNOTSUPP: not this kernel;
+ * -errno.
+ */
+int netlink_xdp_features(uint32_t ifindex, uint64_t *ret);
 
 struct netlink_link {
 	uint32_t ifindex;

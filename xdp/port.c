@@ -93,9 +93,14 @@ static int queues_check(const struct xport *xport, struct port_failure *failure)
 	return -E2BIG;
 }
 
-static int frame_size_check(const struct xport_config *config, enum xq_mode mode,
-			    const struct frames *frames, struct port_failure *failure)
+/* What zero-copy would be refused for, known before anything is tried. */
+static int zero_copy_check(const struct xport_config *config, enum xq_mode mode,
+			   const struct frames *frames, struct port_failure *failure)
 {
+	if (mode == XQ_MODE_ZERO_COPY && config->lacks_zero_copy) {
+		failure->step = PORT_STEP_BIND; /* the kernel's own check, at that step */
+		return -EOPNOTSUPP;
+	}
 	if (mode != XQ_MODE_ZERO_COPY ||
 	    config->zero_copy_frame_bytes <= 1u << frames->frame_shift) {
 		return 0;
@@ -184,7 +189,7 @@ static int mode_open(struct xport *xport, const struct xport_config *config, enu
 		     struct port_failure *ret_failure)
 {
 	struct port_failure failure = {.mode = mode};
-	int r = frame_size_check(config, mode, frames, &failure);
+	int r = zero_copy_check(config, mode, frames, &failure);
 
 	if (r == 0) {
 		failure.step = PORT_STEP_ATTACH;

@@ -40,6 +40,7 @@ struct xport_config {
 	uint32_t rx_size, tx_size;      /* of each socket, powers of two */
 	bool any_mode;                  /* auto: try the ladder from zero-copy down */
 	enum xq_mode mode;              /* else: this one or nothing */
+	bool lacks_zero_copy;           /* known without asking for it */
 	/* a driver that needs such frames for zero-copy, else it is refused; 0: any */
 	uint32_t zero_copy_frame_bytes;
 	struct xport_busy_poll busy_poll;

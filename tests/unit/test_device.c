@@ -121,10 +121,15 @@ static void test_read(void)
 	struct device_info info = { 0 };
 	struct err err = { "" };
 	int r = device_read("vta", &info, &err);
+	uint64_t features;
+	bool told;
 
 	tap_ok(r == 0 && strcmp(info.driver, "veth") == 0 &&
 		       info.ifindex == if_nametoindex("vta"),
 	       "vta is a veth %s", err.text);
+	told = netlink_xdp_features(info.ifindex, &features) == 0;
+	tap_ok(device_lacks_zero_copy(info.ifindex) == told && !device_lacks_zero_copy(0x7fffff00),
+	       "which has no zero-copy, where the kernel tells (%d)", told);
 	tap_ok(info.n_rx == 4 && info.n_tx == 2, "with 4 receive and 2 transmit queues (%u, %u)",
 	       info.n_rx, info.n_tx);
 	tap_ok(info.max_combined == 2, "at most 2 pairs (%u)", info.max_combined);
