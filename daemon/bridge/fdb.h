@@ -134,6 +134,14 @@ struct fdb_counts {
 };
 void fdb_counts(const struct fdb *fdb, struct fdb_counts *ret);
 uint32_t fdb_group_n_learned(const struct fdb *fdb, uint32_t group);
+
+struct fdb_group_counts {
+	uint32_t n_learned;             /* dynamic and sticky */
+	uint32_t n_sticky;              /* of these; while one is being learned, one more */
+	uint32_t n_static;              /* blackholes too, but not local ones */
+	uint32_t n_local;
+};
+void fdb_group_counts(const struct fdb *fdb, uint32_t group, struct fdb_group_counts *ret);
 uint32_t fdb_port_n_learned(const struct fdb *fdb, uint32_t port_idx);
 
 /* ---- the worker's side ---- */

@@ -107,7 +107,7 @@ static void count_sub(_Atomic uint32_t *n, uint32_t by)
 	(void)was;
 }
 
-bool fdb_learned_reserve(struct fdb *fdb, uint32_t group, uint32_t port_idx)
+bool fdb_learned_reserve(struct fdb *fdb, uint32_t group, uint32_t port_idx, bool sticky)
 {
 	struct fdb_group *g = &fdb->group[group];
 	struct fdb_port *p = &fdb->port[port_idx];
@@ -119,36 +119,65 @@ bool fdb_learned_reserve(struct fdb *fdb, uint32_t group, uint32_t port_idx)
 		count_sub(&p->n_learned, 1);
 		return false;
 	}
+	/* Before the entry is there: it may be deleted at once. */
+	if (sticky) {
+		atomic_fetch_add_explicit(&g->n_sticky, 1, memory_order_relaxed);
+	}
 	return true;
 }
 
-void fdb_learned_release(struct fdb *fdb, uint32_t group, uint32_t port_idx)
+void fdb_learned_release(struct fdb *fdb, uint32_t group, uint32_t port_idx, bool sticky)
 {
 	count_sub(&fdb->port[port_idx].n_learned, 1);
 	count_sub(&fdb->group[group].n_learned, 1);
+	if (sticky) {
+		count_sub(&fdb->group[group].n_sticky, 1);
+	}
+}
+
+static _Atomic uint32_t *count_of_static(struct fdb_group *group, bool local)
+{
+	return local ? &group->n_local : &group->n_static;
 }
 
 void fdb_word_release(struct fdb *fdb, uint64_t mixed, uint64_t word)
 {
+	uint32_t group = fdb_mixed_group(fdb, mixed);
+
 	if (word_is_learned(word)) {
-		fdb_learned_release(fdb, fdb_mixed_group(fdb, mixed), word_port(word));
+		fdb_learned_release(fdb, group, word_port(word), word & WORD_STICKY);
 	} else {
-		count_sub(&fdb->n_static, 1);
+		count_sub(count_of_static(&fdb->group[group], word & WORD_LOCAL), 1);
 	}
 }
 
 void fdb_counts(const struct fdb *fdb, struct fdb_counts *ret)
 {
 	*ret = (struct fdb_counts){
-		.n_static = atomic_load_explicit(&fdb->n_static, memory_order_relaxed),
 		.n_refused = atomic_load_explicit(&fdb->n_refused, memory_order_relaxed),
 		.n_full = atomic_load_explicit(&fdb->n_full, memory_order_relaxed),
 		.n_busy = atomic_load_explicit(&fdb->n_busy, memory_order_relaxed),
 		.n_moved = atomic_load_explicit(&fdb->n_moved, memory_order_relaxed),
 	};
 	for (uint32_t i = 0; i < FDB_GROUPS; i++) {
-		ret->n_learned += fdb_group_n_learned(fdb, i);
+		struct fdb_group_counts group;
+
+		fdb_group_counts(fdb, i, &group);
+		ret->n_learned += group.n_learned;
+		ret->n_static += group.n_static + group.n_local;
 	}
+}
+
+void fdb_group_counts(const struct fdb *fdb, uint32_t group, struct fdb_group_counts *ret)
+{
+	const struct fdb_group *g = &fdb->group[group];
+
+	*ret = (struct fdb_group_counts){
+		.n_learned = atomic_load_explicit(&g->n_learned, memory_order_relaxed),
+		.n_sticky = atomic_load_explicit(&g->n_sticky, memory_order_relaxed),
+		.n_static = atomic_load_explicit(&g->n_static, memory_order_relaxed),
+		.n_local = atomic_load_explicit(&g->n_local, memory_order_relaxed),
+	};
 }
 
 uint32_t fdb_group_n_learned(const struct fdb *fdb, uint32_t group)
@@ -225,6 +254,7 @@ int fdb_add_static(struct fdb *fdb, const struct fdb_tables *tables, uint64_t ke
 		   bool local)
 {
 	uint64_t mixed = fdb_mix_do(&fdb->mix, key);
+	struct fdb_group *group = &fdb->group[fdb_mixed_group(fdb, mixed)];
 	uint64_t rest = port_idx | WORD_STATIC | (local ? WORD_LOCAL : 0);
 	struct fdb_lock lock;
 	int error;
@@ -236,7 +266,7 @@ int fdb_add_static(struct fdb *fdb, const struct fdb_tables *tables, uint64_t ke
 		fdb_key_unlock(&lock);
 	} while (error == -EAGAIN);
 	if (!error) {
-		atomic_fetch_add_explicit(&fdb->n_static, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(count_of_static(group, local), 1, memory_order_relaxed);
 	}
 	return error;
 }

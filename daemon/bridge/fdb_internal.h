@@ -72,6 +72,8 @@ struct fdb_table {
 struct fdb_group {
 	_Atomic uint32_t limit;         /* [C] writes */
 	_Atomic uint32_t n_learned;     /* any writer, read-modify-write */
+	_Atomic uint32_t n_sticky;      /* the same: of the learned ones */
+	_Atomic uint32_t n_static, n_local;             /* [C] */
 };
 
 struct fdb_port {
@@ -105,7 +107,6 @@ struct fdb {
 	struct fdb_port port[FDB_PORTS];
 	_Alignas(64) _Atomic uint64_t n_refused;        /* any writer, once per burst */
 	_Atomic uint64_t n_full, n_busy, n_moved;
-	_Atomic uint32_t n_static;                      /* [C] */
 };
 
 /* ---- where a key may be ---- */
@@ -296,8 +297,8 @@ bool fdb_key_clear(const struct fdb_tables *tables, uint64_t mixed, struct fdb_p
 uint32_t fdb_mixed_group(const struct fdb *fdb, uint64_t mixed);
 bool fdb_count_reserve(_Atomic uint32_t *n, const _Atomic uint32_t *limit);
 /* Takes a place of the port's share and the group's. */
-bool fdb_learned_reserve(struct fdb *fdb, uint32_t group, uint32_t port_idx);
-void fdb_learned_release(struct fdb *fdb, uint32_t group, uint32_t port_idx);
+bool fdb_learned_reserve(struct fdb *fdb, uint32_t group, uint32_t port_idx, bool sticky);
+void fdb_learned_release(struct fdb *fdb, uint32_t group, uint32_t port_idx, bool sticky);
 /* Gives back what the deleted 'word' was counted as. */
 void fdb_word_release(struct fdb *fdb, uint64_t mixed, uint64_t word) REQUIRES(role_control);
 void fdb_entry_from(const struct fdb *fdb, uint64_t mixed, uint64_t word, struct fdb_entry *ret);

@@ -35,11 +35,11 @@ static bool put_locked(struct fdb *fdb, const struct fdb_tables *tables, uint64_
 
 	if ((!kept->sticky && kept->age_steps >= KEPT_STEPS_MAX) ||
 	    fdb_home_find(tables, mixed, &home) ||
-	    !fdb_learned_reserve(fdb, group, kept->port_idx)) {
+	    !fdb_learned_reserve(fdb, group, kept->port_idx, kept->sticky)) {
 		return false;
 	}
 	if (fdb_table_insert(tables->cur, mixed, word_with_stamp(rest, stamp)) != FDB_INSERT_DONE) {
-		fdb_learned_release(fdb, group, kept->port_idx);
+		fdb_learned_release(fdb, group, kept->port_idx, kept->sticky);
 		return false;
 	}
 	return true;

@@ -45,7 +45,7 @@ static enum fdb_learned learn_new(struct learning *l, uint64_t mixed)
 	if (!l->learner->learning) {
 		return FDB_REFUSED;
 	}
-	if (!fdb_learned_reserve(l->fdb, group, l->learner->port_idx)) {
+	if (!fdb_learned_reserve(l->fdb, group, l->learner->port_idx, l->learner->sticky)) {
 		l->n_refused++;
 		return FDB_REFUSED;
 	}
@@ -59,7 +59,7 @@ static enum fdb_learned learn_new(struct learning *l, uint64_t mixed)
 		l->n_busy++;
 		break;
 	}
-	fdb_learned_release(l->fdb, group, l->learner->port_idx);
+	fdb_learned_release(l->fdb, group, l->learner->port_idx, l->learner->sticky);
 	return FDB_REFUSED;
 }
 
@@ -83,7 +83,7 @@ static enum fdb_learned forget_locked(struct learning *l, uint64_t mixed, struct
 
 	while (!fdb_key_clear(l->tables, mixed, home)) {
 	}
-	fdb_learned_release(l->fdb, fdb_mixed_group(l->fdb, mixed), from_port);
+	fdb_learned_release(l->fdb, fdb_mixed_group(l->fdb, mixed), from_port, false);
 	l->n_refused++;
 	return FDB_FORGOTTEN;
 }
@@ -98,6 +98,11 @@ static enum fdb_learned move_locked(struct learning *l, uint64_t mixed, struct f
 	}
 	if (!fdb_count_reserve(&to->n_learned, &to->limit)) {
 		return forget_locked(l, mixed, home);
+	}
+	if (l->learner->sticky) {
+		struct fdb_group *group = &l->fdb->group[fdb_mixed_group(l->fdb, mixed)];
+
+		atomic_fetch_add_explicit(&group->n_sticky, 1, memory_order_relaxed);
 	}
 	while (!fdb_place_replace(home, &home->word, learned_rest(l->learner, mixed))) {
 	}

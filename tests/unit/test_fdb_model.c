@@ -245,6 +245,26 @@ static void step_flush_all(struct world *w)
 
 /* ---- the run ---- */
 
+/* Of each kind as many as the model has. */
+static void kinds_check(struct world *w)
+{
+	struct fdb_group_counts want[N_GROUPS] = {0}, got;
+
+	for (uint32_t k = 0; k < N_KEYS; k++) {
+		const struct model_entry *entry = &w->entry[k];
+		struct fdb_group_counts *of = &want[key_group_of(w, k)];
+
+		of->n_learned += entry->present && !entry->is_static;
+		of->n_sticky += entry->present && !entry->is_static && entry->sticky;
+		of->n_static += entry->present && entry->is_static && !entry->local;
+		of->n_local += entry->present && entry->is_static && entry->local;
+	}
+	for (uint32_t i = 0; i < N_GROUPS; i++) {
+		fdb_group_counts(w->fdb, i, &got);
+		CHECK(w, memcmp(&got, &want[i], sizeof(got)) == 0);
+	}
+}
+
 static void counters_check(struct world *w)
 {
 	struct fdb_counts counts;
@@ -261,6 +281,7 @@ static void counters_check(struct world *w)
 	CHECK(w, counts.n_learned == n_learned && counts.n_static == w->counts.n_static);
 	CHECK(w, counts.n_refused == w->counts.n_refused && counts.n_moved == w->counts.n_moved);
 	CHECK(w, counts.n_full == w->counts.n_full && counts.n_busy == 0);
+	kinds_check(w);
 }
 
 static const struct {

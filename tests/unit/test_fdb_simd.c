@@ -147,7 +147,11 @@ static void word_count(struct world *w, uint64_t word)
 
 		atomic_fetch_add(&fdb->port[port].n_learned, word_is_learned(word));
 		atomic_fetch_add(&fdb->group[0].n_learned, word_is_learned(word));
-		atomic_fetch_add(&fdb->n_static, !word_is_learned(word));
+		atomic_fetch_add(&fdb->group[0].n_sticky,
+				 word_is_learned(word) && word & WORD_STICKY);
+		atomic_fetch_add(word & WORD_LOCAL ? &fdb->group[0].n_local
+						   : &fdb->group[0].n_static,
+				 !word_is_learned(word));
 	}
 }
 
