@@ -147,7 +147,8 @@ const struct schema_key model_keys[] = {
 	 .help = "where the members' interrupts run"},
 	{.name = "limits", .type = &schema_map, .keys = limits_keys,
 	 .help = "given out at start: a change needs a restart"},
-	SCHEMA_LATER("metrics"),
+	{.name = "metrics", .type = &schema_map, .keys = model_metrics_keys,
+	 .help = "counters for who scrapes them"},
 	{.name = "log", .type = &schema_map, .keys = log_keys, .help = "what is logged"},
 	SCHEMA_END,
 };

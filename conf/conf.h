@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/cpulist.h"
+#include "base/listen.h"
 #include "base/log.h"
 
 struct err;
@@ -191,6 +192,11 @@ struct conf_limits {
 	struct conf_loc memory_loc;
 };
 
+struct conf_metrics {
+	struct listen listen;
+	struct conf_loc listen_loc;
+};
+
 struct conf {
 	struct conf_bridge *bridge;     /* in file order */
 	uint32_t n_bridges;
@@ -200,6 +206,7 @@ struct conf {
 	uint32_t n_queues;
 	struct conf_interrupts interrupts;
 	struct conf_limits limits;
+	struct conf_metrics metrics;
 	enum log_level log_level;
 };
 

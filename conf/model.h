@@ -72,6 +72,10 @@ extern const struct schema_type model_rss_weights;
 
 extern const struct schema_key model_interrupts_keys[];
 
+/* ---- metrics.c ---- */
+
+extern const struct schema_key model_metrics_keys[];
+
 /* ---- check.c ---- */
 
 /* What only the whole file shows: names used twice, the limits of the box, pins and weights. */

@@ -55,6 +55,7 @@ enum schema_shape {
 	SCHEMA_SHAPE_CPUS_OR_AUTO,
 	SCHEMA_SHAPE_GROUPS_OR_AUTO,    /* a list of link-local groups */
 	SCHEMA_SHAPE_WEIGHTS_OR_KEEP,   /* a list of numbers */
+	SCHEMA_SHAPE_LISTEN,            /* none, LOOPBACK:PORT or a path */
 	SCHEMA_SHAPE_PINS,              /* a map of queue: CPU */
 	SCHEMA_SHAPE_MAP,               /* with 'keys' */
 	SCHEMA_SHAPE_MAP_OR_WORD,

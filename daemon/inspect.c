@@ -354,6 +354,7 @@ const struct mgmt_ops inspect_ops = {
 	.vlan_show = inspect_vlan_show,
 	.queue_show = inspect_queue_show,
 	.worker_show = inspect_worker_show,
+	.metrics = inspect_metrics,
 	.intr_list = inspect_intr_list,
 	.intr_affinity = inspect_intr_affinity,
 	.intr_allow = inspect_intr_allow,

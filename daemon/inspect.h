@@ -39,6 +39,13 @@ enum mgmt_error inspect_queue_show(void *ctx, const char *port, struct mgmt_queu
 				   struct err *reterr);
 enum mgmt_error inspect_worker_show(void *ctx, struct mgmt_workers *ret, struct err *reterr);
 
+/* `queue show`, with or without NAPI and interrupts; 'port' NULL: of all. */
+enum mgmt_error inspect_queues(struct vswitch *vswitch, const char *port, bool with_interrupts,
+			       struct mgmt_queues *ret, struct err *reterr);
+
+/* inspect_metrics.c */
+enum mgmt_error inspect_metrics(void *ctx, struct mgmt_metrics *ret, struct err *reterr);
+
 /* inspect_intr.c */
 enum mgmt_error inspect_intr_list(void *ctx, struct mgmt_interrupts *ret, struct err *reterr);
 enum mgmt_error inspect_intr_affinity(void *ctx, const char *intrid, uint32_t cpu,

@@ -136,8 +136,9 @@ static uint32_t count_sockets(const struct vswitch *vswitch)
 	return n;
 }
 
+/* To ask for interrupts costs more than all else. */
 static void port_queues_fill(const struct vswitch *vswitch, const struct port *port,
-			     struct mgmt_queues *queues)
+			     bool with_interrupts, struct mgmt_queues *queues)
 {
 	struct irqmap_queue irq[XPORT_QUEUES_MAX];
 	uint32_t n = port->xport->n_queues;
@@ -145,7 +146,9 @@ static void port_queues_fill(const struct vswitch *vswitch, const struct port *p
 	for (uint32_t q = 0; q < n; q++) {
 		irq[q] = (struct irqmap_queue){0, -1, -1, -1};
 	}
-	irqmap_read(port->link.ifname, port->link.ifindex, n, irq, NULL);
+	if (with_interrupts) {
+		irqmap_read(port->link.ifname, port->link.ifindex, n, irq, NULL);
+	}
 	for (uint32_t q = 0; q < n; q++) {
 		for (uint32_t s = 0; s < port->xport->n_sockets; s++) {
 			socket_fill(vswitch, port, xport_socket(port->xport, q, s), &irq[q],
@@ -154,10 +157,9 @@ static void port_queues_fill(const struct vswitch *vswitch, const struct port *p
 	}
 }
 
-enum mgmt_error inspect_queue_show(void *ctx, const char *name, struct mgmt_queues *ret,
-				   struct err *reterr)
+enum mgmt_error inspect_queues(struct vswitch *vswitch, const char *name, bool with_interrupts,
+			       struct mgmt_queues *ret, struct err *reterr)
 {
-	struct vswitch *vswitch = ctx;
 	struct mgmt_queues queues = {0};
 	uint32_t n = count_sockets(vswitch);
 	struct port *port;
@@ -171,11 +173,17 @@ enum mgmt_error inspect_queue_show(void *ctx, const char *name, struct mgmt_queu
 	}
 	for (port = port_next(vswitch, NULL); port; port = port_next(vswitch, port)) {
 		if (port->xport && (!name || strcmp(port->name, name) == 0)) {
-			port_queues_fill(vswitch, port, &queues);
+			port_queues_fill(vswitch, port, with_interrupts, &queues);
 		}
 	}
 	*ret = queues;
 	return MGMT_OK;
+}
+
+enum mgmt_error inspect_queue_show(void *ctx, const char *name, struct mgmt_queues *ret,
+				   struct err *reterr)
+{
+	return inspect_queues(ctx, name, true, ret, reterr);
 }
 
 /* ---- workers ---- */

@@ -253,6 +253,25 @@ static void refresh_links(struct vswitch *vswitch) REQUIRES(role_control)
 	}
 }
 
+/*
+ * Before any port: who scrapes waits until the loop runs, and where the place is taken nothing has
+ * been touched. The file can mend whatever is in the way.
+ */
+static int open_metrics(struct vswitch *vswitch, int *ret_exit_status, struct err *reterr)
+	REQUIRES(role_control)
+{
+	const struct conf_metrics *conf = &vswitch->conf->metrics;
+	int r = metrics_http_set(&vswitch->metrics_http, vswitch->event, &conf->listen,
+				 &inspect_ops, vswitch, reterr);
+
+	if (r < 0) {
+		*ret_exit_status = STATUS_FILE;
+		err_prefix(reterr, r, "%s:%u:%u", vswitch->config_path, conf->listen_loc.line,
+			   conf->listen_loc.column);
+	}
+	return r;
+}
+
 static void log_skipped(const struct vswitch *vswitch)
 {
 	for (uint32_t i = 0; i < vswitch->members.n_skipped; i++) {
@@ -268,6 +287,7 @@ int start_all(struct vswitch *vswitch, const struct start_options *options, int 
 
 	*ret_exit_status = STATUS_MACHINE;
 	vswitch->started_ns = clock_now_ns();
+	vswitch->started_at = time(NULL);
 	clock_rfc3339(vswitch->config_loaded);
 	vswitch->shared.control_eventfd = -1;
 	successor_open(vswitch);
@@ -280,6 +300,7 @@ int start_all(struct vswitch *vswitch, const struct start_options *options, int 
 	if ((r = open_journal(vswitch, options->runtime_dir, reterr)) < 0 ||
 	    (r = make_memory(vswitch, reterr)) < 0 ||
 	    (r = control_open(vswitch, reterr)) < 0 ||
+	    (r = open_metrics(vswitch, ret_exit_status, reterr)) < 0 ||
 	    (r = open_ports(vswitch, ret_exit_status, reterr)) < 0 ||
 	    (r = addresses_start(vswitch, reterr)) < 0) {
 		return r;
@@ -411,6 +432,8 @@ int stop_all(struct vswitch *vswitch)
 	sd_notify(0, "STOPPING=1");
 	mgmt_server_close(vswitch->server);
 	vswitch->server = NULL;
+	metrics_http_close(vswitch->metrics_http);
+	vswitch->metrics_http = NULL;
 	reload_close(vswitch);
 	link_monitor_close(vswitch->link_monitor);
 	vswitch->link_monitor = NULL;

@@ -25,6 +25,7 @@
 #include "daemon/reclaim.h"
 #include "daemon/watchdog.h"
 #include "daemon/worker.h"
+#include "mgmt/metrics_http.h"
 #include "mgmt/server.h"
 #include "queues/device.h"
 #include "queues/irq_plan.h"
@@ -217,6 +218,7 @@ struct vswitch {
 	size_t config_bytes;
 	char config_loaded[32];
 	uint64_t started_ns;
+	int64_t started_at;             /* seconds since 1970 */
 	bool running, stopping;
 	bool keep_for_successor;        /* USR2 */
 	struct successor *successor;    /* programs that are handed on */
@@ -251,6 +253,7 @@ struct vswitch {
 	struct drift drift;
 	struct link_monitor *link_monitor;
 	struct mgmt_server *server;
+	struct metrics_http *metrics_http;      /* NULL: nobody may scrape */
 	bool mac_watched;
 	struct mgmt_capture *capture[CAPTURE_MAX];      /* captures.c; NULL: a free place */
 	struct busy_mark busy_mark[WORKERS_MAX];

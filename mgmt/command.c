@@ -112,7 +112,8 @@ const struct command command_table[COMMAND_N] = {
 	[COMMAND_MDB_SHOW] = {"mdb", "show", "MdbShow", 0, {{0}}, NULL, "multicast groups"},
 	[COMMAND_MONITOR] = {"monitor", "", "Monitor", 0, {{0}}, NULL, "events as they come"},
 	[COMMAND_DOCTOR] = {"doctor", "", "Doctor", 0, {{0}}, NULL, "looks for faults"},
-	[COMMAND_METRICS] = {"metrics", "", "Metrics", 0, {{0}}, NULL, "OpenMetrics text"},
+	[COMMAND_METRICS] = {"metrics", "", "Metrics", 0, {{0}}, "(text: string)",
+		"every counter as OpenMetrics text"},
 	[COMMAND_TOP] = {"top", "", "Top", 0, {{0}}, NULL, "a live view"},
 };
 

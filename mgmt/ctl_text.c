@@ -258,7 +258,8 @@ static void print_config_try(const struct ctl_text *text)
 	       timeout ? json_number_value(timeout) : 120.0);
 }
 
-static void print_config_show(const struct ctl_text *text)
+/* `config show` and `metrics` are text already. */
+static void print_document_text(const struct ctl_text *text)
 {
 	fputs(doc_text(text->document, "text"), stdout);
 }
@@ -277,10 +278,11 @@ static void (*const print[COMMAND_N])(const struct ctl_text *text) = {
 	[COMMAND_WORKER_SHOW] = ctl_text_worker_show,
 	[COMMAND_INTR_LIST] = ctl_text_intr_list,
 	[COMMAND_CONFIG_CHECK] = print_config_check,
-	[COMMAND_CONFIG_SHOW] = print_config_show,
+	[COMMAND_CONFIG_SHOW] = print_document_text,
 	[COMMAND_CONFIG_DIFF] = print_config_diff,
 	[COMMAND_CONFIG_RELOAD] = print_config_reload,
 	[COMMAND_CONFIG_TRY] = print_config_try,
+	[COMMAND_METRICS] = print_document_text,
 };
 
 void ctl_text_print(const struct ctl_text *text)

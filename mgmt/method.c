@@ -12,6 +12,7 @@
 #include "mgmt/json.h"
 #include "mgmt/json_value.h"
 #include "mgmt/method_handlers.h"
+#include "mgmt/metrics.h"
 
 static enum mgmt_error handle_status(const struct method_env *env, const struct command_args *args,
 				     json_t **ret, struct err *reterr)
@@ -236,6 +237,22 @@ static enum mgmt_error handle_worker_show(const struct method_env *env,
 	return error;
 }
 
+static enum mgmt_error handle_metrics(const struct method_env *env,
+				      const struct command_args *args, json_t **ret,
+				      struct err *reterr)
+{
+	struct bytes text = {0};
+	enum mgmt_error error =
+		metrics_ask(env->ops, env->ctx, METRICS_FORMAT_OPENMETRICS, &text, reterr);
+
+	(void)args;
+	if (!error) {
+		*ret = json_wrap("text", json_stringn(bytes_at(&text), bytes_n(&text)));
+	}
+	bytes_done(&text);
+	return error;
+}
+
 /* ---- interrupts ---- */
 
 static enum mgmt_error handle_intr_list(const struct method_env *env,
@@ -290,6 +307,7 @@ static method_handler_fn *const handler[COMMAND_N] = {
 	[COMMAND_VLAN_SHOW] = handle_vlan_show,
 	[COMMAND_QUEUE_SHOW] = handle_queue_show,
 	[COMMAND_WORKER_SHOW] = handle_worker_show,
+	[COMMAND_METRICS] = handle_metrics,
 	[COMMAND_INTR_LIST] = handle_intr_list,
 	[COMMAND_INTR_AFFINITY] = handle_intr_affinity,
 	[COMMAND_INTR_NOINTR] = handle_intr_nointr,

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -17,6 +15,7 @@
 #include "base/role.h"
 #include "mgmt/conn.h"
 #include "mgmt/json.h"
+#include "mgmt/socket_file.h"
 
 #define ACCEPTS_PER_TURN 16
 #define BACKLOG          128
@@ -28,9 +27,7 @@ struct mgmt_server {
 	struct conn_home home;          /* first: the callbacks of conn.c get its address */
 	int fd;
 	sd_event_source *io, *pause;
-	char *path;
-	dev_t dev;                      /* of the socket's file: another's is not removed */
-	ino_t ino;
+	struct socket_file file;
 	gid_t group;                    /* VIADUCT_GROUP, or NO_GROUP */
 	struct log_limit complaints, pauses;
 };
@@ -190,94 +187,6 @@ static void on_left(struct conn_home *home)
 	}
 }
 
-/* ---- the socket's file ---- */
-
-static int make_address(const char *path, struct sockaddr_un *ret, struct err *reterr)
-{
-	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(ret->sun_path)) {
-		return err_set(reterr, ENAMETOOLONG,
-			       "control socket '%s': the path has more than %zu characters", path,
-			       sizeof(ret->sun_path) - 1);
-	}
-	snprintf(ret->sun_path, sizeof(ret->sun_path), "%s", path);
-	return 0;
-}
-
-/* Removes a socket on which nobody listens. Anything else in its place is left alone. */
-static int remove_stale(const struct sockaddr_un *address, struct err *reterr)
-{
-	const char *path = address->sun_path;
-	struct stat st;
-	int fd, error;
-
-	if (lstat(path, &st)) {
-		return 0;
-	}
-	if (!S_ISSOCK(st.st_mode)) {
-		return err_set(reterr, EEXIST, "control socket '%s': a file is in its place", path);
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		return err_set(reterr, errno, "control socket '%s': %s", path,
-			       strerror(errno));
-	}
-	error = connect(fd, (const struct sockaddr *)address, sizeof(*address)) ? errno : 0;
-	close(fd);
-	if (error != ECONNREFUSED && error != ENOENT) {
-		return err_set(reterr, EADDRINUSE,
-			       "control socket '%s': another viaductd answers there", path);
-	}
-	if (unlink(path) && errno != ENOENT) {
-		return err_set(reterr, errno, "control socket '%s': removing a stale one: %s",
-			       path, strerror(errno));
-	}
-	return 0;
-}
-
-static int bind_and_listen(struct mgmt_server *server, struct err *reterr)
-{
-	struct sockaddr_un address;
-	struct stat st;
-	int error;
-
-	error = make_address(server->path, &address, reterr);
-	if (!error) {
-		error = remove_stale(&address, reterr);
-	}
-	if (error) {
-		return error;
-	}
-	server->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (server->fd < 0 ||
-	    bind(server->fd, (const struct sockaddr *)&address, sizeof(address))) {
-		return err_set(reterr, errno, "control socket '%s': %s", server->path,
-			       strerror(errno));
-	}
-	/*
-	 * Reading is open to all; who may change is asked per call. Nobody can connect before
-	 * listen().
-	 */
-	if (lstat(server->path, &st) || chmod(server->path, 0666) ||
-	    listen(server->fd, BACKLOG)) {
-		return err_set(reterr, errno, "control socket '%s': %s", server->path,
-			       strerror(errno));
-	}
-	server->dev = st.st_dev;
-	server->ino = st.st_ino;
-	return 0;
-}
-
-static void remove_own(const struct mgmt_server *server)
-{
-	struct stat st;
-
-	if (server->ino && lstat(server->path, &st) == 0 && st.st_dev == server->dev &&
-	    st.st_ino == server->ino) {
-		unlink(server->path);
-	}
-}
-
 /* ---- life ---- */
 
 static int add_sources(struct mgmt_server *server)
@@ -317,12 +226,11 @@ int mgmt_server_open(sd_event *event, const char *path, const struct mgmt_ops *o
 	server->pauses = (struct log_limit)LOG_LIMIT(60, 1);
 	server->fd = -1;
 	server->group = find_group();
-	server->path = strdup(path);
-	error = server->path ? bind_and_listen(server, reterr)
-			     : err_set(reterr, ENOMEM, "control socket '%s': no memory", path);
-	if (error) {
+	error = socket_file_listen(&server->file, "control socket", path, BACKLOG, reterr);
+	if (error < 0) {
 		goto fail;
 	}
+	server->fd = error;
 	error = add_sources(server);
 	if (error < 0) {
 		err_set(reterr, -error, "control socket '%s': the event loop: %s", path,
@@ -348,11 +256,10 @@ void mgmt_server_close(struct mgmt_server *server)
 		conn_close(LIST_FIRST(&server->home.conns));
 	}
 	if (server->fd >= 0) {
-		remove_own(server);
+		socket_file_remove(&server->file);
 		close(server->fd);
 	}
 	sd_event_unref(server->home.event);
-	free(server->path);
 	free(server);
 }
 

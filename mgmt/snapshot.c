@@ -111,6 +111,16 @@ void mgmt_config_plan_done(struct mgmt_config_plan *plan)
 	memset(plan, 0, sizeof(*plan));
 }
 
+void mgmt_metrics_done(struct mgmt_metrics *metrics)
+{
+	mgmt_status_done(&metrics->status);
+	mgmt_ports_done(&metrics->ports);
+	mgmt_queues_done(&metrics->queues);
+	mgmt_workers_done(&metrics->workers);
+	free(metrics->macs);
+	memset(metrics, 0, sizeof(*metrics));
+}
+
 void mgmt_config_check_done(struct mgmt_config_check *check)
 {
 	for (uint32_t i = 0; i < check->n_errors; i++) {

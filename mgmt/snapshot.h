@@ -243,6 +243,22 @@ struct mgmt_capture_ports {
 };
 void mgmt_capture_ports_done(struct mgmt_capture_ports *ports);
 
+/* How many addresses of each type a bridge has. */
+struct mgmt_mac_counts {
+	uint64_t n[MGMT_MAC_TYPE_N];
+};
+
+/* All of the above that has counters, as of one moment; its queues without their interrupts. */
+struct mgmt_metrics {
+	int64_t start_time_seconds;             /* since 1970 */
+	struct mgmt_status status;
+	struct mgmt_mac_counts *macs;           /* by status.bridges */
+	struct mgmt_ports ports;
+	struct mgmt_queues queues;
+	struct mgmt_workers workers;
+};
+void mgmt_metrics_done(struct mgmt_metrics *metrics);
+
 enum mgmt_mac_event_kind {
 	MGMT_MAC_EVENT_LEARNED,
 	MGMT_MAC_EVENT_MOVED,

@@ -90,7 +90,8 @@ SHAPES = {
     "version": "1", "bool": "true | false", "macaddress": "MAC address", "name": "name",
     "names": "list of names", "text": "text", "vlans": "VLANs", "cpus": "CPUs",
     "cpus-or-auto": "CPUs | auto", "groups-or-auto": "list of groups | auto",
-    "weights-or-keep": "list of numbers | keep", "pins": "{queue: CPU}", "map": "map",
+    "weights-or-keep": "list of numbers | keep",
+    "listen": "none | 127.0.0.1:port | [::1]:port | path", "pins": "{queue: CPU}", "map": "map",
     "map-or-bool": "map | true | false", "entries": "list of maps", "by-name": "map by name",
 }
 

@@ -104,6 +104,7 @@ SHAPES = {
     "cpus-or-auto": ranges(False, ("auto",)),
     "groups-or-auto": groups,
     "weights-or-keep": weights,
+    "listen": text(r"^(none|127(\.[0-9]{1,3}){3}:[0-9]{1,5}|\[::1\]:[0-9]{1,5}|/.*[^/])$"),
     "pins": pins,
     "map": mapping,
     "map-or-word": map_or_word,

@@ -45,6 +45,7 @@ static const char *const shape_name[SCHEMA_SHAPE_N] = {
 	[SCHEMA_SHAPE_CPUS_OR_AUTO] = "cpus-or-auto",
 	[SCHEMA_SHAPE_GROUPS_OR_AUTO] = "groups-or-auto",
 	[SCHEMA_SHAPE_WEIGHTS_OR_KEEP] = "weights-or-keep",
+	[SCHEMA_SHAPE_LISTEN] = "listen",
 	[SCHEMA_SHAPE_PINS] = "pins",
 	[SCHEMA_SHAPE_MAP] = "map",
 	[SCHEMA_SHAPE_MAP_OR_WORD] = "map-or-word",

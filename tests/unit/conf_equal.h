@@ -143,6 +143,7 @@ __attribute__((unused)) static bool conf_equal(const struct conf *a, const struc
 		     queues_equal(&a->queues_defaults, &b->queues_defaults) &&
 		     a->limits.frames == b->limits.frames && a->limits.macs == b->limits.macs &&
 		     a->limits.memory_bytes == b->limits.memory_bytes &&
+		     listen_equal(&a->metrics.listen, &b->metrics.listen) &&
 		     a->log_level == b->log_level;
 
 	for (uint32_t i = 0; equal && i < a->n_bridges; i++) {

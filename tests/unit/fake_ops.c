@@ -559,6 +559,7 @@ const struct mgmt_ops fake_ops = {
 	.vlan_show = fake_vlan_show,
 	.queue_show = fake_queue_show,
 	.worker_show = fake_worker_show,
+	.metrics = fake_metrics,
 	.intr_list = fake_intr_list,
 	.intr_affinity = fake_intr_affinity,
 	.intr_allow = fake_intr_allow,

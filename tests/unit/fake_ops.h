@@ -42,7 +42,13 @@ struct fake {
 	uint32_t n_captures;            /* that are open */
 	uint32_t snap_bytes;            /* of the last one */
 	bool floods;                    /* there are always more frames */
+	uint32_t n_queues;              /* more of them in the metrics */
+	uint32_t n_metrics;             /* calls */
+	bool no_memory;                 /* for metrics */
 };
+
+/* fake_metrics.c */
+enum mgmt_error fake_metrics(void *ctx, struct mgmt_metrics *ret, struct err *reterr);
 
 extern const struct mgmt_ops fake_ops;          /* 'ctx' is a struct fake */
 

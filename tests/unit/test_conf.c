@@ -67,8 +67,8 @@ static void test_defaults(void)
 	       numset_count(&conf->interrupts.shield) == 0 &&
 	       conf->interrupts.irqbalance == CONF_IRQBALANCE_BAN, "the interrupts' defaults");
 	tap_ok(conf->limits.frames == CONF_AUTO && conf->limits.macs == 65536 &&
-	       conf->limits.memory_bytes == 0 && conf->log_level == LOG_LEVEL_INFO,
-	       "limits and log");
+	       conf->limits.memory_bytes == 0 && conf->log_level == LOG_LEVEL_INFO &&
+	       conf->metrics.listen.kind == LISTEN_KIND_NONE, "limits, metrics and log");
 	tap_ok(is_at(conf->limits.macs_loc, 0, 0), "a default has no place in the file");
 	conf_free(conf);
 }
@@ -85,7 +85,8 @@ static void test_locations(void)
 		"    pin: {2: 1, 0: 3}\n"
 		"limits: {macs: 10, memory: 1G, frames: 64}\n"
 		"workers: {cpus: 1-3}\n"
-		"interrupts: {shield: \"5\"}\n");
+		"interrupts: {shield: \"5\"}\n"
+		"metrics: {listen: 127.0.0.1:9753}\n");
 
 	if (!tap_ok(conf != NULL, "a file with places is right")) {
 		return;
@@ -103,6 +104,10 @@ static void test_locations(void)
 	       is_at(conf->limits.frames_loc, 12, 40), "limits");
 	tap_ok(is_at(conf->workers.cpus_loc, 13, 17), "workers.cpus");
 	tap_ok(is_at(conf->interrupts.shield_loc, 14, 22), "interrupts.shield");
+	tap_ok(is_at(conf->metrics.listen_loc, 15, 19) &&
+	       conf->metrics.listen.kind == LISTEN_KIND_INET &&
+	       conf->metrics.listen.address == 0x7f000001 && conf->metrics.listen.port == 9753,
+	       "metrics.listen");
 	conf_free(conf);
 }
 

@@ -163,6 +163,8 @@ static char *random_file(void)
 	static const char *const polling[] = {"busy", "interrupt", "adaptive"};
 	static const char *const placement[] = {"follow", "spread", "keep"};
 	static const char *const level[] = {"error", "err", "warning", "warn", "info", "debug"};
+	static const char *const listen[] = {"none", "127.1.2.3:9753", "\"[::1]:1\"",
+					     "\"/run/a b/m.sock\""};
 	uint32_t n_bridges = 1 + below(3);
 	char *text = NULL;
 	size_t bytes;
@@ -179,6 +181,7 @@ static char *random_file(void)
 	fprintf(out, "interrupts: {placement: %s, shield: %s, irqbalance: %s}\n",
 		placement[below(3)], below(2) ? "\"1,4-9\"" : "\"\"",
 		below(2) ? "ban" : "ignore");
+	fprintf(out, "metrics: {listen: %s}\n", listen[below(4)]);
 	fprintf(out, "bridges:\n");
 	for (uint32_t b = 0; b < n_bridges; b++) {
 		write_bridge(out, b);

@@ -106,7 +106,7 @@ def test_usage(socket):
 
 def test_later(socket):
     for args in ["stp", "stp show", "mdb show", "monitor mac",
-                 "doctor", "metrics", "top"]:
+                 "doctor", "top"]:
         same(args.split(), socket, 1, out="", err="not supported yet")
 
 
@@ -116,6 +116,7 @@ def test_json(socket):
                    "workers", "memory_bytes", "frames", "warnings"],
         "bridge": ["bridges"], "port": ["ports"], "vlan": ["vlans"], "queue": ["queues"],
         "worker": ["workers"], "intr": ["cpus", "interrupts"], "config show": ["text"],
+        "metrics": ["text"],
     }
     for command, wanted in keys.items():
         ok(list(document("-j", *command.split(), socket=socket)) == wanted,
@@ -157,6 +158,7 @@ def test_text(socket):
     same(["worker"], socket, 0, out="25.0 %", err="")
     same(["vlan"], socket, 0, out="home", err="")
     same(["config", "show"], socket, 0, out="version: 1\n", err="")
+    same(["metrics"], socket, 0, out="# TYPE viaduct_build info\n", err="")
     same(["--help"], socket, 0, out="mac flush", err="")
     same(["mac", "show", "--help"], socket, 0, out="mac flush", err="")
     same(["--version"], socket, 0, out="viaductctl ", err="")

@@ -38,14 +38,12 @@ struct kind {
 struct world {
 	struct test_rng *rng;
 	struct kind kind[FDB_SIMD_N];
-	uint32_t n_kinds, clock;
-	uint64_t mixed[N_KEYS], key[N_KEYS];
+	uint32_t n_kinds, clock, n_hits, n_of[FDB_FORGOTTEN + 1];
+	uint64_t mixed[N_KEYS], key[N_KEYS], n_full;
 	uint64_t rest[N_KEYS];          /* the naive map: a word but for its identity, or ABSENT */
 	uint32_t n_port[N_PORTS];       /* learned there, by the map */
-	uint64_t n_full;
 	const char *failed;
 	enum fdb_simd failed_simd;
-	uint32_t n_hits, n_of[FDB_FORGOTTEN + 1];
 };
 
 static void check(struct world *w, const struct kind *kind, bool ok, const char *what)
@@ -139,19 +137,17 @@ static void control_add(struct world *w, uint32_t line_idx, uint64_t by)
 
 static void word_count(struct world *w, uint64_t word)
 {
-	const uint32_t port = word_port(word);
+	const uint32_t port = word_port(word), learned = word_is_learned(word);
 
-	w->n_port[port] += word_is_learned(word);
+	w->n_port[port] += learned;
 	for (uint32_t i = 0; i < w->n_kinds; i++) {
 		struct fdb *fdb = w->kind[i].fdb;
+		struct fdb_group *group = &fdb->group[0];
 
-		atomic_fetch_add(&fdb->port[port].n_learned, word_is_learned(word));
-		atomic_fetch_add(&fdb->group[0].n_learned, word_is_learned(word));
-		atomic_fetch_add(&fdb->group[0].n_sticky,
-				 word_is_learned(word) && word & WORD_STICKY);
-		atomic_fetch_add(word & WORD_LOCAL ? &fdb->group[0].n_local
-						   : &fdb->group[0].n_static,
-				 !word_is_learned(word));
+		atomic_fetch_add(&fdb->port[port].n_learned, learned);
+		atomic_fetch_add(&group->n_learned, learned);
+		atomic_fetch_add(&group->n_sticky, learned && word & WORD_STICKY);
+		atomic_fetch_add(word & WORD_LOCAL ? &group->n_local : &group->n_static, !learned);
 	}
 }
 
