@@ -416,6 +416,24 @@ static int reconcile(struct vswitch *vswitch, struct reload_target *target, bool
 	return r;
 }
 
+/* ---- metrics ---- */
+
+static int move_metrics(struct vswitch *vswitch, const struct conf *conf, struct err *reterr)
+	REQUIRES(role_control)
+{
+	return metrics_http_set(&vswitch->metrics_http, vswitch->event, &conf->metrics.listen,
+				&inspect_ops, vswitch, reterr);
+}
+
+static void move_metrics_back(struct vswitch *vswitch) REQUIRES(role_control)
+{
+	struct err err;
+
+	if (move_metrics(vswitch, vswitch->conf, &err) < 0) {
+		log_warn("%s; they stay where the other configuration had them", err.text);
+	}
+}
+
 /* ---- the verbs ---- */
 
 void reload_undo(struct vswitch *vswitch, struct reload_target *before)
@@ -430,6 +448,7 @@ void reload_undo(struct vswitch *vswitch, struct reload_target *before)
 		log_err("the configuration before cannot be put in force again: %s; restart the "
 			"service", err.text);
 	}
+	move_metrics_back(vswitch);
 	reload_target_done(before);
 }
 
@@ -442,11 +461,16 @@ int reload_apply(struct vswitch *vswitch, struct reload_target *target, struct e
 		return err_set(reterr, EPERM, "needs a restart: %s", target->restart);
 	}
 	r = settle(vswitch, reterr);
+	if (r == 0) {
+		r = move_metrics(vswitch, target->conf, reterr);
+	}
 	if (r < 0) {
 		return r;
 	}
 	r = reconcile(vswitch, target, true, reterr);
-	if (r < 0 && vswitch->conf != was) {
+	if (r < 0 && vswitch->conf == was) {
+		move_metrics_back(vswitch);
+	} else if (r < 0) {
 		log_warn("reload: %s; going back to the configuration before", reterr->text);
 		reload_undo(vswitch, target);
 	}

@@ -155,3 +155,36 @@ def places(env):
                    f"the message: {second.log()}")
             expect("p2" not in second.log().replace(second.path, ""),
                    f"a port was touched: {second.log()}")
+
+
+@case("a reload moves metrics; to a place that is taken it is refused, and all is as it was")
+def moved_by_reload(env):
+    with Lab(env, {"p1": 1, "p2": 1, "p3": 1}, allowed=("nobody confirmed", "nosuch")) as lab:
+        one, two = (os.path.join(lab.dir, name) for name in ("one.sock", "two.sock"))
+
+        def write(ports, listen):
+            daemon.write_config({"version": 1, **bridge(ports), "metrics": {"listen": listen}})
+
+        def told_at(place):
+            return set(told_of_ports(openmetrics.read(scrape(lab, place))))
+        daemon = lab.start({**bridge(["p1", "p2"]), "metrics": {"listen": one}})
+        write(["p1", "p2"], two)
+        plan = daemon.ctl("config", "reload")
+        expect_equal([(c["key"], c["from"], c["to"]) for c in plan["changes"]],
+                     [("metrics.listen", f'"{one}"', f'"{two}"')], "changes")
+        expect_equal(told_at(two), {"p1", "p2"}, "ports told at the new place")
+        expect(not os.path.exists(one), "the old place is left")
+        with open(one, "w", encoding="ascii"):
+            write(["p1", "p2", "p3"], one)
+            reason = daemon.ctl_refused("config", "reload")
+        expect("a file is in its place" in reason, f"the reason: {reason}")
+        expect_equal(told_at(two), {"p1", "p2"}, "ports after the refusal")
+        os.unlink(one)
+        daemon.ctl("config", "reload")
+        expect_equal(told_at(one), {"p1", "p2", "p3"}, "ports at the first place again")
+        write(["p1", "p2", "nosuch", "p3"], "none")
+        done = daemon.ctl_run("config", "try", daemon.path, "--timeout", "1s")
+        expect_equal(done.returncode, 0, f"config try: {done.stderr}")
+        expect(not os.path.exists(one), "none: the place is left")
+        wait_for(lambda: os.path.exists(one), "metrics come back when nobody confirms")
+        expect_equal(told_at(one), {"p1", "p2", "p3"}, "ports told")
