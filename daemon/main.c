@@ -20,6 +20,7 @@
 #include "daemon/check.h"
 #include "daemon/control.h"
 #include "daemon/options.h"
+#include "daemon/owner.h"
 #include "daemon/start.h"
 #include "daemon/status.h"
 
@@ -113,6 +114,10 @@ static int run(const struct options *options, struct vswitch *vswitch)
 	if (make_dir(options->runtime_dir) != STATUS_OK) {
 		return STATUS_MACHINE;
 	}
+	if (owner_become(options->runtime_dir, &err) < 0) {
+		log_err("%s", err.text);
+		return STATUS_MACHINE;
+	}
 	if (start_all(vswitch, &start, &status, &err) < 0) {
 		if (status == STATUS_OK) {
 			log_info("stopping before the start was complete");
@@ -128,12 +133,23 @@ static int run(const struct options *options, struct vswitch *vswitch)
 	return status == STATUS_OK && stopped ? STATUS_FAILED : status;
 }
 
+static int restore(const struct options *options, struct vswitch *vswitch)
+{
+	struct err err;
+
+	if (owner_become(options->runtime_dir, &err) < 0) {
+		log_err("%s", err.text);
+		return STATUS_MACHINE;
+	}
+	return aftermath_run(options->runtime_dir, vswitch->opener);
+}
+
 static int act(const struct options *options, struct vswitch *vswitch)
 {
 	int status;
 
 	if (options->act == OPTIONS_ACT_RESTORE) {
-		return aftermath_run(options->runtime_dir, vswitch->opener);
+		return restore(options, vswitch);
 	}
 	status = read_config(options, vswitch);
 	if (status != STATUS_OK) {

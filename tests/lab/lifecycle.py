@@ -260,6 +260,26 @@ def kill_then_restore(env):
         expect_equal(done.returncode, 0, f"status of --restore with nothing to do ({done.stderr})")
 
 
+@case("root, by hand, in the directories of the service's user: a start, a crash, --restore")
+def by_hand_for_another(env):
+    nobody = 65534
+    with Lab(env, {"p1": {"queues": 2, "up": False}, "p2": 1}) as lab:
+        daemon = lab.configure(box())
+        os.chmod(lab.dir, 0o755)
+        for name in ("run", "state"):
+            os.chown(os.path.join(daemon.dir, name), nobody, nobody)
+        daemon.socket = os.path.join(daemon.dir, "run", "control.sock")
+        daemon.start(states=("running", "degraded"))
+        expect_equal(os.stat(f"/proc/{daemon.pid}").st_uid, nobody, "the user that it runs as")
+        expect_equal(os.stat(daemon.restore_path).st_uid, nobody, "owner of restore.json")
+        daemon.kill()
+        done = daemon.command("--restore")
+        expect_equal(done.returncode, 0, f"status of --restore ({done.stderr})")
+        lab.expect_state_restored()
+        expect_no_journal(daemon)
+        os.unlink(daemon.socket)
+
+
 @case("--restore as systemd runs it at the service's end: a crash's settings stay for the restart")
 def restore_as_stop_post(env):
     with Lab(env, {"p1": {"queues": 2, "up": False}, "p2": 1}) as lab:
