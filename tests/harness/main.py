@@ -234,6 +234,17 @@ def vm(run, words):
                        *(words or ["--fastest"])])
 
 
+def packaging(run, words):
+    """Debian packages, in a clean Debian: the tools for that are wanted here alone."""
+    done = subprocess.run([os.path.join(ROOT, "packaging/install-deps"), "--package",
+                           *([] if os.geteuid() == 0 else ["--check"])], text=True, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise Failed(f"packaging: missing packages: {done.stdout.strip()}")
+    run.tap("packaging", ["/usr/bin/python3", os.path.join(ROOT, "tests/packaging/run"), *words])
+
+
 def instructions(run, words):
     del words
     run.tap("instructions",
@@ -242,7 +253,7 @@ def instructions(run, words):
 
 SUITES = {"lint": lint, "unit": unit, "instructions": instructions, "torture": torture,
           "model": model, "emulated": emulated, "fuzz": fuzz, "lab": lab, "lab-asan": lab_asan,
-          "vm": vm}
+          "vm": vm, "packaging": packaging}
 
 
 def chosen(words):
