@@ -114,7 +114,8 @@ const struct command command_table[COMMAND_N] = {
 	[COMMAND_DOCTOR] = {"doctor", "", "Doctor", 0, {{0}}, NULL, "looks for faults"},
 	[COMMAND_METRICS] = {"metrics", "", "Metrics", 0, {{0}}, "(text: string)",
 		"every counter as OpenMetrics text"},
-	[COMMAND_TOP] = {"top", "", "Top", 0, {{0}}, NULL, "a live view"},
+	[COMMAND_TOP] = {"top", "", "Top", COMMAND_CLIENT, {{0}}, "()",
+		"a live view of ports, workers and interrupts on a terminal"},
 };
 
 const struct command_option command_options[COMMAND_OPTION_N + 1] = {
@@ -145,7 +146,8 @@ char *command_words(const struct command *command, char buf[static COMMAND_WORDS
 const struct command *command_find_method(const char *method)
 {
 	for (uint32_t i = 0; i < COMMAND_N; i++) {
-		if (!strcmp(command_table[i].method, method)) {
+		if (!(command_table[i].flags & COMMAND_CLIENT) &&
+		    !strcmp(command_table[i].method, method)) {
 			return &command_table[i];
 		}
 	}

@@ -85,6 +85,7 @@ enum {
 	COMMAND_CHANGES = 1u << 0,      /* needs uid 0, the daemon's uid or group viaduct */
 	COMMAND_STREAMS = 1u << 1,      /* the client asks with `more` */
 	COMMAND_NEEDS_MORE = 1u << 2,   /* ... and there is no answer without */
+	COMMAND_CLIENT = 1u << 3,       /* made of others by the client: no method */
 };
 
 #define COMMAND_PARAMS_MAX  6u

@@ -20,6 +20,7 @@
 #include "mgmt/ctl_end.h"
 #include "mgmt/ctl_link.h"
 #include "mgmt/ctl_text.h"
+#include "mgmt/ctl_top.h"
 #include "mgmt/json.h"
 
 struct ctl {
@@ -239,8 +240,11 @@ static int run(struct ctl *ctl)
 	if (ctl_link_open(&ctl->link, ctl->request.socket, &err)) {
 		return ctl_complain(CTL_STATUS_NO_DAEMON, err.text);
 	}
-	if (command_id(ctl->request.command) == COMMAND_CAPTURE) {
-		status = ctl_capture(&ctl->link, &ctl->request);
+	if (command_id(ctl->request.command) == COMMAND_CAPTURE ||
+	    command_id(ctl->request.command) == COMMAND_TOP) {
+		status = command_id(ctl->request.command) == COMMAND_TOP
+				 ? ctl_top(&ctl->link, &ctl->request)
+				 : ctl_capture(&ctl->link, &ctl->request);
 		ctl_link_close(&ctl->link);
 		return status;
 	}

@@ -144,7 +144,8 @@ static void print_viaduct(FILE *out)
 		VARLINK_INTERFACE, type_text);
 	print_drops(out);
 	for (uint32_t i = 0; i < COMMAND_N; i++) {
-		if (command_supported(&command_table[i])) {
+		if (command_supported(&command_table[i]) &&
+		    !(command_table[i].flags & COMMAND_CLIENT)) {
 			print_method(out, &command_table[i]);
 		}
 	}

@@ -19,6 +19,7 @@ LIBRARIES = (
     (r"libmnl/", (r"queues/", r"daemon/link[^/]*$")),
     (r"jansson\.h", (r"mgmt/", r"queues/journal[^/]*$")),
     (r"urcu", (r"base/epoch\.c$",)),
+    (r"n?curses|term\.h|tinfo", (r"mgmt/top_screen\.c$",)),
     (r"systemd/", (r"daemon/[^/]*$", r"mgmt/")),
     (r"microhttpd\.h", (r"mgmt/metrics_http\.c$",)),
 )
@@ -77,6 +78,7 @@ BAD = (
     ("library", "mgmt/a.c", "#include <yaml.h>\n"),
     ("library", "daemon/ports.c", "#include <libmnl/libmnl.h>\n"),
     ("library", "queues/device.c", "#include <jansson.h>\n"),
+    ("library", "mgmt/ctl_top.c", "#include <ncurses.h>\n"),
     ("library", "base/role.c", "#include <urcu-qsbr.h>\n"),
     ("library", "daemon/bridge/fdb.c", "#include <systemd/sd-event.h>\n"),
     ("library", "mgmt/server.c", "#include <microhttpd.h>\n"),

@@ -106,7 +106,7 @@ def test_usage(socket):
 
 def test_later(socket):
     for args in ["stp", "stp show", "mdb show", "monitor mac",
-                 "doctor", "top"]:
+                 "doctor"]:
         same(args.split(), socket, 1, out="", err="not supported yet")
 
 
