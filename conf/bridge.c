@@ -293,6 +293,12 @@ static bool filters_vlans(const void *object)
 
 static const struct schema_word word_none[] = {{"none", CONF_VID_NONE}, {NULL, 0}};
 
+static const struct schema_word word_on_failure[] = {
+	{"none", CONF_ON_FAILURE_NONE},
+	{"kernel-bridge", CONF_ON_FAILURE_KERNEL_BRIDGE},
+	{NULL, 0},
+};
+
 static const struct schema_key bridge_keys[] = {
 	{.name = "interfaces", .type = &type_interfaces, .required = true,
 	 .help = "the members: name, altname or glob"},
@@ -321,7 +327,9 @@ static const struct schema_key bridge_keys[] = {
 	SCHEMA_LATER("loop-detection"),
 	SCHEMA_LATER("err-disable-recovery"),
 	SCHEMA_LATER("multicast-snooping"),
-	SCHEMA_LATER("on-failure"),
+	{.name = "on-failure", .type = &schema_word, .words = word_on_failure,
+	 .fallback = CONF_ON_FAILURE_NONE, SCHEMA_FIELD(struct conf_bridge, on_failure),
+	 .help = "who bridges after a crash, until the service is back"},
 	{.name = "ports", .type = &model_ports,
 	 .help = "by port, merged key by key over `defaults`"},
 	SCHEMA_END,

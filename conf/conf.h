@@ -100,6 +100,8 @@ struct conf_host_port {
 	struct conf_loc loc;
 };
 
+enum conf_on_failure { CONF_ON_FAILURE_NONE, CONF_ON_FAILURE_KERNEL_BRIDGE };
+
 struct conf_bridge {
 	char name[CONF_NAME_BYTES];
 	struct conf_loc loc;
@@ -116,6 +118,7 @@ struct conf_bridge {
 	uint32_t n_vlans;
 	struct conf_static_mac *static_mac;
 	uint32_t n_static_macs;
+	enum conf_on_failure on_failure;
 	struct conf_port port_defaults;
 	struct conf_port *port;         /* the named ones, merged over port_defaults */
 	uint32_t n_ports;

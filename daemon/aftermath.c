@@ -5,17 +5,64 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "daemon/setup.h"
+#include "daemon/standin.h"
 #include "daemon/status.h"
-#include "queues/device.h"
-#include "queues/journal.h"
 
-static int put_back(const char *runtime_dir, struct opener *opener)
+static int put_back(struct vswitch *vswitch) REQUIRES(role_control)
 {
-	struct journal *journal;
-	struct err err = {""};
-	uint32_t n_left;
-	int r = journal_open(runtime_dir, &journal, &err);
+	standin_forget(vswitch);
+	return device_restore(DEVICE_ALL, vswitch->opener, vswitch->journal, log_note)
+		       ? STATUS_FAILED : STATUS_OK;
+}
 
+static int stand_in(struct vswitch *vswitch)
+{
+	struct err err = {""};
+	int n = standin_begin(vswitch, &err);
+
+	setup_done(vswitch);
+	if (n < 0) {
+		log_err("on-failure: %s", err.text);
+		return STATUS_FAILED;
+	}
+	log_info("settings and host ports stay for the next start, or for 'viaductd --restore' by "
+		 "hand");
+	return STATUS_OK;
+}
+
+/* The variable says something. */
+static bool is_set(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && value[0];
+}
+
+static int with_journal(struct vswitch *vswitch) REQUIRES(role_control)
+{
+	if (is_set("SERVICE_RESULT")) {
+		return stand_in(vswitch);
+	}
+	if (is_set("MONITOR_SERVICE_RESULT") && standin_is_listed(vswitch->journal)) {
+		log_warn("the kernel's bridge stays, with all settings, until viaductd is started "
+			 "again; 'viaductd --restore' by hand puts all back");
+		return STATUS_OK;
+	}
+	return put_back(vswitch);
+}
+
+int aftermath_run(const char *runtime_dir, struct vswitch *vswitch)
+{
+	struct err err = {""};
+	int r, status;
+
+	role_enter(ROLE_CONTROL);
+	role_assert_control();
+	if (is_set("SERVICE_RESULT") && strcmp(getenv("SERVICE_RESULT"), "success") == 0) {
+		return STATUS_OK;
+	}
+	r = journal_open(runtime_dir, &vswitch->journal, &err);
 	if (r < 0) {
 		log_err("%s", err.text);
 		return STATUS_MACHINE;
@@ -23,21 +70,7 @@ static int put_back(const char *runtime_dir, struct opener *opener)
 	if (r == 1) {
 		log_warn("%s", err.text);
 	}
-	n_left = device_restore(DEVICE_ALL, opener, journal, log_note);
-	journal_close(journal);
-	return n_left ? STATUS_FAILED : STATUS_OK;
-}
-
-int aftermath_run(const char *runtime_dir, struct opener *opener)
-{
-	const char *result = getenv("SERVICE_RESULT");
-
-	if (!result || !result[0]) {
-		return put_back(runtime_dir, opener);
-	}
-	if (strcmp(result, "success") != 0) {
-		log_info("the service ended with '%s'; its settings and host ports stay for the "
-			 "next start, or for 'viaductd --restore' by hand", result);
-	}
-	return STATUS_OK;
+	status = with_journal(vswitch);
+	journal_close(vswitch->journal);
+	return status;
 }

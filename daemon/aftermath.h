@@ -7,11 +7,12 @@
  * Threads: none but the caller's.
  * Who:     ExecStopPost= runs it with $SERVICE_RESULT after every end of the service. After an
  *          orderly one ("success") all is put back, or left for a successor by intent. After any
- *          other a restart follows, which adopts what it finds: what is listed stays. Where systemd
- *          gives up, OnFailure= runs it without that variable, and then, as by hand, all that
- *          restore.json lists is put back.
+ *          other a restart follows, which adopts what it finds: what is listed stays, and a bridge
+ *          of the kernel's stands in where the file says so. Where systemd gives up, OnFailure=
+ *          runs it with $MONITOR_SERVICE_RESULT: then, as by hand, all that restore.json lists is
+ *          put back; but not while a bridge stands in, for that would cut off the box.
  */
-#include "queues/opener.h"
+#include "daemon/state.h"
 
-/* The exit status. */
-int aftermath_run(const char *runtime_dir, struct opener *opener);
+/* 'vswitch' has the opener and nothing else. The exit status. */
+int aftermath_run(const char *runtime_dir, struct vswitch *vswitch);

@@ -11,7 +11,6 @@
 #include "queues/device.h"
 
 #define IFNAME_CHARS_MAX 15
-#define PEER_NAMES_MAX   1000
 #define MACHINE_ID_PATH  "/etc/machine-id"
 #define BOOT_ID_PATH     "/proc/sys/kernel/random/boot_id"
 
@@ -169,26 +168,6 @@ static int orphan_delete(const struct journal_entry *entry, struct err *reterr)
 
 /* ---- making ---- */
 
-/* "vd-" and the first letters of the name; where that is taken, digits at the end. */
-static int peer_name(const char *ifname, char ret[static IFNAME_CHARS_MAX + 1], struct err *reterr)
-{
-	struct link_info link;
-	char digits[12] = "";
-
-	for (int n = 2; n < PEER_NAMES_MAX; n++) {
-		int room = IFNAME_CHARS_MAX - (int)strlen("vd-") - (int)strlen(digits), r;
-
-		snprintf(ret, IFNAME_CHARS_MAX + 1, "vd-%.*s%s", room, ifname, digits);
-		r = link_get(ret, 0, &link, reterr);
-		if (r < 0) {
-			return r == -ENODEV ? 0 : r;
-		}
-		snprintf(digits, sizeof(digits), "%d", n);
-	}
-	return err_set(reterr, EEXIST, "every name for the other end of '%s' is taken, up to '%s'",
-		       ifname, ret);
-}
-
 static int box_features_set(const struct hostport_info *info, struct err *reterr)
 {
 	int r = 0;
@@ -269,7 +248,7 @@ static int pair_make(struct hostport *hostport, const struct hostport_config *co
 		.n_queues = config->n_queues, .macaddress = config->macaddress,
 	};
 	struct link_info link, peer;
-	int r = peer_name(config->ifname, info->peer_ifname, reterr);
+	int r = link_name_free("vd-", config->ifname, info->peer_ifname, reterr);
 
 	snprintf(info->ifname, sizeof(info->ifname), "%s", config->ifname);
 	if (r == 0) {

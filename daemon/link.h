@@ -54,6 +54,12 @@ int link_get(const char *ifname, uint32_t ifindex, struct link_info *ret, struct
 /* Every interface, in ifindex order. Caller frees '*ret'. */
 int link_list(struct link_info **ret, uint32_t *ret_n, struct err *reterr);
 
+/*
+ * A name that no interface has: 'prefix' and the first letters of 'of'; where that is taken, digits
+ * at its end. 0, -EEXIST, -errno.
+ */
+int link_name_free(const char *prefix, const char *of, char ret[static 16], struct err *reterr);
+
 int link_set_up(uint32_t ifindex, bool up, struct err *reterr);
 int link_set_mtu(uint32_t ifindex, uint32_t mtu, struct err *reterr);
 int link_set_macaddress(uint32_t ifindex, uint64_t macaddress, struct err *reterr);

@@ -5,6 +5,7 @@
 #include <linux/if_packet.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "daemon/link_talk.h"
 
 #define KIND_VETH "veth"
+#define NAMES_MAX 1000
 
 static struct nlmsghdr *change_request(struct link_request *request, uint16_t type,
 				       uint32_t ifindex, struct ifinfomsg **ret_ifi)
@@ -114,6 +116,26 @@ int link_delete(uint32_t ifindex, struct err *reterr)
 	struct nlmsghdr *nlh = change_request(&request, RTM_DELLINK, ifindex, &ifi);
 
 	return change_talk(nlh, ifindex, "cannot be deleted", reterr);
+}
+
+int link_name_free(const char *prefix, const char *of, char ret[static IF_NAMESIZE],
+		   struct err *reterr)
+{
+	struct link_info link;
+	char digits[12] = "";
+
+	for (int n = 2; n < NAMES_MAX; n++) {
+		int room = IF_NAMESIZE - 1 - (int)strlen(prefix) - (int)strlen(digits), r;
+
+		snprintf(ret, IF_NAMESIZE, "%s%.*s%s", prefix, room, of, digits);
+		r = link_get(ret, 0, &link, reterr);
+		if (r < 0) {
+			return r == -ENODEV ? 0 : r;
+		}
+		snprintf(digits, sizeof(digits), "%d", n);
+	}
+	return err_set(reterr, EEXIST, "every name of this kind for '%s' is taken, up to '%s'", of,
+		       ret);
 }
 
 /*

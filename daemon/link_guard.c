@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/hostport.h"
 #include "daemon/link_talk.h"
 
 struct guard {
@@ -162,7 +163,9 @@ static int guard_master(struct guard *guard, uint32_t ifindex, struct err *reter
 	struct link_info master;
 	int r = link_get(NULL, ifindex, &master, reterr);
 
-	if (r == 0) {
+	/* Our own stand-in after a crash goes when the port is taken. */
+	if (r == 0 && !(strcmp(master.kind, "bridge") == 0 &&
+			strcmp(master.alias, HOSTPORT_ALIAS) == 0)) {
 		snprintf(guard->buf, guard->buf_bytes, "is a port of %s%s'%s'", master.kind,
 			 master.kind[0] ? " " : "", master.ifname);
 		guard->found = true;

@@ -141,7 +141,7 @@ static int restore(const struct options *options, struct vswitch *vswitch)
 		log_err("%s", err.text);
 		return STATUS_MACHINE;
 	}
-	return aftermath_run(options->runtime_dir, vswitch->opener);
+	return aftermath_run(options->runtime_dir, vswitch);
 }
 
 static int act(const struct options *options, struct vswitch *vswitch)

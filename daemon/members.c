@@ -64,7 +64,7 @@ int member_refusal(const struct conf *conf, const struct conf_bridge *bridge,
 	}
 	if (member->glob && (is_host_port(conf, link->ifname) ||
 			     strcmp(link->alias, HOSTPORT_ALIAS) == 0)) {
-		snprintf(buf, buf_bytes, "is a host port");
+		snprintf(buf, buf_bytes, "is viaductd's own");
 		return 0;
 	}
 	if (conf_port_get(bridge, name)->allow_management) {

@@ -14,6 +14,7 @@
 #include "daemon/ports.h"
 #include "daemon/publish.h"
 #include "daemon/setup.h"
+#include "daemon/standin.h"
 #include "daemon/status.h"
 
 #define GRACE_WAIT_NS (2 * NS_PER_S)
@@ -369,6 +370,7 @@ static void follow_all(struct vswitch *vswitch, const struct reload_target *targ
 	interrupts_apply(vswitch, false);
 	log_init(vswitch->conf->log_level);
 	clock_rfc3339(vswitch->config_loaded);
+	standin_note(vswitch);
 }
 
 /*

@@ -327,6 +327,18 @@ int setup_all(struct vswitch *vswitch, struct err *reterr)
 	return 0;
 }
 
+void setup_links(struct vswitch *vswitch)
+{
+	for (uint32_t m = 0; m < vswitch->members.n; m++) {
+		const struct member *member = &vswitch->members.member[m];
+		struct port *port = port_find(vswitch, member->name);
+
+		if (port && member->present) {
+			port->link = member->link;
+		}
+	}
+}
+
 void setup_done(struct vswitch *vswitch)
 {
 	free_vlans(vswitch->bridge);

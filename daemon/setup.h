@@ -40,4 +40,7 @@ struct port *setup_port(struct vswitch *vswitch, struct bridge *bridge, const ch
 /* Works the bridge's port sets out anew, after a port has come or gone. */
 void setup_vlans(struct vswitch *vswitch, struct bridge *bridge);
 
+/* Members that were there when they were looked for. */
+void setup_links(struct vswitch *vswitch);
+
 void setup_done(struct vswitch *vswitch);

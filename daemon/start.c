@@ -23,6 +23,7 @@
 #include "daemon/publish.h"
 #include "daemon/reload.h"
 #include "daemon/setup.h"
+#include "daemon/standin.h"
 #include "daemon/status.h"
 #include "daemon/successor.h"
 #include "queues/numa.h"
@@ -47,11 +48,12 @@ static bool is_port(const struct vswitch *vswitch, const char *ifname, uint32_t 
 
 /*
  * Of a port of the file, or of the other end of its host port. Where interrupts belong is
- * interrupts_apply()'s to say.
+ * interrupts_apply()'s to say; the kernel's bridge stands in until all is taken.
  */
 static bool is_ours(const struct vswitch *vswitch, const struct journal_entry *entry)
 {
-	if (entry->kind == JOURNAL_IRQ || entry->kind == JOURNAL_IRQBALANCE) {
+	if (entry->kind == JOURNAL_IRQ || entry->kind == JOURNAL_IRQBALANCE ||
+	    entry->kind == JOURNAL_KERNEL_BRIDGE) {
 		return true;
 	}
 	for (uint32_t i = 0; i < journal_count(vswitch->journal); i++) {
@@ -87,18 +89,6 @@ static void restore_leftovers(struct vswitch *vswitch)
 			i++;            /* it stays listed */
 		} else {
 			i = 0;
-		}
-	}
-}
-
-static void links_from_members(struct vswitch *vswitch)
-{
-	for (uint32_t m = 0; m < vswitch->members.n; m++) {
-		const struct member *member = &vswitch->members.member[m];
-		struct port *port = port_find(vswitch, member->name);
-
-		if (port && member->present) {
-			port->link = member->link;
 		}
 	}
 }
@@ -294,7 +284,7 @@ int start_all(struct vswitch *vswitch, const struct start_options *options, int 
 	if ((r = setup_all(vswitch, reterr)) < 0) {
 		return r;
 	}
-	links_from_members(vswitch);
+	setup_links(vswitch);
 	log_skipped(vswitch);
 	keep_open(vswitch, options->state_dir);
 	if ((r = open_journal(vswitch, options->runtime_dir, reterr)) < 0 ||
@@ -314,11 +304,13 @@ int start_all(struct vswitch *vswitch, const struct start_options *options, int 
 				  &vswitch->server, reterr)) < 0) {
 		return r;
 	}
+	standin_end(vswitch);
 	ports_drop_gone(vswitch);
 	interrupts_apply(vswitch, false);
 	inspect_census(vswitch);
 	vswitch->running = true;
 	watchdog_open(vswitch);
+	standin_note(vswitch);
 	sd_notify(0, "READY=1");
 	log_info("viaductd " VIADUCT_VERSION ": running, %u worker%s", vswitch->plan.n_workers,
 		 vswitch->plan.n_workers == 1 ? "" : "s");
@@ -388,6 +380,7 @@ static void restore_rest(struct vswitch *vswitch) REQUIRES(role_control)
 			borrow_keep(vswitch, &vswitch->port[i]);
 		}
 	}
+	standin_forget(vswitch);
 	device_restore(DEVICE_ALL, vswitch->opener, vswitch->journal, log_note);
 }
 

@@ -47,6 +47,7 @@ static const char *const kind_name[JOURNAL_KIND_N] = {
 	[JOURNAL_SETTING] = "setting",
 	[JOURNAL_IRQ] = "irq",
 	[JOURNAL_IRQBALANCE] = "irqbalance",
+	[JOURNAL_KERNEL_BRIDGE] = "kernel-bridge",
 };
 
 /* ---- the document ---- */
@@ -445,6 +446,11 @@ void journal_close(struct journal *journal)
 	}
 	unlinkat(journal->dir_fd, JOURNAL_LOCK, 0);
 	journal_free(journal);
+}
+
+const char *journal_dir(const struct journal *journal)
+{
+	return journal->dir;
 }
 
 uint32_t journal_count(const struct journal *journal)

@@ -41,6 +41,11 @@ enum journal_kind {
 	 * key: its pid; was: interrupts that it left alone before, set: those added, as lists.
 	 */
 	JOURNAL_IRQBALANCE,
+	/*
+	 * A bridge of the kernel's that stands in for us: to be removed. key: our bridge's name.
+	 * ifindex 0 as with JOURNAL_HOST_PORT.
+	 */
+	JOURNAL_KERNEL_BRIDGE,
 	JOURNAL_KIND_N,
 };
 
@@ -61,6 +66,8 @@ struct journal_entry {
 int journal_open(const char *runtime_dir, struct journal **ret, struct err *reterr);
 /* Keeps the file; removes it where nothing is listed. NULL is fine. */
 void journal_close(struct journal *journal);
+
+const char *journal_dir(const struct journal *journal);
 
 uint32_t journal_count(const struct journal *journal);
 const struct journal_entry *journal_get(const struct journal *journal, uint32_t i);

@@ -153,8 +153,15 @@ static bool host_port_is_ours(const struct journal_entry *e, const struct netlin
 	       strcmp(peer.ifname, e->key) == 0;
 }
 
+/* By its mark; where only the name was noted, one without any mark too. */
+static bool kernel_bridge_is_ours(const struct journal_entry *e, const struct netlink_link *link)
+{
+	return strcmp(link->kind, "bridge") == 0 &&
+	       (strcmp(link->alias, RESTORE_ALIAS) == 0 || (!e->ifindex && !link->alias[0]));
+}
+
 /* Noted without an index: about to be made, then the name is all there is. */
-static int restore_host_port(const struct journal_entry *e, note_fn *note)
+static int restore_made(const struct journal_entry *e, note_fn *note)
 {
 	struct netlink_link link = { 0 };
 	int r = netlink_link_get(e->ifindex, e->ifname, &link);
@@ -162,7 +169,8 @@ static int restore_host_port(const struct journal_entry *e, note_fn *note)
 	if (r == -ENODEV) {
 		return 0;
 	}
-	if (r == 0 && !host_port_is_ours(e, &link)) {
+	if (r == 0 && !(e->kind == JOURNAL_HOST_PORT ? host_port_is_ours(e, &link)
+						     : kernel_bridge_is_ours(e, &link))) {
 		note_line(note, "interface '%s': not marked as made by viaduct any more; left",
 			  link.ifname);
 		return 0;
@@ -297,7 +305,8 @@ static int restore_entry(const struct journal_entry *e, const char *ifname, stru
 	case JOURNAL_MTU:
 		return restore_mtu(e, ifname, note);
 	case JOURNAL_HOST_PORT:
-		return restore_host_port(e, note);
+	case JOURNAL_KERNEL_BRIDGE:
+		return restore_made(e, note);
 	case JOURNAL_SETTING:
 		break;          /* setting_restore() */
 	case JOURNAL_IRQ:       /* these two: restore_interrupts() */
@@ -392,6 +401,7 @@ static bool entry_is_of_queues(const struct journal_entry *e)
 	case JOURNAL_HOST_PORT:
 	case JOURNAL_IRQ:
 	case JOURNAL_IRQBALANCE:
+	case JOURNAL_KERNEL_BRIDGE:
 	case JOURNAL_KIND_N:
 		break;
 	}

@@ -83,6 +83,7 @@ static bool bridge_equal(const struct conf_bridge *a, const struct conf_bridge *
 	       a->group_forward == b->group_forward &&
 	       a->group_forward_auto == b->group_forward_auto &&
 	       a->vlan_filtering == b->vlan_filtering && a->default_pvid == b->default_pvid &&
+	       a->on_failure == b->on_failure &&
 	       port_equal(&a->port_defaults, &b->port_defaults) && bridge_lists_equal(a, b);
 }
 
