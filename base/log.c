@@ -54,6 +54,11 @@ void log_line(enum log_level level, const char *fmt, ...)
 	}
 }
 
+const char *log_err_prefix(void)
+{
+	return to_journal ? prefix[LOG_LEVEL_ERR].journal : "";
+}
+
 void log_note(const char *line)
 {
 	log_warn("%s", line);

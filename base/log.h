@@ -25,6 +25,9 @@ void log_init(enum log_level level);
 
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* For an error that has a form of its own: the journal's prefix, or "" on a terminal. */
+const char *log_err_prefix(void);
+
 /* A whole line as a warning: for functions that tell their caller's log through a callback. */
 void log_note(const char *line);
 

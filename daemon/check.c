@@ -11,8 +11,9 @@ void check_print_errors(const char *config_path, struct conf_errors *errors)
 {
 	conf_errors_sort(errors);
 	for (uint32_t i = 0; i < errors->n; i++) {
-		fprintf(stderr, "%s:%u:%u: %s\n", config_path, errors->error[i].loc.line,
-			errors->error[i].loc.column, errors->error[i].text);
+		fprintf(stderr, "%s%s:%u:%u: %s\n", log_err_prefix(), config_path,
+			errors->error[i].loc.line, errors->error[i].loc.column,
+			errors->error[i].text);
 	}
 }
 

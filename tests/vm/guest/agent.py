@@ -128,7 +128,10 @@ class Agent:
     def restart(self):
         """The manager restarts it, and the next one is running; how long that took, in ms."""
         begin = time.monotonic()
-        self.manager.restart(self.daemon, seconds=START_SECONDS)
+        if self.manager:
+            self.manager.restart(self.daemon, seconds=START_SECONDS)
+        else:
+            self.daemon.restart()
         return 1000 * (time.monotonic() - begin)
 
     def stored_links(self):
@@ -150,6 +153,18 @@ class Agent:
     def kill(self):
         """kill -9."""
         self.daemon.kill()
+
+    def kill_and_wait(self):
+        """kill -9 of the service: whether systemd has started it again; else it has given up."""
+        return self.daemon.kill_and_wait(START_SECONDS)
+
+    def hold_worker(self, worker):
+        """From now on this worker's thread stands still."""
+        self.daemon.hold_worker(worker)
+
+    def unit(self, names):
+        """Properties of viaduct.service."""
+        return self.daemon.show(*names)
 
     def write_config(self, config):
         """Another file for the daemon that runs."""

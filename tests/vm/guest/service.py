@@ -11,6 +11,8 @@ import types
 
 from lab import daemon, netns
 
+import hold
+
 UNIT = "viaduct.service"
 START_SECONDS = 60.0                    # an emulated machine takes its time
 
@@ -57,9 +59,32 @@ class Service(daemon.Daemon):
         daemon.expect_equal(self.show("Result", "ActiveState"),
                             {"Result": "success", "ActiveState": "inactive"}, "systemctl stop")
 
+    def restart(self):
+        netns.run("systemctl", "restart", UNIT, timeout=START_SECONDS)
+
     def kill(self):
         if self.running():
             os.kill(self.pid, signal.SIGKILL)
+
+    def kill_and_wait(self, seconds):
+        """Whether another one runs; else systemd has given up."""
+        killed = self.pid
+        os.kill(killed, signal.SIGKILL)
+
+        def ended():
+            now = self.show("MainPID", "ActiveState")
+            again = now["ActiveState"] == "active" and int(now["MainPID"]) != killed
+            return [again] if again or now["ActiveState"] == "failed" else None
+        return daemon.wait_for(ended, "systemd to start it again, or not", seconds,
+                               interval=0.05)[0]
+
+    def hold_worker(self, worker):
+        """Stops this one thread, as a debugger would: it stays so until its process has gone."""
+        for tid in os.listdir(f"/proc/{self.pid}/task"):
+            with open(f"/proc/{self.pid}/task/{tid}/comm", encoding="ascii") as file:
+                if file.read().strip() == f"worker/{worker}":
+                    return hold.thread(int(tid))
+        raise daemon.Failure(f"{UNIT} has no worker {worker}")
 
     def command(self, *options, env=None, timeout=START_SECONDS):
         return netns.run(self.env.viaductd, *options, check=False, timeout=timeout)

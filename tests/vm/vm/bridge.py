@@ -34,7 +34,7 @@ class Bridge:
 
     def config(self, queues, **more):
         lan = {"interfaces": list(self.station), "host-port": False}
-        return {"version": 1, "queues": queues, "bridges": {"lan": lan}, **more}
+        return {"version": 1, "queues": queues, **{"bridges": {"lan": lan}, **more}}
 
     def start(self, queues, managed=False, **more):
         """
