@@ -125,6 +125,10 @@ class Agent:
             self.daemon.manager = self.manager = manager.Manager("/run/notify")
         self.daemon.start(seconds=START_SECONDS)
 
+    def prepare(self, config):
+        """The service's file, and nothing started."""
+        self._configure(None, config)
+
     def restart(self):
         """The manager restarts it, and the next one is running; how long that took, in ms."""
         begin = time.monotonic()

@@ -27,7 +27,8 @@ class Service(daemon.Daemon):
         self.path = "/etc/viaduct/viaduct.yaml"
         self.socket = "/run/viaduct/control.sock"
         self.restore_path = "/run/viaduct/restore.json"
-        self.cursor = None
+        self.cursor = self.manager = self.process = None
+        self.parted = {}
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
         self.write_config(config)
 

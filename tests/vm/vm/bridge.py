@@ -41,8 +41,10 @@ class Bridge:
         Starts viaductd with this map `queues` and these further parts of the file, under a service
         manager with a descriptor store where it is `managed`.
         """
-        self.guest.call("start", build=self.build, managed=managed,
-                        config=self.config(queues, **more))
+        self.start_config(self.config(queues, **more), managed)
+
+    def start_config(self, config, managed=False):
+        self.guest.call("start", build=self.build, managed=managed, config=config)
         self.running = True
         self.wait_forwarding()
 

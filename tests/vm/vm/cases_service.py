@@ -5,14 +5,16 @@ import os
 import re
 
 from lab.daemon import expect, expect_equal, wait_for
+from lab.frames import mac_bytes
 
 from vm.case import SERVICE, case
-from vm.cases_changes import there_and_back
 from vm.cases_interrupts import expect_placed
 from vm.stage import ROOT
+from vm.traffic import expect_same, flows
 
 UNIT = "viaduct.service"
 EXPOSURE_MAX = 20                       # tenths
+IPV4 = b"\x08\x00"
 WATCHDOG_SECONDS = 90.0                 # WatchdogSec=30, the start, and a slow machine
 BUSY = {"usecs": 20, "budget": 64, "defer-hard-irqs": 2, "gro-flush-timeout": "200us"}
 
@@ -42,7 +44,7 @@ def service_restart(bridge):
         expect_equal(kept(bridge), before, "what stays when the service is restarted")
         expect(unit(bridge, "MainPID") != pid, "it was not restarted")
         pid = unit(bridge, "MainPID")
-    there_and_back(bridge, "igb0", "vio0")
+    cross(bridge, "igb0", "vio0")
     expect_equal(unit(bridge, "NRestarts"), "0", "restarts by systemd itself")
 
 
@@ -55,7 +57,7 @@ def service_crash(bridge):
     bridge.wait_forwarding()
     expect_equal(kept(bridge), before, "what stays when viaductd is killed")
     expect_equal(len(cgroup_pids(bridge)), 2, "processes of the service")
-    there_and_back(bridge, "igb0", "vio0")
+    cross(bridge, "igb0", "vio0")
     while killed:                       # until systemd gives up
         killed = bridge.guest.call("kill_and_wait")
     bridge.running = False
@@ -92,16 +94,104 @@ def service_watchdog(bridge):
     expect("Watchdog timeout" in bridge.guest.call("log"), "it was not the watchdog")
     bridge.wait_forwarding()
     expect_equal(kept(bridge), before, "what stays")
-    there_and_back(bridge, "igb0", "vio0")
+    cross(bridge, "igb0", "vio0")
     bridge.allowed += ["worker 1 on CPU 1", "a worker did not answer", "Watchdog timeout",
                        "status=6/ABRT", "Failed with result 'watchdog'"]
 
 
-def start_with_host_port(bridge):
+@case(SERVICE, "networkd configures all it may: with the snippets that is `lan`, and no member")
+def service_networkd(bridge):
+    members = bridge.guest.shell("cd /usr/local/share/doc/viaduct/examples || "
+                                 "cd /usr/share/doc/viaduct/examples; cat 10-via*.network")
+    for name, text in {"10-viaduct-members": named(members, bridge.station), "50-all": ALL_LINKS,
+                       "20-viaduct-lan": "[Match]\nName=lan\n[Network]\nAddress=192.0.2.1/24\n"
+                       }.items():
+        write(bridge, f"/etc/systemd/network/{name}.network", text)
+    bridge.guest.run("ip", "link", "add", "other0", "type", "veth", "peer", "name", "other1")
+    bridge.guest.call("prepare", config=with_host_port(bridge))
+    # one transaction, as at boot
+    write(bridge, "/run/systemd/system/net.target",
+          f"[Unit]\nWants=systemd-networkd.service {UNIT}\n"
+          f"After=systemd-networkd.service {UNIT}\n")
+    bridge.guest.run("systemctl", "start", "net.target")
+    bridge.running = True
+    ready, later = (int(text) for text in (
+        unit(bridge, "ActiveEnterTimestampMonotonic"),
+        networkd(bridge, "ExecMainStartTimestampMonotonic")))
+    expect(ready < later, f"networkd started at {later} us, viaduct was ready at {ready} us")
+    bridge.wait(lambda: states(bridge).get("lan") == states(bridge).get("other0") == "configured",
+                lambda: f"networkd to be done: {states(bridge)}")
+    found = states(bridge)
+    expect_equal({name: found[name] for name in (*bridge.station, "vd-lan")},
+                 dict.fromkeys((*bridge.station, "vd-lan"), "unmanaged"), "networkd's states")
+    expect_equal(addresses(bridge), {"lan": ["192.0.2.1"], "other0": ["198.51.100.7"],
+                                     "other1": ["198.51.100.7"]}, "addresses")
+    bridge.wait_forwarding()
+    bridge.settle()
+    before = kept(bridge)
+    bridge.restart()
+    expect_equal(kept(bridge), before, "what stays while networkd runs")
+    cross(bridge, "igb0", "vio0")
+    bridge.stop()
+    bridge.guest.shell("systemctl stop systemd-networkd.socket systemd-networkd.service; "
+                       "ip link del other0; rm /etc/systemd/network/*.network")
+
+
+ALL_LINKS = "[Match]\nName=*\nType=ether\n[Network]\nAddress=198.51.100.7/24\n"
+
+
+def named(text, names):
+    """The example with these members, as its reader is told to edit it."""
+    return re.sub(r"^Name=.*$", "Name=" + " ".join(names), text, flags=re.M)
+
+
+def write(bridge, path, text):
+    bridge.guest.shell(f"mkdir -p {os.path.dirname(path)}; cat >{path} <<'END'\n{text}\nEND\n")
+
+
+def networkd(bridge, name):
+    return bridge.guest.run("systemctl", "show", "-P", name,
+                            "systemd-networkd.service")["stdout"].strip()
+
+
+def states(bridge):
+    """{interface: what networkd does about it}, from its own files."""
+    text = bridge.guest.shell("cd /run/systemd/netif/links; grep -H ^ADMIN_STATE= * || true")
+    links = {str(row["ifindex"]): row["ifname"]
+             for row in json.loads(bridge.guest.run("ip", "-j", "link")["stdout"])}
+    return {links.get(index): state
+            for index, state in re.findall(r"^(\d+):ADMIN_STATE=(\w+)$", text, re.M)}
+
+
+def addresses(bridge):
+    rows = json.loads(bridge.guest.run("ip", "-j", "-4", "address")["stdout"])
+    return {row["ifname"]: [a["local"] for a in row["addr_info"]] for row in rows
+            if row and row["ifname"] != "lo"}
+
+
+def with_host_port(bridge):
     lan = {"interfaces": list(bridge.station), "host-port": True}
-    bridge.start({"defaults": {"mode": "auto"}}, interrupts={"placement": "follow"},
-                 bridges={"lan": lan})
+    return bridge.config({"defaults": {"mode": "auto"}}, interrupts={"placement": "follow"},
+                         bridges={"lan": lan})
+
+
+def start_with_host_port(bridge):
+    bridge.start_config(with_host_port(bridge))
     bridge.guest.run("ip", "address", "add", "192.0.2.1/24", "dev", "lan")
+
+
+def cross(bridge, *ports):
+    """Frames from each of the two to the other; what the box itself sends meanwhile is not ours."""
+    for here, there in (ports, ports[::-1]):
+        sent = flows(bridge.mac[here], bridge.mac[there])
+        got = []
+
+        def arrived(sink=bridge.station[there], got=got, src=mac_bytes(bridge.mac[here])):
+            got += [raw for raw in sink.recv_all() if raw[6:12] == src and raw[12:14] == IPV4]
+            return len(got) >= len(sent)
+        bridge.station[here].send(*sent)
+        bridge.wait(arrived, lambda got=got: f"{len(sent)} frames, there are {len(got)}")
+        expect_same(got, sent, f"{here} to {there}")
 
 
 def unit(bridge, name):
