@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Whatever ends viaductd, and whenever: the members' frames reach the kernel's own stack within a
+second, and the next start finds its way. A port that takes nothing harms no other.
+"""
+import contextlib
+import fcntl
+import os
+import signal
+import struct
+import time
+
+from lab.daemon import STOP_SECONDS, Failure, expect, expect_equal, expect_no_journal, wait_for
+from lab.fixture import Lab, bridge, expect_flow_report
+from lab.frames import BROADCAST, frame, station_mac
+from lab.tap import case
+
+A, B, C, GHOST = (station_mac(n) for n in (1, 2, 3, 99))
+# A member whose far end is a host, with an address of its own once viaductd has let go of it.
+MEMBER = {"allow-management": True}
+BACK_SECONDS = 1.0
+
+TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000
+
+
+def answers(host):
+    return host.exec("ping", "-c", "1", "-W", "1", "-q", "192.0.2.1",
+                     check=False).returncode == 0
+
+
+def wait_back(host, since, what):
+    """The box answers at its member's own address."""
+    while not answers(host):
+        expect(time.monotonic() - since < 10, f"{what}: the kernel's stack hears nothing")
+    took = time.monotonic() - since
+    expect(took < BACK_SECONDS, f"{what}: back after {took:.2f} s")
+
+
+@contextlib.contextmanager
+def member_lab(env, **keys):
+    """A host behind h1, which has the address 192.0.2.1, and another member p1."""
+    with Lab(env, {"p1": 2}, **keys) as lab:
+        host = lab.add_host("one", "h1", addresses=["192.0.2.11/24"])
+        lab.sw.ip("addr", "add", "192.0.2.1/24", "dev", "h1")
+        daemon = lab.configure(bridge(["h1", "p1"], host_port=True, ports={"h1": MEMBER}))
+        yield lab, host, daemon
+
+
+@case("killed by whatever signal: the members' frames reach the kernel's stack within a second")
+def signals(env):
+    with member_lab(env) as (lab, host, daemon):
+        for number in (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS):
+            daemon.start()
+            expect(not answers(host), "viaductd has the member, and the kernel answers")
+            daemon.send_signal(number)
+            status = daemon.wait_exit()
+            since = time.monotonic()
+            expect_equal(status, -number, f"how it ended by {signal.Signals(number).name}")
+            wait_back(host, since, signal.Signals(number).name)
+        daemon.start()
+        raw = frame(BROADCAST, A)
+        lab.exchange([(lab.p1, raw)], {})
+        expect_equal(daemon.macs()[0, A]["port"], "p1", "learned after all that")
+
+
+@case("killed while it starts, at any instant: frames reach the kernel's stack, --restore restores")
+def while_starting(env):
+    with member_lab(env) as (lab, host, daemon):
+        daemon.start()
+        daemon.stop()
+        for ms in range(5, 125, 15):
+            daemon.spawn()
+            time.sleep(ms / 1000)       # the subject is how far it came by then
+            daemon.kill()
+            wait_back(host, time.monotonic(), f"killed after {ms} ms")
+            done = daemon.command("--restore")
+            expect_equal(done.returncode, 0, f"--restore after {ms} ms ({done.stderr})")
+            lab.expect_state_restored()
+            expect_no_journal(daemon)
+
+
+@case("too little memory to start: it says so, ends with 4, and the box is as it was", slow=True)
+def no_memory(env):
+    with member_lab(env) as (lab, host, daemon):
+        plain, n_refused, mib = daemon.argv, 0, 16
+        while mib < 2048:
+            limit = f"--as={mib << 20}"
+            daemon.argv = lambda *words, limit=limit: ["prlimit", limit, *plain(*words)]
+            daemon.spawn()
+            wait_for(lambda: not daemon.running() or daemon.try_ctl("status"),
+                     f"an end or a start with {mib} MiB")
+            if daemon.running():
+                break
+            status = daemon.wait_exit()
+            since = time.monotonic()
+            # Below some MiB the loader itself fails.
+            expect(status == 4 or (status in (1, 127) and "libraries" in daemon.log()),
+                   f"{mib} MiB: status {status}: {daemon.log()}")
+            n_refused += status == 4
+            wait_back(host, since, f"with {mib} MiB")
+            lab.expect_state_restored()
+            mib += mib // 8
+        expect(n_refused >= 3, f"only {n_refused} starts were refused")
+        expect(daemon.running(), "no start with 2 GiB")
+
+
+def memory_cgroup(name):
+    """A folder for a group whose memory is limited, and its limit's file; None: not here."""
+    for root, limit in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+                        ("/sys/fs/cgroup", "memory.max")):
+        path = os.path.join(root, name)
+        with contextlib.suppress(OSError):
+            os.mkdir(path)
+            if os.path.exists(os.path.join(path, limit)):
+                return path, limit
+            os.rmdir(path)
+    return None
+
+
+@case("the OOM killer ends it while it starts: as kill -9; with the memory it starts", slow=True)
+def oom_killed(env):
+    with member_lab(env) as (lab, host, daemon):
+        group = memory_cgroup(lab.prefix)
+        if group is None:
+            print("# no cgroup with a memory controller is to be had here")
+            daemon.start()
+            return
+        path, limit = group
+        plain = daemon.argv
+        try:
+            n_killed = 0
+            for mib in (3, 5, 8, 12):
+                with open(os.path.join(path, limit), "w", encoding="ascii") as file:
+                    file.write(str(mib << 20))
+                daemon.argv = lambda *words: [
+                    "sh", "-c", f"echo $$ >{path}/cgroup.procs && exec \"$@\"", "sh",
+                    *plain(*words)]
+                daemon.spawn()
+                wait_for(lambda: not daemon.running() or daemon.try_ctl("status"),
+                         f"an end or a start in {mib} MiB")
+                n_killed += not daemon.running()
+                daemon.kill()
+                wait_back(host, time.monotonic(), f"in {mib} MiB")
+                daemon.argv = plain
+                done = daemon.command("--restore")
+                expect_equal(done.returncode, 0, f"--restore in {mib} MiB ({done.stderr})")
+                lab.expect_state_restored()
+            expect(n_killed >= 2, f"only {n_killed} starts were killed")
+            daemon.start()
+        finally:
+            os.rmdir(path)
+
+
+@contextlib.contextmanager
+def silent_tap(lab, name):
+    """A device in the switch's namespace whose other side takes no frame; its descriptor."""
+    with lab.sw.entered():
+        fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    try:
+        fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
+        lab.sw.ip("link", "set", name, "up")
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def drain(fd):
+    n = 0
+    with contextlib.suppress(BlockingIOError):
+        while os.read(fd, 4096):
+            n += 1
+    return n
+
+
+@case("a port whose far end takes nothing: its frames are lost and counted, other ports lose none")
+def stalled_ring(env):
+    with Lab(env, {"p1": 2, "p2": 2}, state_checked=False) as lab, silent_tap(lab, "t1") as fd:
+        daemon = lab.start({**bridge(["p1", "p2", "t1"]),
+                            "queues": {"t1": {"ring": {"rx": 64, "tx": 64}}}})
+        lab.learn("p2", B)
+        drain(fd)
+        child = lab.flows_start("p1", ["p2"], queues="0,1", rate=20000, seconds=4, drain_ms=500,
+                                flows=4)
+        unknown = frame(GHOST, C)
+
+        def lost():
+            for _ in range(50):
+                lab.p2.send(unknown)
+            return daemon.port("t1")["tx_drops"]["ring_full"] > 200
+        wait_for(lost, lambda: f"frames to be lost at t1: {daemon.port('t1')}", 8.0)
+        report = lab.flows_end(child)
+        expect_flow_report(report, "beside a port that takes nothing")
+        drops = {key: n for key, n in daemon.drops().items() if key[0] != "t1"}
+        expect_equal(drops, {}, "drops of the other ports")
+        expect_equal(set(daemon.drops()), {("t1", "tx", "ring_full")}, "drops")
+
+        def goes_on():
+            drain(fd)
+            before = daemon.port("t1")["tx_packets"]
+            lab.p2.send(unknown)
+            return wait_any(lambda: daemon.port("t1")["tx_packets"] > before)
+        wait_for(goes_on, "frames at t1 once it takes them", 5.0)
+        for _ in range(100):
+            lab.p2.send(unknown)        # and full again when it stops
+        begin = time.monotonic()
+        daemon.stop()
+        took = time.monotonic() - begin
+        expect(took < STOP_SECONDS, f"the stop took {took:.2f} s")
+
+
+def wait_any(condition, seconds=0.3):
+    try:
+        return wait_for(condition, "", seconds)
+    except Failure:
+        return False
