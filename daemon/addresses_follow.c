@@ -161,6 +161,6 @@ void addresses_follow(struct vswitch *vswitch, const struct conf *was, const boo
 		}
 	}
 	if (addresses_clocks(vswitch) < 0) {
-		log_warn("the ageing clock cannot be set: addresses age as before");
+		log_warn("ageing clock: it cannot be set; addresses age as before");
 	}
 }

@@ -26,8 +26,8 @@ static int stand_in(struct vswitch *vswitch)
 		log_err("on-failure: %s", err.text);
 		return STATUS_FAILED;
 	}
-	log_info("settings and host ports stay for the next start, or for 'viaductd --restore' by "
-		 "hand");
+	log_info("viaductd: settings and host ports stay for the next start, or for "
+		 "'viaductd --restore' by hand");
 	return STATUS_OK;
 }
 
@@ -45,8 +45,8 @@ static int with_journal(struct vswitch *vswitch) REQUIRES(role_control)
 		return stand_in(vswitch);
 	}
 	if (is_set("MONITOR_SERVICE_RESULT") && standin_is_listed(vswitch->journal)) {
-		log_warn("the kernel's bridge stays, with all settings, until viaductd is started "
-			 "again; 'viaductd --restore' by hand puts all back");
+		log_warn("on-failure: the kernel's bridge stays, with all settings, until viaductd "
+			 "is started again; 'viaductd --restore' by hand puts all back");
 		return STATUS_OK;
 	}
 	return put_back(vswitch);

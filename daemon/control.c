@@ -24,9 +24,10 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 	(void)source;
 	if (info->ssi_signo == SIGUSR2) {
 		vswitch->keep_for_successor = true;
-		log_info("stopping for a successor; settings and host ports stay");
+		log_event(LOG_LEVEL_INFO, LOG_EVENT_STOPPING,
+			  "viaductd: stopping for a successor; settings and host ports stay");
 	} else {
-		log_info("stopping");
+		log_event(LOG_LEVEL_INFO, LOG_EVENT_STOPPING, "viaductd: stopping");
 	}
 	return sd_event_exit(vswitch->event, 0);
 }

@@ -439,7 +439,7 @@ static void bans_apply(struct vswitch *vswitch)
 	r = irqbalance_ban("", irq, n, vswitch->journal, &err);
 	deaf = r < 0 && r != -ENOENT && r != -EAGAIN;
 	if (deaf && !interrupts->irqbalance_deaf) {
-		log_warn("irqbalance runs and may move our interrupts: %s", err.text);
+		log_warn("irqbalance: it runs and may move our interrupts: %s", err.text);
 	}
 	interrupts->irqbalance_deaf = deaf;
 }

@@ -19,6 +19,7 @@
 #include "daemon/aftermath.h"
 #include "daemon/check.h"
 #include "daemon/control.h"
+#include "daemon/log_journal.h"
 #include "daemon/options.h"
 #include "daemon/owner.h"
 #include "daemon/start.h"
@@ -63,8 +64,8 @@ static int print_config(const struct vswitch *vswitch)
 static int make_dir(const char *dir)
 {
 	if (mkdir(dir, 0755) && errno != EEXIST) {
-		log_err("cannot make '%s': %s; create it or name another with --runtime-dir", dir,
-			strerror(errno));
+		log_err("directory '%s': cannot be made: %s; create it or name another with "
+			"--runtime-dir", dir, strerror(errno));
 		return STATUS_MACHINE;
 	}
 	return STATUS_OK;
@@ -120,16 +121,17 @@ static int run(const struct options *options, struct vswitch *vswitch)
 	}
 	if (start_all(vswitch, &start, &status, &err) < 0) {
 		if (status == STATUS_OK) {
-			log_info("stopping before the start was complete");
+			log_event(LOG_LEVEL_INFO, LOG_EVENT_STOPPING,
+				  "viaductd: stopping before the start was complete");
 		} else {
-			log_err("%s", err.text);
+			log_event(LOG_LEVEL_ERR, LOG_EVENT_NOT_STARTED, "%s", err.text);
 		}
 		stop_all(vswitch);
 		return status;
 	}
 	status = control_run(vswitch) < 0 ? STATUS_FAILED : STATUS_OK;
 	stopped = stop_all(vswitch);
-	log_info("stopped");
+	log_event(LOG_LEVEL_INFO, LOG_EVENT_STOPPED, "viaductd: stopped");
 	return status == STATUS_OK && stopped ? STATUS_FAILED : status;
 }
 
@@ -201,6 +203,7 @@ int main(int argc, char **argv)
 		return STATUS_OK;
 	}
 	log_init(LOG_LEVEL_INFO);
+	log_journal_init();
 	/* Before threads and before anything is read: see queues/opener.h. */
 	if (options.act != OPTIONS_ACT_PRINT && opener_start(&vswitch.opener, &err) < 0) {
 		log_err("%s", err.text);
@@ -208,6 +211,7 @@ int main(int argc, char **argv)
 	}
 	vswitch.opener_works = opener_works(vswitch.opener);
 	status = act(&options, &vswitch);
+	log_close();
 	opener_stop(vswitch.opener);
 	members_done(&vswitch.members);
 	conf_free(vswitch.conf);

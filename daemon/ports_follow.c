@@ -94,7 +94,8 @@ static void state_changed(struct vswitch *vswitch, struct port *port, enum port_
 	if (was == now) {
 		return;
 	}
-	log_info("port '%s': %s", port->name, port_state_name[now]);
+	log_event(LOG_LEVEL_INFO, LOG_EVENT_PORT_STATE, "port '%s': %s", port->name,
+		  port_state_name[now]);
 	if (was == PORT_STATE_FORWARDING) {
 		addresses_flush_port(vswitch, port);
 		reclaim_after_grace(vswitch->reclaim, flush_again, port);
@@ -174,7 +175,8 @@ static void port_goes(struct vswitch *vswitch, struct port *port) REQUIRES(role_
 	enum port_state was = port_state_of(port);
 
 	if (!port->host) {
-		log_warn("port '%s': its interface is gone; the port waits for it", port->name);
+		log_event(LOG_LEVEL_WARN, LOG_EVENT_PORT_GONE,
+			  "port '%s': its interface is gone; the port waits for it", port->name);
 	}
 	port->failed = false;
 	port->reason[0] = '\0';

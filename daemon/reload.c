@@ -447,8 +447,8 @@ void reload_undo(struct vswitch *vswitch, struct reload_target *before)
 		r = reconcile(vswitch, before, false, &err);
 	}
 	if (r < 0) {
-		log_err("the configuration before cannot be put in force again: %s; restart the "
-			"service", err.text);
+		log_err("reload: the configuration before cannot be put in force again: %s; "
+			"restart the service", err.text);
 	}
 	move_metrics_back(vswitch);
 	reload_target_done(before);

@@ -120,7 +120,8 @@ static enum mgmt_error apply(struct vswitch *vswitch, struct reload_target *targ
 		mgmt_config_plan_done(&plan);
 		return r == -EINVAL ? MGMT_INVALID_CONFIGURATION : error_of(r);
 	}
-	log_info("reload: done, %u change%s", plan.n_changes, plan.n_changes == 1 ? "" : "s");
+	log_event(LOG_LEVEL_INFO, LOG_EVENT_RELOADED, "reload: done, %u change%s", plan.n_changes,
+		  plan.n_changes == 1 ? "" : "s");
 	*ret = plan;
 	return MGMT_OK;
 }

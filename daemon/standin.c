@@ -354,8 +354,8 @@ static void look_at_firewall(void)
 		fclose(file);
 	}
 	if (on) {
-		log_info("net.bridge.bridge-nf-call-iptables is 1: what the kernel's bridge "
-			 "forwards goes through the firewall's forward chain");
+		log_info("on-failure: net.bridge.bridge-nf-call-iptables is 1: what the kernel's "
+			 "bridge forwards goes through the firewall's forward chain");
 	}
 }
 

@@ -312,8 +312,9 @@ int start_all(struct vswitch *vswitch, const struct start_options *options, int 
 	watchdog_open(vswitch);
 	standin_note(vswitch);
 	sd_notify(0, "READY=1");
-	log_info("viaductd " VIADUCT_VERSION ": running, %u worker%s", vswitch->plan.n_workers,
-		 vswitch->plan.n_workers == 1 ? "" : "s");
+	log_event(LOG_LEVEL_INFO, LOG_EVENT_STARTED,
+		  "viaductd " VIADUCT_VERSION ": running, %u worker%s", vswitch->plan.n_workers,
+		  vswitch->plan.n_workers == 1 ? "" : "s");
 	return 0;
 }
 
@@ -396,7 +397,7 @@ static void check_frames(struct vswitch *vswitch)
 		n_kept += atomic_load(&frames->info[i].holder) == FRAME_LOST;
 	}
 	if (n_away != n_kept) {         /* what a device would not let go of is no bug of ours */
-		log_err("bug: %u of %u frames did not come home", n_away - n_kept,
+		log_err("census: a bug: %u of %u frames did not come home", n_away - n_kept,
 			frames->n_frames);
 	}
 }

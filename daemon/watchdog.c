@@ -116,9 +116,10 @@ static void tell(const struct vswitch *vswitch, uint32_t worker_idx, struct watc
 	const struct worker *worker = vswitch->worker[worker_idx];
 
 	if (stands(vswitch, worker_idx) && !mark->told) {
-		log_err("worker %u on CPU %u: no turn for %u s; %s%s", worker_idx, worker->cpu,
-			mark->n_ticks, thread_state(worker_idx),
-			vswitch->watchdog.feed_ticks
+		log_event(LOG_LEVEL_ERR, LOG_EVENT_WORKER_STANDS,
+			  "worker %u on CPU %u: no turn for %u s; %s%s", worker_idx, worker->cpu,
+			  mark->n_ticks, thread_state(worker_idx),
+			  vswitch->watchdog.feed_ticks
 				? ". If it stays so, systemd's watchdog restarts the service" : "");
 		mark->told = true;
 	}

@@ -179,7 +179,7 @@ class Run:
 
 def lint(run, words):
     del words
-    for name in ("harness/selftest", "lint/includes", "lint/style"):
+    for name in ("harness/selftest", "lint/includes", "lint/style", "lint/logs"):
         run.tap(name, ["/usr/bin/python3", os.path.join(ROOT, "tests", name + ".py")], 60)
 
 

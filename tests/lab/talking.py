@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The control socket: what it says of itself, who may do what, and crowds at it."""
+"""
+The control socket: what it says of itself, who may do what, and crowds at it. And the log.
+"""
 import contextlib
 import json
 import os
@@ -248,3 +250,39 @@ def descriptors(env):
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         daemon.wait_state()
         expect(daemon.n_fds() > 32, f"{daemon.n_fds()} descriptors")
+
+
+# ---- the log ----
+
+START_STOP_LINES = 20
+N_FLAPS = 12
+BURST = 10                              # LOG_REPEAT_BURST
+
+
+@case("the log of a start and a stop with eight ports is short, every line with its subject")
+def log_is_short(env):
+    ports = {f"p{n}": 1 for n in range(1, 9)}
+    with Lab(env, ports) as lab:
+        daemon = lab.start(bridge(ports, host_port=True))
+        daemon.wait_sums()
+        daemon.stop()
+        lines = daemon.log().splitlines()
+        expect(0 < len(lines) < START_STOP_LINES, f"{len(lines)} lines:\n{daemon.log()}")
+        expect_equal([line for line in lines if ": " not in line], [], "lines without a subject")
+
+
+@case("a port that flaps does not fill the log, and what is left out is told")
+def flapping(env):
+    with Lab(env, PORTS) as lab:
+        daemon = lab.start(bridge(PORTS))
+        for _ in range(N_FLAPS):
+            for state, wanted in (("down", "no-carrier"), ("up", "forwarding")):
+                lab.wire.ip("link", "set", "s-p1", state)
+                wait_for(lambda wanted=wanted: daemon.port("p1")["state"] == wanted, wanted)
+        lab.wire.ip("link", "set", "s-p2", "down")
+        wait_for(lambda: "port 'p2': no-carrier" in daemon.log(), "a line about another port")
+        daemon.stop()
+        lines = [line for line in daemon.log().splitlines() if line.startswith("port 'p1': ")]
+        expect_equal(len(lines), 1 + BURST + 1, f"lines of p1: {lines}")
+        expect_equal(lines[-1], f"port 'p1': forwarding (the last of {2 * N_FLAPS - BURST} that "
+                                "were not shown)", "the last line of p1")
