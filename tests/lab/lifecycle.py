@@ -83,8 +83,7 @@ def check_wrong(env):
 
 @case("a key of later work is refused: not supported yet, status 3")
 def later_keys(env):
-    later = ("queues: {p1: {express: never}}", "metrics: {listen: \"127.0.0.1:9753\"}",
-             "queues: {defaults: {express: always}}")
+    later = ("queues: {p1: {express: never}}", "queues: {defaults: {express: always}}")
     with Lab(env, PORTS) as lab:
         for text in later:
             daemon = lab.configure(f"version: 1\nbridges:\n  lan: {{interfaces: [p1]}}\n{text}\n")
@@ -215,16 +214,6 @@ def failed_adoption(env):
             expect_address_kept(lab)
         daemon.start()
         expect_equal(lab.sw.links()["lan"]["ifindex"], index, "index of lan")
-
-
-@case("HUP says not supported yet and the daemon goes on")
-def hup(env):
-    with Lab(env, PORTS, allowed=("not supported yet",)) as lab:
-        daemon = lab.start(bridge(PORTS))
-        daemon.send_signal(signal.SIGHUP)
-        wait_for(lambda: "not supported yet" in daemon.log(), "a line in the log")
-        raw = frame(BROADCAST, A)
-        lab.exchange([(lab.p1, raw)], {lab.p2: [raw]})
 
 
 @case("kill -9: programs, sockets and promiscuity are gone at once; the next start adopts")
