@@ -355,6 +355,7 @@ const struct mgmt_ops inspect_ops = {
 	.queue_show = inspect_queue_show,
 	.worker_show = inspect_worker_show,
 	.metrics = inspect_metrics,
+	.doctor = inspect_doctor,
 	.intr_list = inspect_intr_list,
 	.intr_affinity = inspect_intr_affinity,
 	.intr_allow = inspect_intr_allow,

@@ -46,6 +46,10 @@ enum mgmt_error inspect_queues(struct vswitch *vswitch, const char *port, bool w
 /* inspect_metrics.c */
 enum mgmt_error inspect_metrics(void *ctx, struct mgmt_metrics *ret, struct err *reterr);
 
+/* doctor.c; its tick, once a second, keeps what had been received some seconds ago */
+void inspect_doctor_tick(struct vswitch *vswitch) REQUIRES(role_control);
+enum mgmt_error inspect_doctor(void *ctx, struct mgmt_findings *ret, struct err *reterr);
+
 /* inspect_intr.c */
 enum mgmt_error inspect_intr_list(void *ctx, struct mgmt_interrupts *ret, struct err *reterr);
 enum mgmt_error inspect_intr_affinity(void *ctx, const char *intrid, uint32_t cpu,

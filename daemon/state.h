@@ -201,6 +201,20 @@ struct interrupts {
 	bool unreadable;                /* /proc/interrupts, and that has been said */
 };
 
+/* What a socket had received; for how flows are spread: doctor.c. */
+struct doctor_mark {
+	uint16_t port_idx, queue_id, socket_id;
+	uint64_t rx_packets;
+};
+
+#define DOCTOR_MARKS_MAX 4096u
+
+struct doctor_marks {
+	uint64_t at_ns;                 /* 0: none yet */
+	struct doctor_mark mark[DOCTOR_MARKS_MAX];
+	uint32_t n;
+};
+
 /* A worker's `busy`: its share of the second before 'at_ns'. */
 struct busy_mark {
 	uint64_t at_ns, busy_ns;
@@ -257,6 +271,7 @@ struct vswitch {
 	bool mac_watched;
 	struct mgmt_capture *capture[CAPTURE_MAX];      /* captures.c; NULL: a free place */
 	struct busy_mark busy_mark[WORKERS_MAX];
+	struct doctor_marks doctor_marks[2];    /* as of ten to twenty seconds ago, and later */
 	struct watchdog watchdog;
 	struct watchdog_mark watchdog_mark[WORKERS_MAX];
 	struct census last_census;

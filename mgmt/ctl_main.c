@@ -144,6 +144,9 @@ static int judge(const struct ctl *ctl, const json_t *document)
 	    json_array_size(json_object_get(document, "changes"))) {
 		return CTL_STATUS_FOUND;
 	}
+	if (command_id(ctl->request.command) == COMMAND_DOCTOR && ctl_text_has_fault(document)) {
+		return CTL_STATUS_FOUND;
+	}
 	return CTL_STATUS_DONE;
 }
 

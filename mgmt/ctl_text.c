@@ -283,6 +283,7 @@ static void (*const print[COMMAND_N])(const struct ctl_text *text) = {
 	[COMMAND_CONFIG_RELOAD] = print_config_reload,
 	[COMMAND_CONFIG_TRY] = print_config_try,
 	[COMMAND_METRICS] = print_document_text,
+	[COMMAND_DOCTOR] = ctl_text_doctor,
 };
 
 void ctl_text_print(const struct ctl_text *text)

@@ -31,6 +31,11 @@ void ctl_text_config_plan(const json_t *document);
 /* Begins the table of `mac show`. */
 void ctl_text_macs_init(struct table *table);
 
+/* In ctl_text_doctor.c. */
+void ctl_text_doctor(const struct ctl_text *text);
+/* Whether there is a fault among the findings of `doctor`. */
+bool ctl_text_has_fault(const json_t *document);
+
 /* In ctl_text_intr.c. */
 void ctl_text_intr_list(const struct ctl_text *text);
 

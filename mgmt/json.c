@@ -452,6 +452,32 @@ json_t *json_interrupts(const struct mgmt_interrupts *interrupts)
 	return object;
 }
 
+/* ---- findings ---- */
+
+static json_t *write_severity(const void *value)
+{
+	return json_string(mgmt_severity_name[*(const enum mgmt_severity *)value]);
+}
+
+static json_t *write_finding(const void *value)
+{
+	static const struct json_field field[] = {
+		FIELD(mgmt_finding, "code", what.code, json_write_text),
+		FIELD(mgmt_finding, "severity", severity, write_severity),
+		FIELD(mgmt_finding, "subject", what.subject, json_write_text),
+		FIELD(mgmt_finding, "text", what.text, json_write_text),
+		FIELD(mgmt_finding, "mend", what.mend, json_write_text_or_null),
+	};
+
+	return OBJECT(field, value);
+}
+
+json_t *json_findings(const struct mgmt_findings *findings)
+{
+	return json_wrap("findings", json_list(findings->finding, findings->n,
+					       sizeof(findings->finding[0]), write_finding));
+}
+
 /* ---- configuration ---- */
 
 static json_t *write_config_error(const void *value)

@@ -22,6 +22,7 @@ json_t *json_vlans(const struct mgmt_vlans *vlans);
 json_t *json_queues(const struct mgmt_queues *queues);
 json_t *json_workers(const struct mgmt_workers *workers);
 json_t *json_interrupts(const struct mgmt_interrupts *interrupts);
+json_t *json_findings(const struct mgmt_findings *findings);
 json_t *json_config_check(const struct mgmt_config_check *check);
 json_t *json_frame(const struct mgmt_frame *frame);             /* one row; json_capture.c */
 json_t *json_capture_ports(const struct mgmt_capture_ports *ports);     /* an array */

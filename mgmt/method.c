@@ -237,6 +237,20 @@ static enum mgmt_error handle_worker_show(const struct method_env *env,
 	return error;
 }
 
+static enum mgmt_error handle_doctor(const struct method_env *env, const struct command_args *args,
+				     json_t **ret, struct err *reterr)
+{
+	struct mgmt_findings findings = {0};
+	enum mgmt_error error = env->ops->doctor(env->ctx, &findings, reterr);
+
+	(void)args;
+	if (!error) {
+		*ret = json_findings(&findings);
+		mgmt_findings_done(&findings);
+	}
+	return error;
+}
+
 static enum mgmt_error handle_metrics(const struct method_env *env,
 				      const struct command_args *args, json_t **ret,
 				      struct err *reterr)
@@ -307,6 +321,7 @@ static method_handler_fn *const handler[COMMAND_N] = {
 	[COMMAND_VLAN_SHOW] = handle_vlan_show,
 	[COMMAND_QUEUE_SHOW] = handle_queue_show,
 	[COMMAND_WORKER_SHOW] = handle_worker_show,
+	[COMMAND_DOCTOR] = handle_doctor,
 	[COMMAND_METRICS] = handle_metrics,
 	[COMMAND_INTR_LIST] = handle_intr_list,
 	[COMMAND_INTR_AFFINITY] = handle_intr_affinity,

@@ -103,6 +103,8 @@ struct mgmt_ops {
 	enum mgmt_error (*queue_show)(void *ctx, const char *port, struct mgmt_queues *ret,
 				      struct err *reterr);
 	enum mgmt_error (*worker_show)(void *ctx, struct mgmt_workers *ret, struct err *reterr);
+	/* What is wrong with the box, the daemon and its file, and what to do. */
+	enum mgmt_error (*doctor)(void *ctx, struct mgmt_findings *ret, struct err *reterr);
 	/* Everything that has a counter. */
 	enum mgmt_error (*metrics)(void *ctx, struct mgmt_metrics *ret, struct err *reterr);
 	/* The machine's interrupts, ours with their port and queues. */

@@ -21,6 +21,12 @@ const char *const mgmt_mac_event_name[MGMT_MAC_EVENT_N] = {
 	[MGMT_MAC_EVENT_FLUSHED] = "flushed",
 };
 
+const char *const mgmt_severity_name[MGMT_SEVERITY_N] = {
+	[MGMT_SEVERITY_FAULT] = "fault",
+	[MGMT_SEVERITY_WARNING] = "warning",
+	[MGMT_SEVERITY_NOTE] = "note",
+};
+
 const char *const mgmt_error_name[MGMT_ERROR_N] = {
 	[MGMT_OK] = "",
 	[MGMT_NOT_FOUND] = "NotFound",
@@ -109,6 +115,12 @@ void mgmt_config_plan_done(struct mgmt_config_plan *plan)
 	free(plan->change);
 	free(plan->action);
 	memset(plan, 0, sizeof(*plan));
+}
+
+void mgmt_findings_done(struct mgmt_findings *findings)
+{
+	free(findings->finding);
+	memset(findings, 0, sizeof(*findings));
 }
 
 void mgmt_metrics_done(struct mgmt_metrics *metrics)

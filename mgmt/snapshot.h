@@ -243,6 +243,25 @@ struct mgmt_capture_ports {
 };
 void mgmt_capture_ports_done(struct mgmt_capture_ports *ports);
 
+enum mgmt_severity {
+	MGMT_SEVERITY_FAULT,            /* frames are lost, or what the file says does not hold */
+	MGMT_SEVERITY_WARNING,          /* slower, or nearer to a fault, than it could be */
+	MGMT_SEVERITY_NOTE,
+	MGMT_SEVERITY_N,
+};
+extern const char *const mgmt_severity_name[MGMT_SEVERITY_N];
+
+struct mgmt_finding {
+	enum mgmt_severity severity;
+	struct mgmt_warning what;
+};
+
+struct mgmt_findings {
+	struct mgmt_finding *finding;   /* faults first */
+	uint32_t n;
+};
+void mgmt_findings_done(struct mgmt_findings *findings);
+
 /* How many addresses of each type a bridge has. */
 struct mgmt_mac_counts {
 	uint64_t n[MGMT_MAC_TYPE_N];

@@ -80,6 +80,9 @@ int device_offloads_apply(const char *ifname, uint32_t ifindex, bool fix, struct
  */
 int device_offloads_plan(const char *ifname, char *buf, uint32_t buf_bytes, struct err *reterr);
 
+/* Energy-Efficient Ethernet is in use on the link. false too where the driver cannot tell. */
+bool device_eee_active(const char *ifname);
+
 /*
  * One named feature on or off, journalled when 'journal' is given. The kernel's names, and three
  * words of ethtool(8) for what the host port needs: tx-checksumming, rx-checksumming,

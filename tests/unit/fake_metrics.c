@@ -53,3 +53,19 @@ enum mgmt_error fake_metrics(void *ctx, struct mgmt_metrics *ret, struct err *re
 	memcpy(ret->macs, macs, sizeof(macs));
 	return MGMT_OK;
 }
+
+enum mgmt_error fake_doctor(void *ctx, struct mgmt_findings *ret, struct err *reterr)
+{
+	static const struct mgmt_finding found[] = {
+		{MGMT_SEVERITY_FAULT, {"irqbalance", "irqbalance", "it runs", "stop it"}},
+		{MGMT_SEVERITY_NOTE, {"eee", "port enp2s0", "its link sleeps", ""}},
+	};
+	const struct fake *fake = ctx;
+	uint32_t from = fake->n_learned ? 0 : 1;
+
+	(void)reterr;
+	ret->n = 2 - from;
+	ret->finding = calloc(ret->n, sizeof(found[0]));
+	memcpy(ret->finding, found + from, ret->n * sizeof(found[0]));
+	return MGMT_OK;
+}

@@ -560,6 +560,7 @@ const struct mgmt_ops fake_ops = {
 	.queue_show = fake_queue_show,
 	.worker_show = fake_worker_show,
 	.metrics = fake_metrics,
+	.doctor = fake_doctor,
 	.intr_list = fake_intr_list,
 	.intr_affinity = fake_intr_affinity,
 	.intr_allow = fake_intr_allow,

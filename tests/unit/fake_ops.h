@@ -47,7 +47,8 @@ struct fake {
 	bool no_memory;                 /* for metrics */
 };
 
-/* fake_metrics.c */
+/* fake_metrics.c; the doctor finds a note, and a fault while addresses are learned */
+enum mgmt_error fake_doctor(void *ctx, struct mgmt_findings *ret, struct err *reterr);
 enum mgmt_error fake_metrics(void *ctx, struct mgmt_metrics *ret, struct err *reterr);
 
 extern const struct mgmt_ops fake_ops;          /* 'ctx' is a struct fake */

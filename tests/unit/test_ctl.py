@@ -105,8 +105,7 @@ def test_usage(socket):
 
 
 def test_later(socket):
-    for args in ["stp", "stp show", "mdb show", "monitor mac",
-                 "doctor"]:
+    for args in ["stp", "stp show", "mdb show", "monitor mac"]:
         same(args.split(), socket, 1, out="", err="not supported yet")
 
 
@@ -165,6 +164,24 @@ def test_text(socket):
     table = ctl("mac", "--type", "static", socket=socket).stdout.decode().splitlines()
     columns = {line.index("static") for line in table[1:]}
     ok(len(table) == 4 and columns == {table[0].index("TYPE")}, "columns are aligned")
+
+
+def test_doctor(socket):
+    """Status 4 where there is a fault, 0 with less."""
+    def found(status):
+        done = ctl("-j", "doctor", socket=socket)
+        ok(done.returncode == status, f"-j doctor: {status}")
+        return json.loads(done.stdout)["findings"]
+    fault = {"code": "irqbalance", "severity": "fault", "subject": "irqbalance",
+             "text": "it runs", "mend": "stop it"}
+    note = {"code": "eee", "severity": "note", "subject": "port enp2s0",
+            "text": "its link sleeps", "mend": None}
+    ok(found(4) == [fault, note], "every key is there")
+    same(["doctor"], socket, 4, err="", out="fault: irqbalance: it runs [irqbalance]\n"
+         "    stop it\nnote: port enp2s0: its link sleeps [eee]\n")
+    ctl("mac", "flush", socket=socket)
+    ok(found(0) == [note], "a note is no fault")
+    same(["doctor"], socket, 0, err="", out="note: port enp2s0")
 
 
 def test_changes(socket):
@@ -446,6 +463,8 @@ def main():
             test_no_daemon(folder)
             done = document("-j", "mac", "flush", socket=socket)
             ok(done == {"flushed": N_LEARNED}, "mac flush")
+        with fake_daemon(folder, "6") as socket:
+            test_doctor(socket)
         test_intr_list(folder)
         test_intr_rates(folder)
         test_intr_wide(folder)
