@@ -62,8 +62,8 @@ void doctor_look_modes(struct doctor *doctor, const struct mgmt_ports *ports,
 
 			doctor_add(doctor, MGMT_SEVERITY_WARNING, "mode-generic", subject,
 				   "its driver has no XDP of its own (copy: %s): each frame "
-				   "becomes a socket buffer first\nuse a card whose driver has one, "
-				   "such as igb, igc, ixgbe, i40e, ice or mlx5",
+				   "becomes a socket buffer first\nuse a card whose driver has "
+				   "one, such as igb, igc, ixgbe, i40e, ice or mlx5",
 				   copy ? copy : "not tried");
 			continue;
 		}

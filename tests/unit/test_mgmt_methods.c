@@ -257,7 +257,8 @@ static const struct {
 	{ASK("ConfigCheck"), BAD_PARAMETER("text")},
 	{ASK("ConfigShow"), "{\"parameters\":{\"text\":\"version: 1\\n\"}}"},
 	{ASK("StpShow"), REFUSED("NotSupported", "stp show: not supported yet")},
-	{ASK("Doctor"), "{\"parameters\":{\"findings\":[{\"code\":\"eee\",\"severity\":\"note\","
+	{ASK("Doctor"), "{\"parameters\":{\"findings\":[{\"code\":\"eee\","
+			"\"severity\":\"note\","
 			"\"subject\":\"port enp2s0\",\"text\":\"its link sleeps\",\"mend\":null}]}}"},
 	{ASK("ConfigConfirm"), REFUSED("NotFound", "no configuration is being tried")},
 	{CALL("ConfigTry", "{\"text\":\"ageing-tme: 1\"}"),
