@@ -259,7 +259,8 @@ static const struct {
 	{ASK("StpShow"), REFUSED("NotSupported", "stp show: not supported yet")},
 	{ASK("Doctor"), "{\"parameters\":{\"findings\":[{\"code\":\"eee\","
 			"\"severity\":\"note\","
-			"\"subject\":\"port enp2s0\",\"text\":\"its link sleeps\",\"mend\":null}]}}"},
+			"\"subject\":\"port enp2s0\",\"text\":\"its link sleeps\","
+			"\"mend\":null}]}}"},
 	{ASK("ConfigConfirm"), REFUSED("NotFound", "no configuration is being tried")},
 	{CALL("ConfigTry", "{\"text\":\"ageing-tme: 1\"}"),
 	 REFUSED("InvalidConfiguration", "FILE:12:7: unknown key 'ageing-tme'")},
