@@ -87,6 +87,20 @@ def every_option_is_described():
                 yield f"{name}: --{option['name']}"
 
 
+def variables_and_signals_are_described():
+    """What the programs read of their environment, but for the tests' own, and what they catch."""
+    text = shown("viaductd.8") + shown("viaductctl.8")
+    names = set()
+    for folder in ("base", "queues", "mgmt", "daemon"):
+        for name in sorted(os.listdir(os.path.join(ROOT, folder))):
+            if name.endswith(".c"):
+                code = read(os.path.join(ROOT, folder, name))
+                names |= set(re.findall(r'\b(?:getenv|is_set|take_dir)\([^;"]*"([A-Z_]+)"', code))
+                names |= set(re.findall(r"sigaddset\(&set, (SIG\w+)\)", code))
+    names -= {"VIADUCT_FAULT", "VIADUCT_FAULT_COUNT"}
+    return [n for n in sorted(names) if n not in text] if len(names) > 8 else sorted(names)
+
+
 def help_texts_are_of_the_tables():
     for program, options in ((VIADUCTD, TABLES.daemon_options),
                              (VIADUCTCTL, TABLES.client_options)):
@@ -235,6 +249,7 @@ TESTS = (
     (every_command_is_described, "viaductctl(8) has every supported command, and no other"),
     (every_key_is_described, "viaduct.yaml(5) has every supported key, and no other"),
     (every_option_is_described, "viaductd(8) and viaductctl(8) have every option"),
+    (variables_and_signals_are_described, "they have every variable that is read, every signal"),
     (help_texts_are_of_the_tables, "--help has every option and command"),
     (counters_are_described, "viaductctl(8) has every reason why frames are dropped"),
     (pages_are_clean, "mandoc and man find nothing wrong with the pages"),
