@@ -204,31 +204,24 @@ static const struct item *item_find(const struct items *items, const char *key, 
 /* "queues.enp2s0.mode" as "queues.defaults.mode", "bridges.B.ports.P.K" alike. false: neither. */
 static bool default_key(const char *key, char ret[static PATH_BYTES])
 {
-	const char *name, *rest;
+	bool is_queues = strncmp(key, "queues.", 7) == 0;
+	const char *ports = strncmp(key, "bridges.", 8) == 0 ? strstr(key, ".ports.") : NULL;
+	const char *name = is_queues ? key + 7 : ports ? ports + 7 : NULL, *rest = NULL;
 
-	if (strncmp(key, "queues.", 7) == 0) {
-		name = key + 7;
-	} else if (strncmp(key, "bridges.", 8) == 0) {
-		const char *bridge = key + 8, *ports;
-
-		/* A name in quotes may hold dots; without them it may as well: the longest. */
-		ports = strstr(bridge, ".ports.");
-		if (!ports) {
-			return false;
-		}
-		name = ports + 7;
-	} else {
+	if (!name || strncmp(name, "defaults.", 9) == 0) {
 		return false;
 	}
-	rest = strrchr(name, '.');
-	if (strncmp(key, "queues.", 7) == 0 && rest && strstr(name, ".busy-poll.")) {
+	/* Names may have dots, keys have none: it begins with the last, or with the outer one. */
+	if (is_queues) {
 		rest = strstr(name, ".busy-poll.");
 	}
-	if (!rest || strncmp(name, "defaults.", 9) == 0) {
-		return false;
+	if (!rest) {
+		rest = strrchr(name, '.');
 	}
-	snprintf(ret, PATH_BYTES, "%.*sdefaults%s", (int)(name - key), key, rest);
-	return true;
+	if (rest) {
+		snprintf(ret, PATH_BYTES, "%.*sdefaults%s", (int)(name - key), key, rest);
+	}
+	return rest != NULL;
 }
 
 /* What holds for 'key' there: its own value, or that of the defaults. NULL: neither. */

@@ -287,6 +287,8 @@ static void close_unlinked(struct vswitch *vswitch) REQUIRES(role_control)
 
 		if (port->idx && port->life == PORT_LIFE_CLOSING) {
 			addresses_flush_port(vswitch, port);
+			/* While they still are those that were moved: it may get other channels. */
+			interrupts_give_back(vswitch, port);
 			port_close_now(vswitch, port, clock_now_ns() + CLOSE_WAIT_NS);
 			port->rebuilding = port->reopen = false;
 		}

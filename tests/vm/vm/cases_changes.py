@@ -28,6 +28,34 @@ def channels_outside(bridge):
     bridge.guest.run("ethtool", "-L", "igb0", "combined", "4")
 
 
+@case(ROUTER, "reload: queues of igb, settings and ports change; others keep carrier and stream")
+def reload(bridge):
+    def to(queues, **more):
+        bridge.guest.call("write_config", config=bridge.config(queues, **more))
+        return {(row["action"], row["subject"])
+                for row in bridge.guest.ctl("config", "reload")["actions"]}
+    bridge.start({"defaults": {"mode": "auto"}})
+    bridge.settle()
+    before = bridge.guest.call("carrier_changes")
+    with streams(bridge, ("vio0", "vmx0")), bridge.unchanged("vio0", "vmx0", "e1k0"):
+        expect_equal(to({"defaults": {"mode": "auto"}, "igb0": {"count": 2}}),
+                     {("reopen", "port igb0")}, "what is done for another count")
+        bridge.wait(lambda: queues_of(bridge, "igb0") == [0, 1], "2 queues of igb0")
+        bridge.wait_forwarding()
+        there_and_back(bridge, "igb0", "e1k0")
+        expect_equal(to({"defaults": {"mode": "auto"},
+                         "igb0": {"count": 2, "coalesce": {"rx-usecs": 50}}}),
+                     {("change", "port igb0")}, "what is done for another setting")
+        expect_equal(bridge.guest.state()["igb0 -c rx-usecs"], "50", "rx-usecs of igb0")
+        expect_equal(to({"defaults": {"mode": "auto"}}), {("reopen", "port igb0")},
+                     "what is done to go back")
+        bridge.wait(lambda: queues_of(bridge, "igb0") == [0, 1, 2, 3], "4 queues of igb0")
+        bridge.wait_forwarding()
+    after = bridge.guest.call("carrier_changes")
+    expect_equal({p: after[p] - before[p] for p in ("vio0", "vmx0", "e1k0")},
+                 {"vio0": 0, "vmx0": 0, "e1k0": 0}, "carrier events of the others")
+
+
 @case(ROUTER, "an interface is renamed: its port goes on, and so does its stream")
 def renamed(bridge):
     bridge.start({"defaults": {"mode": "auto"}})
