@@ -19,6 +19,7 @@ from vm.apt import Unavailable
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+RULES = "etc/logcheck/ignore.d.server/viaduct"
 BUILD_DEB = os.path.join(ROOT, "packaging/build-deb")
 
 
@@ -40,7 +41,7 @@ class Box:
 
     def __init__(self, release, directory, clean_build):
         self.release, self.dir, self.clean_build = release, directory, clean_build
-        self.chroots, self.broken = [], None
+        self.chroots, self.broken = [], False
 
     def remove(self):
         for chroot in self.chroots:
@@ -71,7 +72,15 @@ class Box:
 
     @functools.cached_property
     def packages(self):
-        """The folder of what was built: .changes, .deb, .dsc."""
+        """The folder of what was built: .changes, .deb, .dsc. Tried once."""
+        if self.broken:
+            raise Failure("there are no packages: the first case that needed them says why")
+        self.broken = True
+        folder = self._build()
+        self.broken = False
+        return folder
+
+    def _build(self):
         if self.builder is None:
             folder = os.path.join(self.dir, "packages")
             command(BUILD_DEB, "--output", folder, env={"DEB_BUILD_OPTIONS": "nocheck"})
@@ -90,19 +99,40 @@ class Box:
     def field(self, name):
         return command("dpkg-deb", "--field", self.package(), name).strip()
 
+    @functools.cached_property
+    def newer(self):
+        """The same package once more, with a higher version and another conffile."""
+        folder, version = os.path.join(self.dir, "newer"), self.field("Version")
+        command("dpkg-deb", "--raw-extract", self.package(), folder)
+        for name, was, now in (("DEBIAN/control", f"Version: {version}", f"Version: {version}+1"),
+                               (RULES, "$\n", "$\n# a line more\n")):
+            with open(os.path.join(folder, name), "r+", encoding="utf-8") as file:
+                text = file.read()
+                file.seek(0)
+                file.write(text.replace(was, now))
+        path = os.path.join(self.dir, "viaduct-newer.deb")
+        command("dpkg-deb", "--root-owner-group", "--build", folder, path)
+        return path
+
     # ---- the clean Debian ----
 
     @functools.cached_property
     def prepared(self):
-        """(chroot, its files) before the package came: what it depends on is there."""
+        """A chroot that has what the package depends on; nothing is ever done to it."""
         depends = self.field("Depends")
         chroot = self.chroot()
         chroot.apt("satisfy", depends)
-        return chroot, chroot.files()
+        return chroot
 
-    @property
+    def another(self):
+        """Like `prepared`, for one case alone."""
+        self.chroots.append(self.prepared.copy())
+        return self.chroots[-1]
+
+    @functools.cached_property
     def root(self):
-        return self.prepared[0]
+        """The one in which the package lives through its life."""
+        return self.another()
 
     def installed(self):
         """The chroot, with the package of this tree in it."""
@@ -121,30 +151,38 @@ class Box:
         return done.stdout
 
 
-class Service:
-    """viaductd as its unit runs it: the same user, capabilities and directories, in a namespace."""
+class Ports:
+    """A namespace with two ports, their far ends in another, and a file that bridges them."""
 
-    CONFIG = ("version: 1\nbridges:\n  lan:\n    interfaces: [p1, p2]\nworkers:\n"
-              "  cpus: {cpu}\n")
-
-    def __init__(self, root):
-        self.root, self.process, self.lines = root, None, []
+    def __init__(self):
         self.ns = netns.Namespace(f"vt-deb-{os.getpid()}-sw")
         self.wire = netns.Namespace(f"vt-deb-{os.getpid()}-wire")
         for name in ("p1", "p2"):
             netns.veth(self.ns, name, self.wire, "s-" + name)
-        self.text = self.CONFIG.format(cpu=min(os.sched_getaffinity(0)))
-        self.configure(self.text)
+        self.config = ("version: 1\nbridges:\n  lan:\n    interfaces: [p1, p2]\nworkers:\n"
+                       f"  cpus: {min(os.sched_getaffinity(0))}\n")
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
+        self.ns.delete()
+        self.wire.delete()
+
+
+class Service(Ports):
+    """viaductd as its unit runs it: the same user, capabilities and directories."""
+
+    def __init__(self, root):
+        super().__init__()
+        self.root, self.process = root, None
+        self.configure(self.config)
+
+    def __exit__(self, *_):
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        self.ns.delete()
-        self.wire.delete()
+        super().__exit__()
 
     def configure(self, text):
         self.root.write("etc/viaduct/viaduct.yaml", text)

@@ -3,11 +3,10 @@
 import os
 import signal
 
-from box import Service, command, unit_file
+from box import RULES, Service, unit_file
 from lab.daemon import Failure, expect, expect_equal
 from lab.tap import case
 
-RULES = "etc/logcheck/ignore.d.server/viaduct"
 ENABLED = "etc/systemd/system/multi-user.target.wants/viaduct.service"
 UNITS = ("viaduct.service", "viaduct-restore.service")
 CONFIG = "etc/viaduct/viaduct.yaml"
@@ -70,27 +69,9 @@ def starts_and_stops(box):
         expect(not root.exists("run/viaduct/restore.json"), "restore.json is left")
 
 
-def newer(box):
-    """The same package once more, with a higher version and another conffile."""
-    folder = os.path.join(box.dir, "newer")
-    command("dpkg-deb", "--raw-extract", box.package(), folder)
-    for name, change in (
-            ("DEBIAN/control", lambda text: text.replace(
-                f"Version: {box.field('Version')}", f"Version: {box.field('Version')}+1")),
-            (RULES, lambda text: text + "# a line more\n")):
-        with open(os.path.join(folder, name), "r+", encoding="utf-8") as file:
-            text = file.read()
-            file.seek(0)
-            file.write(change(text))
-            file.truncate()
-    path = os.path.join(box.dir, "viaduct-newer.deb")
-    command("dpkg-deb", "--root-owner-group", "--build", folder, path)
-    return path
-
-
 @case("an upgrade leaves the configuration, what the admin changed, and what runs")
 def upgrades(box):
-    root, path = box.installed(), newer(box)
+    root, path = box.installed(), box.newer
     with Service(root) as service:
         mine = root.read(CONFIG) + "# mine\n"
         service.configure(mine)
@@ -139,7 +120,7 @@ def purges(box):
         os.makedirs(root.path(name), exist_ok=True)
         root.write(f"{name}/something", "")
     root.run("dpkg", "--purge", "viaduct")
-    before, after = box.prepared[1], root.files()
+    before, after = box.prepared.files(), root.files()
     changed = sorted(name for name in before.keys() | after.keys()
                      if before.get(name) != after.get(name))
     left = [f"{name}: {before.get(name, '(none)')} -> {after.get(name, '(none)')}"

@@ -22,8 +22,13 @@ VERB = re.compile(r"%[-+ #0]*(?:\*|\d+)?(?:\.(?:\*|\d+))?(?:hh|h|ll|l|z|j)?([a-z
 
 
 def reported(lines):
-    """The lines that logcheck would mail: those that no rule matches."""
-    text = "".join(head + line + "\n" for line in lines for head in HEADS)
+    """What logcheck would mail of these, once they have a head as in a log."""
+    return unmatched([head + line for line in lines for head in HEADS])
+
+
+def unmatched(lines):
+    """The lines that no rule matches."""
+    text = "".join(line + "\n" for line in lines)
     done = subprocess.run(["grep", "-E", "-v", "-f", RULES], input=text, capture_output=True,
                           text=True, check=False)
     expect(done.returncode in (0, 1), f"the rules are no regular expressions: {done.stderr}")
@@ -39,7 +44,7 @@ def of_level(service, *levels):
 @case("logcheck says nothing of a start, a change of link, a reload, a restart and a stop")
 def orderly(box):
     with Service(box.installed()) as service:
-        text = service.text.replace("p2]", "'p*']")
+        text = service.config.replace("p2]", "'p*']")
         service.configure(text)
         # skipped by the glob, which is told
         netns.veth(service.ns, "p9", service.wire, "s-p9")
@@ -69,7 +74,7 @@ def orderly(box):
 @case("logcheck mails every warning and error: of a run that has some, and of the source")
 def warnings(box):
     with Service(box.installed()) as service:
-        service.configure(service.text.replace("p2]", "gone0]"))
+        service.configure(service.config.replace("p2]", "gone0]"))
         service.start()
         service.stop()
         lines = of_level(service, 3, 4)

@@ -36,14 +36,21 @@ OTHERS = ("proc", "sys", "dev", "tmp", "src", "var/lib/dpkg", "var/lib/apt", "va
 class Chroot:
     """`release`: a code name. `include`: packages beside the smallest set."""
 
-    def __init__(self, release, include=()):
+    def __init__(self, release, include=(), copy_of=None):
         self.release = release
         self.archives = os.path.join(CACHE, release + "-archives")
         os.makedirs(os.path.join(self.archives, "partial"), exist_ok=True)
-        tarball = _tarball(release, include)
+        tarball = None if copy_of else _tarball(release, include)
         self.root = tempfile.mkdtemp(prefix="vt-root-")
-        run("tar", "--extract", "--file", tarball, "--directory", self.root)
-        self.update()
+        os.chmod(self.root, 0o755)
+        if copy_of:
+            run("cp", "--archive", "--reflink=auto", copy_of.root + "/.", self.root)
+        else:
+            run("tar", "--extract", "--file", tarball, "--directory", self.root)
+            self.update()
+
+    def copy(self):
+        return Chroot(self.release, copy_of=self)
 
     def update(self):
         options = ("-o", "Acquire::Check-Valid-Until=false", "-o", "Acquire::Languages=none")
