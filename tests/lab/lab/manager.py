@@ -116,6 +116,8 @@ class Manager:
     def _serve(self):
         while True:
             data, fds, _, _ = socket.recv_fds(self.sock, 8192, FDS_MAX)
+            for fd in fds:
+                os.set_inheritable(fd, False)
             message = dict(line.partition("=")[::2] for line in data.decode().splitlines() if line)
             if "X_END" in message:
                 return

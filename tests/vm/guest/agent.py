@@ -12,7 +12,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import traceback
 import types
 
@@ -130,17 +129,11 @@ class Agent:
         self._configure(None, config)
 
     def restart(self):
-        """The manager restarts it, and the next one is running; how long that took, in ms."""
-        begin = time.monotonic()
+        """The manager, or systemd, restarts it, and the next one is running."""
         if self.manager:
             self.manager.restart(self.daemon, seconds=START_SECONDS)
         else:
             self.daemon.restart()
-        return 1000 * (time.monotonic() - begin)
-
-    def stored_links(self):
-        """{name in the manager's store: id of the link}."""
-        return {name: link for name, (link, _) in self.manager.links().items()}
 
     def carrier_changes(self):
         """{interface: how often its carrier came or went}."""
@@ -195,6 +188,9 @@ class Agent:
 
     def ctl(self, words):
         return self.daemon.ctl(*words)
+
+    def try_ctl(self, words):
+        return self.daemon.try_ctl(*words)
 
     def ctl_run(self, words):
         """Status and words of a viaductctl without --json."""
