@@ -155,6 +155,24 @@ def port_leaves(env):
         expect_forwarding(lab)
 
 
+@case("the store follows a reload: what it takes off is forgotten, what it opens is stored")
+def reloaded(env):
+    with service(env, {**PORTS, "p3": 1}) as lab:
+        generic = {"queues": {"p2": {"mode": "generic"}}}
+        for members, keys in ((PORTS, {}), ([*PORTS, "p3"], {}), (["p2", "p3", "p1"], generic)):
+            lab.daemon.write_config({"version": 1, **bridge(members), **keys})
+            lab.daemon.ctl("config", "reload")
+            wait_for(lambda members=members: lab.manager.names() == stored(lab, *members),
+                     lambda: f"the store: {lab.manager.names()}")
+            wait_for(lambda: sorted(programs(lab).values())
+                     == sorted(program for _, program in lab.manager.links().values()),
+                     lambda: f"programs {programs(lab)}, links {lab.manager.links()}")
+        before = lab.manager.links()
+        lab.manager.restart(lab.daemon)
+        expect_handed_over(lab, before)
+        expect_forwarding(lab)
+
+
 @case("another program or another mode: replaced in place, or detached and attached")
 def changed(env):
     with service(env) as lab:
