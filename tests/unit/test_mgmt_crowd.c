@@ -25,7 +25,9 @@
 #define WATCH     "{\"method\":\"io.viaduct.MacWatch\",\"more\":true}"
 #define BEGINNING "{\"method\":\"io.viadu"
 
-/* ---- time ---- */
+/* ---- time: it goes by itself so slowly that no machine is too slow for what is tested ---- */
+
+#define SLOWNESS 50u
 
 static uint64_t forward_ns;
 
@@ -37,9 +39,10 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
 	int r = __real_clock_gettime(clock, ts);
 
 	if (clock == CLOCK_MONOTONIC) {
-		uint64_t ns = (uint64_t)ts->tv_nsec + forward_ns;
+		uint64_t ns = (uint64_t)ts->tv_sec * NS_PER_S + (uint64_t)ts->tv_nsec;
 
-		ts->tv_sec += (time_t)(ns / NS_PER_S);
+		ns = ns / SLOWNESS + forward_ns;
+		ts->tv_sec = (time_t)(ns / NS_PER_S);
 		ts->tv_nsec = (long)(ns % NS_PER_S);
 	}
 	return r;
@@ -60,7 +63,8 @@ struct crowd {
 /* Who has been turned away meanwhile says nothing. */
 static void say(int fd, const char *what, size_t n)
 {
-	if (n && send(fd, what, n, MSG_NOSIGNAL) != (ssize_t)n && errno != EPIPE) {
+	if (n && send(fd, what, n, MSG_NOSIGNAL) != (ssize_t)n && errno != EPIPE &&
+	    errno != ECONNRESET) {
 		_exit(7);
 	}
 }
@@ -78,7 +82,9 @@ static void be_crowd(const struct harness *harness, uint32_t n, uint32_t n_alive
 	}
 	for (int turn = 0; turn < 1000 && n_left > n_alive; turn++) {
 		n_left = 0;
-		poll(poll_fd, n, 10);
+		/* Those that have hung up are ready at once, again and again. */
+		poll(NULL, 0, 10);
+		poll(poll_fd, n, 0);
 		for (uint32_t i = 0; i < n; i++) {
 			n_left += !(poll_fd[i].revents & POLLHUP);
 		}

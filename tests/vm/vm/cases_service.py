@@ -32,6 +32,17 @@ def service(bridge):
     files = bridge.guest.shell("cd /sys/class/net/vio0; cat napi_defer_hard_irqs")
     expect_equal(files.split(), ["2"], "napi_defer_hard_irqs of vio0")
     expect_equal([row["code"] for row in bridge.warnings()], [], "warnings")
+    expect_journal(bridge)
+
+
+def expect_journal(bridge):
+    """Entries with fields, which the journal finds by event and by port."""
+    started = "MESSAGE_ID=65008bc36ab641ccac1064e3036a93e1"
+    for words, field, wanted in ((started, "VIADUCT_CODE", "started"),
+                                 ("VIADUCT_PORT=vio0", "SYSLOG_IDENTIFIER", "viaductd")):
+        text = bridge.guest.shell(f"journalctl --no-pager -o json _SYSTEMD_UNIT={UNIT} {words}")
+        rows = [json.loads(line) for line in text.splitlines()]
+        expect(rows and all(row[field] == wanted for row in rows), f"entries of {words}: {rows}")
 
 
 @case(SERVICE, "systemctl restart: `lan`, its address and every setting stay, no carrier event")
