@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/macaddr.h"
 #include "conf/plan.h"
+#include "daemon/keep.h"
 
 #define SLICE_LINES 16384u
 
@@ -144,12 +145,15 @@ static void add_all_configured(struct vswitch *vswitch) REQUIRES(role_control)
 void addresses_follow(struct vswitch *vswitch, const struct conf *was, const bool *forget)
 {
 	struct follow follow = {vswitch, forget};
-	uint32_t cursor = 0;
+	uint32_t cursor = 0, n_removed = 0;
 	struct err err = {""};
 
 	while (cursor < fdb_n_lines(&vswitch->tables)) {
-		fdb_remove_if(vswitch->fdb, &vswitch->tables, follow_takes, &follow, &cursor,
-			      SLICE_LINES);
+		n_removed += fdb_remove_if(vswitch->fdb, &vswitch->tables, follow_takes, &follow,
+					   &cursor, SLICE_LINES);
+	}
+	if (n_removed) {
+		keep_forget(vswitch);
 	}
 	remove_configured(vswitch, was);
 	add_all_configured(vswitch);

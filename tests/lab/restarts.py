@@ -106,6 +106,26 @@ def flushed(env):
             os.unlink(kept.path(daemon))
 
 
+@case("what a reload forgets stays forgotten over a kill -9, though the port is back by then")
+def reloaded(env):
+    def forget(ports, **keys):
+        daemon.write_config({"version": 1, **bridge(ports, **keys)})
+        daemon.ctl("config", "reload")
+    with Lab(env, PORTS) as lab:
+        daemon = lab.configure(bridge(PORTS))
+        for changes in (["p2", "p3"], {}), (["p1", "p2", "p3"], {"vlan_filtering": True}):
+            daemon.start()
+            lab.learn("p1", A)
+            lab.learn("p3", D)
+            wait_kept(daemon, 2)
+            forget(changes[0], **changes[1])
+            forget(PORTS)
+            kill_and_start(daemon)
+            expect_unknown(lab)
+            daemon.stop()
+            os.unlink(kept.path(daemon))
+
+
 @case("ages go on while nobody runs; sticky addresses stay; ageing-time 0 never forgets")
 def ages(env):
     config = bridge(["p1", "p2", "p3"], ageing_time="10s", ports={"p3": {"sticky": True}})
