@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 Whatever ends viaductd, and whenever: the members' frames reach the kernel's own stack within a
-second, and the next start finds its way. A port that takes nothing harms no other.
+second, and the next start finds its way. A port that loses all harms no other.
 """
 import contextlib
 import fcntl
+import json
 import os
 import signal
 import struct
 import time
 
-from lab.daemon import STOP_SECONDS, Failure, expect, expect_equal, expect_no_journal, wait_for
+from lab.daemon import STOP_SECONDS, expect, expect_equal, expect_no_journal, wait_for
 from lab.fixture import Lab, bridge, expect_flow_report
 from lab.frames import BROADCAST, frame, station_mac
 from lab.tap import case
@@ -174,13 +175,17 @@ def drain(fd):
     return n
 
 
-@case("a port whose far end takes nothing: its frames are lost and counted, other ports lose none")
-def stalled_ring(env):
+def lost_by_kernel(lab, name):
+    done = lab.sw.exec("ip", "-s", "-j", "link", "show", "dev", name)
+    return json.loads(done.stdout)[0]["stats64"]["tx"]["dropped"]
+
+
+# A device that holds its ring is played in tests/unit/test_worker.c: software ones let go at once.
+@case("a tap that nobody reads as a port: it goes on once it is read, and other ports lose nothing")
+def unread_tap(env):
     with Lab(env, {"p1": 2, "p2": 2}, state_checked=False) as lab, silent_tap(lab, "t1") as fd:
-        daemon = lab.start({**bridge(["p1", "p2", "t1"]),
-                            "queues": {"t1": {"ring": {"rx": 64, "tx": 64}}}})
+        daemon = lab.start(bridge(["p1", "p2", "t1"]))
         lab.learn("p2", B)
-        drain(fd)
         child = lab.flows_start("p1", ["p2"], queues="0,1", flows=4, seconds=4, drain_ms=500,
                                 rate=2000 if env.sanitized else 20000)
         unknown = frame(GHOST, C)
@@ -188,30 +193,20 @@ def stalled_ring(env):
         def lost():
             for _ in range(50):
                 lab.p2.send(unknown)
-            return daemon.port("t1")["tx_drops"]["ring_full"] > 200
+            return lost_by_kernel(lab, "t1") > 200
         wait_for(lost, lambda: f"frames to be lost at t1: {daemon.port('t1')}", 8.0)
-        report = lab.flows_end(child)
-        expect_flow_report(report, "beside a port that takes nothing")
+        expect_flow_report(lab.flows_end(child), "beside a port that takes nothing")
         drops = {key: n for key, n in daemon.drops().items() if key[0] != "t1"}
         expect_equal(drops, {}, "drops of the other ports")
-        expect_equal(set(daemon.drops()), {("t1", "tx", "ring_full")}, "drops")
+        drain(fd)
 
         def goes_on():
-            drain(fd)
-            before = daemon.port("t1")["tx_packets"]
             lab.p2.send(unknown)
-            return wait_any(lambda: daemon.port("t1")["tx_packets"] > before)
-        wait_for(goes_on, "frames at t1 once it takes them", 5.0)
-        for _ in range(100):
+            return drain(fd)
+        wait_for(goes_on, "frames from the tap once it is read", 5.0)
+        for _ in range(2000):
             lab.p2.send(unknown)        # and full again when it stops
         begin = time.monotonic()
         daemon.stop()
         took = time.monotonic() - begin
         expect(took < STOP_SECONDS, f"the stop took {took:.2f} s")
-
-
-def wait_any(condition, seconds=0.3):
-    try:
-        return wait_for(condition, "", seconds)
-    except Failure:
-        return False
