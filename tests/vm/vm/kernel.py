@@ -16,7 +16,7 @@ GUEST = os.path.join(os.path.dirname(HERE), "guest")
 
 # What a guest needs that Debian's kernels may have as modules; what is built in is passed over.
 MODULES = ("virtio_pci", "virtio_console", "9p", "9pnet_virtio", "overlay", "virtio_net", "igb",
-           "vmxnet3", "e1000e", "veth", "xsk_diag")
+           "vmxnet3", "e1000e", "veth", "xsk_diag", "bridge")
 
 
 class Kernel:
