@@ -45,23 +45,13 @@ static void tell_at(struct vswitch *vswitch, enum mgmt_mac_event_kind kind, uint
 	}
 }
 
-void addresses_tell(struct vswitch *vswitch, enum mgmt_mac_event_kind kind, uint64_t key,
-		    uint8_t port_idx, uint8_t from_port)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	tell_at(vswitch, kind, (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec, key, port_idx,
-		from_port);
-}
-
 static void pass_on_events(struct vswitch *vswitch, struct worker *worker)
 	REQUIRES(role_control)
 {
 	static const enum mgmt_mac_event_kind kind_of[] = {
 		[FDB_LEARNED] = MGMT_MAC_EVENT_LEARNED,
 		[FDB_MOVED] = MGMT_MAC_EVENT_MOVED,
-		[FDB_FORGOTTEN] = MGMT_MAC_EVENT_DELETED,
+		[FDB_FORGOTTEN] = MGMT_MAC_EVENT_DELETED,       /* where it was */
 	};
 	static struct log_limit limit = LOG_LIMIT(10, 1);
 	struct worker_event event[64];
@@ -73,8 +63,11 @@ static void pass_on_events(struct vswitch *vswitch, struct worker *worker)
 		for (uint32_t i = 0; i < n; i++) {
 			const struct fwd_event *what = &event[i].event;
 
+			bool gone = what->outcome == FDB_FORGOTTEN;
+
 			tell_at(vswitch, kind_of[what->outcome], event[i].realtime_ns, what->key,
-				what->port_idx, what->from_port);
+				gone ? what->from_port : what->port_idx,
+				gone ? PORT_NONE : what->from_port);
 		}
 	} while (n == 64);
 	lost = counter_read(&worker->events.n_lost);
@@ -85,11 +78,41 @@ static void pass_on_events(struct vswitch *vswitch, struct worker *worker)
 	}
 }
 
-void addresses_notice(struct vswitch *vswitch)
+static void pass_on_all(struct vswitch *vswitch) REQUIRES(role_control)
 {
 	for (uint32_t w = 0; w < vswitch->plan.n_workers; w++) {
-		pass_on_events(vswitch, vswitch->worker[w]);
+		if (vswitch->worker[w]) {
+			pass_on_events(vswitch, vswitch->worker[w]);
+		}
 	}
+}
+
+/* What workers told before comes first: who follows the table must not hear it backwards. */
+void addresses_tell(struct vswitch *vswitch, enum mgmt_mac_event_kind kind, uint64_t key,
+		    uint8_t port_idx)
+{
+	struct timespec ts;
+
+	if (vswitch->mac_watched) {
+		pass_on_all(vswitch);
+		clock_gettime(CLOCK_REALTIME, &ts);
+		tell_at(vswitch, kind, (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec, key,
+			port_idx, PORT_NONE);
+	}
+}
+
+void addresses_watch(struct vswitch *vswitch, bool wanted)
+{
+	if (wanted) {
+		pass_on_all(vswitch);   /* of an earlier watch, to nobody */
+	}
+	vswitch->mac_watched = wanted;
+	atomic_store_explicit(&vswitch->shared.want_events, wanted, memory_order_relaxed);
+}
+
+void addresses_notice(struct vswitch *vswitch)
+{
+	pass_on_all(vswitch);
 	tables_grow_if_wanted(vswitch);
 }
 
@@ -98,7 +121,7 @@ void addresses_notice(struct vswitch *vswitch)
 static void tell_aged(const struct fdb_entry *entry, void *arg)
 {
 	role_assert_control();
-	addresses_tell(arg, MGMT_MAC_EVENT_AGED, entry->key, entry->port_idx, PORT_NONE);
+	addresses_tell(arg, MGMT_MAC_EVENT_AGED, entry->key, entry->port_idx);
 }
 
 static void age_slice(struct vswitch *vswitch) REQUIRES(role_control)
@@ -299,8 +322,7 @@ static bool flush_takes(const struct fdb_entry *entry, void *arg)
 	    (flush->match && !flush->match(flush->vswitch, entry, flush->arg))) {
 		return false;
 	}
-	addresses_tell(flush->vswitch, MGMT_MAC_EVENT_FLUSHED, entry->key, entry->port_idx,
-		       PORT_NONE);
+	addresses_tell(flush->vswitch, MGMT_MAC_EVENT_FLUSHED, entry->key, entry->port_idx);
 	return true;
 }
 

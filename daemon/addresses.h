@@ -68,6 +68,9 @@ uint64_t addresses_flush(struct vswitch *vswitch, address_match_fn *match, const
 /* Workers have learned: pass their events on, and grow if it is time. */
 void addresses_notice(struct vswitch *vswitch) REQUIRES(role_control);
 
-/* One event to the watchers, if there are any. */
+/* One event of control's own to the watchers, if there are any, behind what workers have told. */
 void addresses_tell(struct vswitch *vswitch, enum mgmt_mac_event_kind kind, uint64_t key,
-		    uint8_t port_idx, uint8_t from_port) REQUIRES(role_control);
+		    uint8_t port_idx) REQUIRES(role_control);
+
+/* Somebody watches from now on, or nobody any more. */
+void addresses_watch(struct vswitch *vswitch, bool wanted) REQUIRES(role_control);

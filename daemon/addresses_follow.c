@@ -50,7 +50,7 @@ static bool follow_takes(const struct fdb_entry *entry, void *arg)
 	}
 	if (!entry->is_static) {
 		addresses_tell(follow->vswitch, MGMT_MAC_EVENT_FLUSHED, entry->key,
-			       entry->port_idx, PORT_NONE);
+			       entry->port_idx);
 	}
 	return true;
 }

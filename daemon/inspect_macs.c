@@ -300,7 +300,7 @@ enum mgmt_error inspect_mac_del(void *ctx, const struct mgmt_mac_filter *filter,
 	if (n == 0 || fdb_delete(vswitch->fdb, &vswitch->tables, key, &entry) < 0) {
 		return no_such_address(reterr, filter->macaddress);
 	}
-	addresses_tell(vswitch, MGMT_MAC_EVENT_DELETED, key, entry.port_idx, PORT_NONE);
+	addresses_tell(vswitch, MGMT_MAC_EVENT_DELETED, key, entry.port_idx);
 	keep_forget(vswitch);
 	keep_forget_wait(vswitch);
 	return MGMT_OK;
@@ -332,8 +332,6 @@ enum mgmt_error inspect_mac_flush(void *ctx, const struct mgmt_mac_filter *filte
 
 void inspect_mac_watch(void *ctx, bool wanted)
 {
-	struct vswitch *vswitch = ctx;
-
-	vswitch->mac_watched = wanted;
-	atomic_store_explicit(&vswitch->shared.want_events, wanted, memory_order_relaxed);
+	role_assert_control();
+	addresses_watch(ctx, wanted);
 }

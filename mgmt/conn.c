@@ -395,6 +395,10 @@ void conn_event_all(struct conn_home *home, const json_t *message)
 		} else if (!varlink_append(&conn->out, message)) {
 			conn_break(conn, "no memory for an event");
 		}
+		/* A flush tells thousands before the event loop runs again. */
+		if (bytes_n(&conn->out) > CONN_OUT_WATCH_WRITE) {
+			write_replies(conn);
+		}
 		conn_settle(conn);
 	}
 }

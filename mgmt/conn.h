@@ -21,7 +21,9 @@
 #include "mgmt/quota.h"
 
 #define CONN_OUT_HIGH      (256u << 10)         /* no further request, no further slice of a walk */
-#define CONN_OUT_WATCH_MAX (1u << 20)           /* a watcher that lags more is told TooMany */
+/* A watcher that lags more is told TooMany: it has room for a flush of 65536 addresses. */
+#define CONN_OUT_WATCH_MAX   (12u << 20)
+#define CONN_OUT_WATCH_WRITE (64u << 10)        /* events are written at once */
 
 #define CONN_IDLE_S        1u                   /* who asks nothing may have to go, for its user */
 #define CONN_STALLED_S     10u                  /* who does not read its replies, for anybody */

@@ -338,6 +338,9 @@ static void test_watch_from_call(struct harness *harness)
 	tap_ok(harness->fake.watch == 0, "... and nobody watches any more");
 }
 
+/* More than CONN_OUT_WATCH_MAX holds. */
+#define N_EVENTS 100000u
+
 static void test_slow_watcher(struct harness *harness)
 {
 	struct client slow = client_connect(harness), fast = client_connect(harness);
@@ -347,7 +350,7 @@ static void test_slow_watcher(struct harness *harness)
 	client_send(harness, &slow, MAC_WATCH);
 	client_send(harness, &fast, MAC_WATCH);
 	harness_settle(harness);
-	for (uint32_t i = 0; i < 20000; i++) {
+	for (uint32_t i = 0; i < N_EVENTS; i++) {
 		mgmt_server_mac_event(harness->server, &moved);
 		if (i % 100 == 99) {
 			for (uint32_t j = 0; j < 100; j++) {
@@ -357,7 +360,7 @@ static void test_slow_watcher(struct harness *harness)
 			}
 		}
 	}
-	tap_ok(n_fast == 20000, "a watcher that reads gets every event (%u)", n_fast);
+	tap_ok(n_fast == N_EVENTS, "a watcher that reads gets every event (%u)", n_fast);
 	for (;;) {
 		reply = client_receive(harness, &slow);
 		if (!reply || *message_error(reply)) {
@@ -366,7 +369,7 @@ static void test_slow_watcher(struct harness *harness)
 		n_slow++;
 		json_decref(reply);
 	}
-	tap_ok(reply && !strcmp(message_error(reply), "io.viaduct.TooMany") && n_slow < 20000,
+	tap_ok(reply && !strcmp(message_error(reply), "io.viaduct.TooMany") && n_slow < N_EVENTS,
 	       "one that does not is told after %u", n_slow);
 	json_decref(reply);
 	client_send(harness, &slow, CONFIG_SHOW);
