@@ -150,6 +150,7 @@ static enum mgmt_error look_at_snapshots(struct doctor *doctor, struct vswitch *
 {
 	bool follow = vswitch->conf->interrupts.placement == CONF_PLACEMENT_FOLLOW;
 	struct mgmt_metrics metrics = {0};
+	struct mgmt_interrupts interrupts = {0};
 	struct mgmt_queues queues = {0};
 	enum mgmt_error error = inspect_metrics(vswitch, &metrics, reterr);
 	uint64_t *before;
@@ -159,18 +160,22 @@ static enum mgmt_error look_at_snapshots(struct doctor *doctor, struct vswitch *
 	}
 	error = inspect_queues(vswitch, NULL, true, &queues, reterr);
 	if (!error) {
+		error = inspect_intr_list(vswitch, &interrupts, reterr);
+	}
+	if (!error) {
 		for (uint32_t i = 0; i < metrics.status.n_warnings; i++) {
 			doctor_add_warning(doctor, &metrics.status.warning[i]);
 		}
 		before = marks_by_row(vswitch, &queues);
 		doctor_look_status(doctor, &metrics.status, vswitch->plan.memory_max_bytes);
 		doctor_look_modes(doctor, &metrics.ports, &queues);
-		doctor_look_queues(doctor, &queues, follow);
+		doctor_look_queues(doctor, &queues, &interrupts, follow);
 		doctor_look_spread(doctor, &queues, before);
 		doctor_look_workers(doctor, &metrics.workers);
 		free(before);
-		mgmt_queues_done(&queues);
 	}
+	mgmt_interrupts_done(&interrupts);
+	mgmt_queues_done(&queues);
 	mgmt_metrics_done(&metrics);
 	return error;
 }

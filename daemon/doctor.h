@@ -56,8 +56,12 @@ void doctor_look_descriptors(struct doctor *doctor, uint64_t n_open, uint64_t n_
 void doctor_look_modes(struct doctor *doctor, const struct mgmt_ports *ports,
 		       const struct mgmt_queues *queues);
 
-/* Rings that ran full or empty, interrupts on another CPU than the queue's worker. */
-void doctor_look_queues(struct doctor *doctor, const struct mgmt_queues *queues, bool follow);
+/*
+ * Rings that ran full or empty, interrupts on another CPU than the queue's worker. Where one was
+ * told to go counts, though it moves with the next that comes.
+ */
+void doctor_look_queues(struct doctor *doctor, const struct mgmt_queues *queues,
+			const struct mgmt_interrupts *interrupts, bool follow);
 
 /* One queue of several gets most of a port's frames. 'before': rx_packets by row, or NULL: 0. */
 void doctor_look_spread(struct doctor *doctor, const struct mgmt_queues *queues,

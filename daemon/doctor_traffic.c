@@ -3,6 +3,7 @@
 #include "daemon/doctor.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define BUSY_SHARE    0.95
@@ -106,26 +107,50 @@ static void look_losses(struct doctor *doctor, const struct mgmt_queue *queue)
 	}
 }
 
-void doctor_look_queues(struct doctor *doctor, const struct mgmt_queues *queues, bool follow)
+/*
+ * Where the queue's interrupt runs from its next on: it moves no sooner. MGMT_NULL: not known.
+ */
+static int64_t irq_cpu(const struct mgmt_queue *queue, const struct mgmt_interrupts *interrupts)
+{
+	for (uint32_t i = 0; i < interrupts->n; i++) {
+		const struct mgmt_interrupt *interrupt = &interrupts->interrupt[i];
+		char *end;
+
+		if (interrupt->irq == queue->irq_rx && interrupt->affinity[0]) {
+			unsigned long cpu = strtoul(interrupt->affinity, &end, 10);
+
+			return *end ? queue->irq_cpu : (int64_t)cpu;
+		}
+	}
+	return queue->irq_cpu;
+}
+
+static void look_at_interrupt(struct doctor *doctor, const struct mgmt_queue *queue,
+			      const struct mgmt_interrupts *interrupts, bool follow)
+{
+	char subject[MGMT_NAME_BYTES];
+	int64_t cpu = irq_cpu(queue, interrupts);
+
+	if (queue->socket != 0 || queue->irq_rx == MGMT_NULL || cpu == MGMT_NULL ||
+	    cpu == queue->cpu) {
+		return;
+	}
+	queue_subject(subject, queue);
+	doctor_add(doctor, follow ? MGMT_SEVERITY_WARNING : MGMT_SEVERITY_NOTE,
+		   "interrupt-elsewhere", subject,
+		   "its interrupt %lld runs on CPU %lld, its worker on CPU %lld: frames change "
+		   "caches on their way\n%s",
+		   (long long)queue->irq_rx, (long long)cpu, (long long)queue->cpu,
+		   follow ? "see 'viaductctl intr list' for who moved it or why it stays"
+			  : "set interrupts.placement: follow, unless this is meant");
+}
+
+void doctor_look_queues(struct doctor *doctor, const struct mgmt_queues *queues,
+			const struct mgmt_interrupts *interrupts, bool follow)
 {
 	for (uint32_t i = 0; i < queues->n; i++) {
-		const struct mgmt_queue *queue = &queues->queue[i];
-		char subject[MGMT_NAME_BYTES];
-
-		look_losses(doctor, queue);
-		if (queue->socket != 0 || queue->irq_rx == MGMT_NULL ||
-		    queue->irq_cpu == MGMT_NULL || queue->irq_cpu == queue->cpu) {
-			continue;
-		}
-		queue_subject(subject, queue);
-		doctor_add(doctor, follow ? MGMT_SEVERITY_WARNING : MGMT_SEVERITY_NOTE,
-			   "interrupt-elsewhere", subject,
-			   "its interrupt %lld runs on CPU %lld, its worker on CPU %lld: frames "
-			   "change caches on their way\n%s",
-			   (long long)queue->irq_rx, (long long)queue->irq_cpu,
-			   (long long)queue->cpu,
-			   follow ? "see 'viaductctl intr list' for who moved it or why it stays"
-				  : "set interrupts.placement: follow, unless this is meant");
+		look_losses(doctor, &queues->queue[i]);
+		look_at_interrupt(doctor, &queues->queue[i], interrupts, follow);
 	}
 }
 

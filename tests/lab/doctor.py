@@ -68,3 +68,22 @@ def limits(env):
                  or any(code == "drift" for code, _ in found(daemon)), "somebody's offload")
         daemon.stop()
         expect_equal(daemon.ctl_run("doctor").returncode, 3, "exit status without a daemon")
+
+
+@case("one queue that gets nearly all of its port's frames, and is no more named when it does not")
+def unbalanced(env):
+    with Lab(env, {"p1": 4, "p2": 1}) as lab:
+        daemon = lab.start(bridge(["p1", "p2"]))
+
+        def send(queues, count):
+            lab.flows("p1", ["p2"], queues=queues, count=count, rate=40000,
+                      src="02:00:00:20:00:00", dst="02:00:00:21:00:00")
+            daemon.wait_sums()
+        send("0,1,2,3", 12000)
+        expect(("rss-unbalanced", "port p1") not in found(daemon), "evenly spread")
+        send("2", 36000)
+        row = found(daemon)["rss-unbalanced", "port p1"]
+        expect("queue 2 of 4 got " in row["text"], f"the queue: {row}")
+        # What is judged is what came in the last ten to twenty seconds.
+        wait_for(lambda: ("rss-unbalanced", "port p1") not in found(daemon), "it is over", 30.0,
+                 interval=0.5)

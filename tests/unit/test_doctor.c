@@ -172,6 +172,9 @@ static struct mgmt_queue quiet_queue(const char *port, uint32_t n)
 static void test_queues(void)
 {
 	struct mgmt_queue queue[] = {quiet_queue("p", 0), quiet_queue("p", 1), quiet_queue("q", 0)};
+	struct mgmt_interrupt interrupt[] = {{.irq = 30, .affinity = "2"},
+					     {.irq = 31, .affinity = "0-3"}};
+	const struct mgmt_interrupts interrupts = {.interrupt = interrupt, .n = 2};
 	const struct mgmt_queues queues = {queue, 3};
 	struct doctor d = {0};
 
@@ -179,14 +182,14 @@ static void test_queues(void)
 	queue[0].rx_fill_ring_empty_descs = MGMT_NULL;
 	queue[1].irq_rx = MGMT_NULL;
 	queue[1].irq_cpu = 0;
-	doctor_look_queues(&d, &queues, true);
+	doctor_look_queues(&d, &queues, &interrupts, true);
 	tap_ok(d.n == 0, "one frame in 10000 is lost: nothing (%s)",
 	       d.n ? d.finding[0].what.code : "");
 	queue[0].rx_ring_full = 101;
 	queue[1].rx_fill_ring_empty_descs = 5000;
 	queue[2].tx_invalid_descs = 1;
 	queue[2].irq_cpu = 0;
-	doctor_look_queues(&d, &queues, true);
+	doctor_look_queues(&d, &queues, &interrupts, true);
 	expect(&d, "rx-ring-full", "queue p/0", MGMT_SEVERITY_WARNING, "101 frames were lost");
 	expect(&d, "fill-ring-empty", "queue p/1", MGMT_SEVERITY_WARNING, "5000 times");
 	expect(&d, "invalid-descriptors", "queue q/0", MGMT_SEVERITY_FAULT, "1 transmit");
@@ -194,8 +197,18 @@ static void test_queues(void)
 	       "interrupt 31 runs on CPU 0, its worker on CPU 2");
 	tap_ok(d.n == 4, "and nothing else");
 	forget(&d);
-	doctor_look_queues(&d, &queues, false);
+	doctor_look_queues(&d, &queues, &interrupts, false);
 	expect(&d, "interrupt-elsewhere", "queue q/0", MGMT_SEVERITY_NOTE, "runs on CPU 0");
+	forget(&d);
+	queue[2].irq_rx = 30;
+	doctor_look_queues(&d, &queues, &interrupts, true);
+	tap_ok(!find(&d, "interrupt-elsewhere", NULL),
+	       "one that was told to go there and has not come since is there");
+	forget(&d);
+	queue[2].irq_cpu = 2;
+	snprintf(interrupt[0].affinity, sizeof(interrupt[0].affinity), "3");
+	doctor_look_queues(&d, &queues, &interrupts, true);
+	expect(&d, "interrupt-elsewhere", "queue q/0", MGMT_SEVERITY_WARNING, "runs on CPU 3");
 	forget(&d);
 }
 

@@ -204,3 +204,19 @@ def streams(bridge, *pairs):
         yield [stack.enter_context(Stream(bridge.station[here], bridge.station[there],
                                           bridge.mac[here], bridge.mac[there]))
                for here, there in pairs]
+
+
+@case(ROUTER, "doctor names the queue whose interrupt is not on its worker's CPU, and real drivers")
+def doctor(bridge):
+    def found():
+        return {(row["code"], row["subject"]): row
+                for row in bridge.guest.ctl("doctor")["findings"]}
+    bridge.start({"defaults": {"mode": "auto"}}, interrupts={"placement": "follow"})
+    rows = found()
+    expect_equal([key for key in rows if key[0] == "interrupt-elsewhere"], [], "all are in place")
+    expect("no XDP of its own" in rows["mode-generic", "port e1k0"]["text"], f"e1000e: {rows}")
+    away = (bridge.guest.queues()["igb0", 1]["cpu"] + 1) % 4
+    bridge.guest.ctl("intr", "affinity", "-i", "igb0/rx/1", "-c", str(away))
+    row = found()["interrupt-elsewhere", "queue igb0/1"]
+    expect(f"runs on CPU {away}, its worker on CPU {(away - 1) % 4}" in row["text"]
+           and row["severity"] == "warning", f"the finding: {row}")
