@@ -110,6 +110,28 @@ def in_between(env):
         stack.close()
 
 
+@case("on-failure: kernel-bridge: the bridge stands in below the programs that stay")
+def stand_in(env):
+    with service(env, config=bridge(PORTS, on_failure="kernel-bridge")) as lab:
+        before = lab.manager.links()
+        raw = frame(BROADCAST, A)
+
+        def is_bridged():
+            lab.p1.send(raw)
+            return raw in lab.p2.recv_all(1, 0.05)
+
+        def between():
+            done = lab.daemon.command("--restore", env={"SERVICE_RESULT": "signal"})
+            expect_equal(done.returncode, 0, f"status of --restore ({done.stderr})")
+            expect_equal(len(programs(lab)), len(PORTS), "programs below the kernel's bridge")
+            wait_for(is_bridged, "a frame over the kernel's bridge", 1.0)
+        lab.manager.restart(lab.daemon, signal.SIGKILL, between)
+        wait_for(lambda: not any("master" in link for link in lab.sw.links().values()),
+                 "the kernel's bridge to go")
+        expect_handed_over(lab, before)
+        expect_forwarding(lab)
+
+
 @case("TERM takes the programs off, whatever the manager still holds")
 def stop(env):
     with service(env) as lab:
