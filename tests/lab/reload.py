@@ -290,6 +290,24 @@ def host_ports(env):
         expect_equal(daemon.macs("--type", "local"), {}, "local addresses of no port")
 
 
+@case("ports that come get rings for which the packet buffer has frames, or need a restart")
+def frames(env):
+    small = {"p1": {"ring": {"rx": 256, "tx": 256}}, "p2": {"ring": {"rx": 256, "tx": 256}}}
+    with Lab(env, PORTS, allowed=["reload: "]) as lab:
+        daemon = lab.start({**bridge(UNTOUCHED), "queues": small})
+        write(daemon, {**bridge(UNTOUCHED + ("p3",)),
+                       "queues": {**small, "p3": {"ring": {"rx": 16384, "tx": 2048}}}})
+        reason = daemon.ctl_refused("config", "reload")
+        expect("port 'p3': needs a restart: the packet buffer" in reason, reason)
+        expect_equal(set(daemon.ports()), set(UNTOUCHED), "ports after a refusal")
+        reload_to(daemon, {**bridge(UNTOUCHED + ("p3", "p4")), "queues": small})
+        rings = {q["port"]: q["rings"]["rx"]["size"] for q in daemon.ctl("queue")["queues"]}
+        expect(all(64 <= rings[p] < 2048 for p in ("p3", "p4")), f"rings of what came: {rings}")
+        expect_equal(rings["p1"], 256, "ring of a port that stayed")
+        raw = frame(BROADCAST, A)
+        lab.exchange([(lab.p1, raw)], {lab.p2: [raw], lab.p3: [raw], lab.p4: [raw]})
+
+
 # ---- random pairs, against a fresh start ----
 
 def random_config(dice):
