@@ -473,10 +473,11 @@ static bool has_unread(const struct conn *conn)
 static bool is_idle(struct conn *conn, uint64_t now_ns, uid_t uid)
 {
 	bool is_asked = conn->walk || bytes_n(&conn->out) || request_end(conn);
+	bool listens = conn->watching || (conn->feed && bytes_n(&conn->out) == 0);
 	uint64_t least_s = conn->user->uid == uid ? CONN_IDLE_S : 0;
 
 	least_s = is_asked ? CONN_STALLED_S : least_s;
-	return !conn->watching && now_ns - conn->moved_ns >= least_s * NS_PER_S &&
+	return !listens && now_ns - conn->moved_ns >= least_s * NS_PER_S &&
 	       (is_asked || !has_unread(conn));
 }
 

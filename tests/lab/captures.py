@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`viaductctl capture`: what it shows, what it writes, what it costs, how it ends."""
 import collections
+import contextlib
 import itertools
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 
 from lab import pcapng
@@ -310,6 +312,20 @@ def rights_and_ends(env):
         for capture in (captures[3], captures[4]):
             capture.end()
         wait_for(lambda: memory(daemon) == idle, "memory is given back")
+
+
+@case("a capture that sees no frame for long is not idle: it does not give way to others")
+def silent(env):
+    with Lab(env, PORTS) as lab, contextlib.ExitStack() as stack:
+        daemon = lab.start(bridge(PORTS))
+        capture = Capture(lab)
+        for _ in range(127):            # with the capture as many as root may have
+            other = stack.enter_context(socket.socket(socket.AF_UNIX))
+            other.connect(daemon.socket)
+        wait_for(lambda: daemon.try_ctl("status"), "others give way", 10.0, 0.2)
+        raw = frame(BROADCAST, A)
+        lab.exchange([(lab.p1, raw)], {lab.p2: [raw], lab.p3: [raw]})
+        expect_equal(len(capture.end(3).frames), 3, "frames")
 
 
 @case("a capture of a daemon that stops ends with a whole file, status 3")
