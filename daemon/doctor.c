@@ -142,6 +142,21 @@ static void look_at_state(struct doctor *doctor, struct vswitch *vswitch)
 			   fdb_table_bytes(fdb_table_lines_log2(vswitch->tables.cur)));
 }
 
+/* An interrupt that the file puts elsewhere is where it belongs: nothing is said of it. */
+static void forget_pinned(struct vswitch *vswitch, struct mgmt_queues *queues)
+{
+	for (uint32_t i = 0; i < queues->n; i++) {
+		struct mgmt_queue *queue = &queues->queue[i];
+		const struct port *port = port_find(vswitch, queue->port);
+
+		for (uint32_t p = 0; port && p < port->queues->n_irq_pins; p++) {
+			if (port->queues->irq_pin[p].queue == queue->queue) {
+				queue->irq_rx = MGMT_NULL;
+			}
+		}
+	}
+}
+
 /* ---- all of it ---- */
 
 /* The counters of 'metrics', and the queues once more, with their interrupts. */
@@ -167,6 +182,7 @@ static enum mgmt_error look_at_snapshots(struct doctor *doctor, struct vswitch *
 			doctor_add_warning(doctor, &metrics.status.warning[i]);
 		}
 		before = marks_by_row(vswitch, &queues);
+		forget_pinned(vswitch, &queues);
 		doctor_look_status(doctor, &metrics.status, vswitch->plan.memory_max_bytes);
 		doctor_look_modes(doctor, &metrics.ports, &queues);
 		doctor_look_queues(doctor, &queues, &interrupts, follow);

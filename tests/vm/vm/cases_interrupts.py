@@ -211,8 +211,10 @@ def doctor(bridge):
     def found():
         return {(row["code"], row["subject"]): row
                 for row in bridge.guest.ctl("doctor")["findings"]}
-    bridge.start({"defaults": {"mode": "auto"}}, interrupts={"placement": "follow"})
+    bridge.start({"igb0": {"irq-pin": {0: 3}}}, interrupts={"placement": "follow"})
     rows = found()
+    pinned = bridge.guest.queues()["igb0", 0]
+    expect(pinned["cpu"] != 3, f"the pin is elsewhere: {pinned}")
     expect_equal([key for key in rows if key[0] == "interrupt-elsewhere"], [], "all are in place")
     expect("no XDP of its own" in rows["mode-generic", "port e1k0"]["text"], f"e1000e: {rows}")
     away = (bridge.guest.queues()["igb0", 1]["cpu"] + 1) % 4
