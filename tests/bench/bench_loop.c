@@ -30,6 +30,7 @@
  *   yard_ps=0       only slices count in which the yardstick (bench_loop_device.h) took no longer
  *                   than so many picoseconds; 0: than in the best slices of this run
  *   simd=best       scalar, avx2, ...: what the table's look-ups use
+ *   capture=off     all: frames are captured, and nobody reads them; drops: dropped ones
  *   census=0        1: one is taken every 50 ms
  *   profile=0       1: "profile" says where the first worker was found how often
  *
@@ -73,10 +74,13 @@ struct option {
 enum option_idx {
 	OPT_CASE, OPT_ADDRESSES, OPT_PORTS, OPT_LEN, OPT_BURST, OPT_WORKERS, OPT_QUEUES, OPT_IDLE,
 	OPT_COLD, OPT_VLAN, OPT_ISOLATED, OPT_LIMIT, OPT_SPREAD, OPT_RING, OPT_MS, OPT_TURNS,
-	OPT_FRAMES, OPT_SLICE, OPT_YARD_PS, OPT_SIMD, OPT_CENSUS, OPT_PROFILE, OPT_N,
+	OPT_FRAMES, OPT_SLICE, OPT_YARD_PS, OPT_SIMD, OPT_CAPTURE, OPT_CENSUS,
+	OPT_PROFILE, OPT_N,
 };
 
 static const char *simd_name[FDB_SIMD_N + 1];    /* main() copies the table's, and adds "best" */
+
+static const char *const capture_name[] = {"off", "all", "drops"};
 
 static struct option option[OPT_N] = {
 	[OPT_CASE] = {"case", CASE_HIT, 0, CASE_N - 1, case_name},
@@ -99,6 +103,7 @@ static struct option option[OPT_N] = {
 	[OPT_SLICE] = {"slice", 20, 1, 1u << 20, NULL},
 	[OPT_YARD_PS] = {"yard_ps", 0, 0, UINT64_MAX, NULL},
 	[OPT_SIMD] = {"simd", BOX_SIMD_BEST, 0, BOX_SIMD_BEST, simd_name},
+	[OPT_CAPTURE] = {"capture", 0, 0, 2, capture_name},
 	[OPT_CENSUS] = {"census", 0, 0, 1, NULL},
 	[OPT_PROFILE] = {"profile", 0, 0, 1, NULL},
 };
@@ -282,6 +287,8 @@ int main(int argc, char **argv) NO_THREAD_SAFETY
 		.vlan = (enum box_vlan)opt(OPT_VLAN),
 		.simd = (uint32_t)opt(OPT_SIMD),
 		.isolated = opt(OPT_ISOLATED) != 0,
+		.captures = opt(OPT_CAPTURE) == 1,
+		.captures_drops = opt(OPT_CAPTURE) == 2,
 		.limited = opt(OPT_LIMIT) != 0,
 	};
 	if (config.simd != BOX_SIMD_BEST && !fdb_simd_supported((enum fdb_simd)config.simd)) {

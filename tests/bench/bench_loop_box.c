@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "daemon/census.h"
 
+#define CAPTURED_BYTES (4u << 20)
 #define JOIN_NS        (60 * NS_PER_S)
 #define CENSUS_WAIT_MS 1000u
 #define DRAIN_TURNS    8u
@@ -182,6 +183,28 @@ static void make_device(struct box *box, uint32_t w)
 	device_register(w, device);
 }
 
+/* The rings of one capture, as captures.c makes them; they live as long as the program. */
+static void make_capture(struct box *box)
+{
+	struct worker_shared *shared = &box->shared;
+	struct capture_ring *ring = apart_alloc(shared->n_workers * sizeof(*ring));
+
+	need(ring != NULL, "no memory for a capture");
+	for (uint32_t w = 0; w < shared->n_workers; w++) {
+		ring[w].data = apart_alloc(CAPTURED_BYTES);
+		need(ring[w].data != NULL, "no memory for a capture");
+		ring[w].size = CAPTURED_BYTES;
+		ring[w].snap_bytes = CAPTURE_SNAP_MAX;
+		ring[w].drops_only = box->config.captures_drops;
+		memset(&ring[w].ports, 0xff, sizeof(ring[w].ports));
+	}
+	for (uint32_t w = 0; w < box->config.n_workers; w++) {
+		box->device[w].captured = &ring[w];
+	}
+	atomic_store(&shared->capture[0], ring);
+	atomic_store(&shared->capturing, true);
+}
+
 void box_open(struct box *box, const struct box_config *config)
 {
 	struct worker_shared *shared = &box->shared;
@@ -211,6 +234,9 @@ void box_open(struct box *box, const struct box_config *config)
 	}
 	for (uint32_t w = 0; w < config->n_workers; w++) {
 		make_device(box, w);
+	}
+	if (config->captures || config->captures_drops) {
+		make_capture(box);
 	}
 	make_view(box);
 }

@@ -37,6 +37,7 @@ struct box_config {
 	uint32_t simd;                          /* enum fdb_simd, or BOX_SIMD_BEST */
 	bool isolated;                          /* port 1 is */
 	bool limited;                           /* every port and the bridge may learn so many */
+	bool captures, captures_drops;          /* all frames, or those that are dropped */
 };
 
 struct box {

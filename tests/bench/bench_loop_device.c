@@ -293,6 +293,9 @@ static __attribute__((noinline)) void device_turn(struct device *device)
 	if (device->n_received == 0) {
 		begin(device, now);
 	}
+	if (device->captured) {
+		atomic_store(&device->captured->tail, atomic_load(&device->captured->head));
+	}
 	device->n_given = 0;
 	ending = over(device, now);
 	for (uint32_t p = 1; p <= device->n_ports; p++) {

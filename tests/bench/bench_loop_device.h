@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/apart.h"
+#include "daemon/bridge/capture.h"
 #include "daemon/handover.h"
 #include "fakes/kring.h"
 
@@ -80,6 +81,7 @@ struct device {
 	uint64_t n_slices;
 	struct device_slice *slice;             /* DEVICE_SLICES */
 	volatile uint64_t yard;                 /* the yardstick's result */
+	struct capture_ring *captured;          /* emptied each turn, unread; or NULL */
 	_Atomic bool *stop;                     /* set when the last frame has left; or NULL */
 	sem_t *stopped;                         /* then this is posted */
 	_Atomic uint32_t *n_running;

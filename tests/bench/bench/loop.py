@@ -27,7 +27,8 @@ PLAIN = "64B 1k macs"
 FEATURES = {f"{PLAIN}, {name}": (*HITS, option) for name, option in (
     ("filtering, untagged", "vlan=untagged"), ("filtering, tagged", "vlan=tagged"),
     ("filtering, rewriting", "vlan=rewrite"), ("an isolated port", "isolated=1"),
-    ("limits", "limit=1"))}
+    ("limits", "limit=1"), ("captured", "capture=all"),
+    ("drops captured", "capture=drops"))}
 # case: options of bench_loop, aim
 FRAMES = {
     "64B 1k macs": (HITS, measure.Aim("<=", 25)),
@@ -39,6 +40,8 @@ FRAMES = {
     "64B 1k macs, scalar": ((*HITS, "simd=scalar"), None),
     "64B 1k macs, bursts of 8": ((*HITS, "burst=8"), None),
     **{case: (options, None) for case, options in FEATURES.items()},
+    "1514B 1k macs": ((*HITS, "len=1514"), None),
+    "1514B 1k macs, captured": ((*HITS, "len=1514", "capture=all"), None),
     "64B unknown to 3 ports": (("case=unknown", "ports=4"), None),
     "64B unknown to 31 ports": (("case=unknown", "ports=32"), None),
     "1514B unknown to 3 ports": (("case=unknown", "ports=4", "len=1514"), None),
