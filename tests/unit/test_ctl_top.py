@@ -157,7 +157,9 @@ def test_refusals(socket, directory):
     ok(done.returncode == 2 and b"port show -w 1" in done.stderr and
        len(done.stderr.splitlines()) == 1 and not done.stdout, "no terminal", done)
     ok(refused("-j").returncode == 2, "no document")
-    with Screen([CTL, "--socket", socket, "top"], TERM="nosuch") as screen:
+    # ncurses does not free a screen that it could not make.
+    with Screen([CTL, "--socket", socket, "top"], TERM="nosuch",
+                ASAN_OPTIONS="detect_leaks=0") as screen:
         ok(screen.end() == 2 and "TERM" in screen.text(), "an unknown terminal", screen.text())
     with Screen([CTL, "--socket", os.path.join(directory, "none"), "top"]) as screen:
         ok(screen.end() == 3 and "no daemon" in screen.text(), "no daemon", screen.text())
