@@ -199,7 +199,7 @@ class Service(Ports):
         program, *words = self._unit("ExecStart")
         return ["setpriv", "--reuid", user, "--regid", user, "--init-groups", "--inh-caps", held,
                 "--ambient-caps", held, "--bounding-set", held, "--no-new-privs",
-                "env", "JOURNAL_STREAM=1:1", program, *words]
+                program, *words]
 
     def start(self):
         """Started, and said to be running."""
