@@ -59,8 +59,7 @@ class Booted:
         if self.process.poll() is not None:
             raise Failure(f"systemd-nspawn ended with {self.process.returncode}: {self._log()}")
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            children = file.read().split()
-        return int(children[-1]) if children else None
+            return next((int(child) for child in file.read().split() if _is_init(child)), None)
 
     def _is_up(self):
         # "degraded": some unit of Debian's own does not work in a container
@@ -93,3 +92,13 @@ class Booted:
 
     def journal(self, *words):
         return self.run("journalctl", "--no-pager", "--output=short", *words).splitlines()
+
+
+def _is_init(pid):
+    """The first process of a namespace of its own, and no more what nspawn forked on its way."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+            status = dict(line.split(":", 1) for line in file)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status["Name"].strip() == "systemd" and status["NSpid"].split()[1:] == ["1"]
