@@ -250,16 +250,13 @@ static int add_configured(struct vswitch *vswitch, const struct bridge *bridge,
 			  const struct conf_static_mac *mac, const struct port *port)
 	REQUIRES(role_control)
 {
-	for (uint32_t v = 0; v < bridge->n_vlans; v++) {
-		uint64_t key = fdb_key(bridge->vlan[v].fid, mac->macaddress);
+	const struct bridge_vlan *vlan = bridge_vlan_find(bridge, mac->vid);
 
-		if (bridge->vlan[v].vid == mac->vid &&
-		    fdb_add_static(vswitch->fdb, &vswitch->tables, key,
-				   port ? (uint8_t)port->idx : FDB_PORT_NONE, false) == -ENOSPC) {
-			return -ENOSPC;
-		}
-	}
-	return 0;
+	return vlan && fdb_add_static(vswitch->fdb, &vswitch->tables,
+				      fdb_key(vlan->fid, mac->macaddress),
+				      port ? (uint8_t)port->idx : FDB_PORT_NONE, false) == -ENOSPC
+		       ? -ENOSPC
+		       : 0;
 }
 
 int addresses_add_port(struct vswitch *vswitch, const struct port *port, struct err *reterr)

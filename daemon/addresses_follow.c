@@ -61,15 +61,13 @@ static bool follow_takes(const struct fdb_entry *entry, void *arg)
 static bool configured_key(struct vswitch *vswitch, const char *bridge_name,
 			   const struct conf_static_mac *mac, uint64_t *ret_key)
 {
-	struct bridge *bridge = bridge_find(vswitch, bridge_name);
+	const struct bridge *bridge = bridge_find(vswitch, bridge_name);
+	const struct bridge_vlan *vlan = bridge ? bridge_vlan_find(bridge, mac->vid) : NULL;
 
-	for (uint32_t v = 0; bridge && v < bridge->n_vlans; v++) {
-		if (bridge->vlan[v].vid == mac->vid) {
-			*ret_key = fdb_key(bridge->vlan[v].fid, mac->macaddress);
-			return true;
-		}
+	if (vlan) {
+		*ret_key = fdb_key(vlan->fid, mac->macaddress);
 	}
-	return false;
+	return vlan != NULL;
 }
 
 static bool is_configured(struct vswitch *vswitch, const char *bridge_name,

@@ -175,22 +175,14 @@ static const struct bridge_vlan *vlan_for(const struct bridge *bridge, const str
 					  int32_t vlan, struct err *reterr)
 {
 	int32_t vid = vlan >= 0 ? vlan : port ? port->pvid : 0;
+	const struct bridge_vlan *found = bridge_vlan_find(bridge, (uint32_t)vid);
 
 	if (!bridge->conf->vlan_filtering && vlan > 0) {
 		err_set(reterr, EINVAL, "bridge '%s' does not filter VLANs: leave --vlan away",
 			bridge->conf->name);
 		return NULL;
 	}
-	for (uint32_t v = 0; v < bridge->n_vlans; v++) {
-		const struct bridge_vlan *found = &bridge->vlan[v];
-
-		if (found->vid != vid) {
-			continue;
-		}
-		if (port && !portset_has(&found->untagged, port->idx) &&
-		    !portset_has(&found->tagged, port->idx)) {
-			break;
-		}
+	if (found && (!port || vlan_has_port(found, port))) {
 		return found;
 	}
 	if (port && vlan < 0) {

@@ -290,4 +290,5 @@ struct port *port_find(struct vswitch *vswitch, const char *name);     /* NULL: 
 /* Bridges in file order, likewise. */
 struct bridge *bridge_next(struct vswitch *vswitch, const struct bridge *after);
 struct bridge *bridge_find(struct vswitch *vswitch, const char *name); /* NULL: no such bridge */
+struct bridge_vlan *bridge_vlan_find(const struct bridge *bridge, uint32_t vid); /* or NULL */
 enum port_state port_state_of(const struct port *port);

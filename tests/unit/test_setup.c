@@ -175,6 +175,39 @@ static void test_membership(void)
 	}
 }
 
+/* Found by halves is what a scan finds, for every number there is and some that are none. */
+static void test_find(void)
+{
+	static const char *const keys[] = {
+		"vlan-default-pvid: none",
+		"vlan-default-pvid: 4094",
+		"vlans: [{id: 20, tagged: [a]}]",
+		"vlans: [{id: 4093, tagged: [a]}, {id: 2-9, tagged: [a]}, {id: 700, tagged: [a]}]",
+		"vlan-default-pvid: none, vlans: [{id: 1-4094, tagged: [a]}]",
+	};
+
+	for (uint32_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		char text[256];
+		uint32_t n_found = 0, n_wrong = 0;
+		const struct bridge *lan;
+		struct box box;
+
+		snprintf(text, sizeof(text), "version: 1\nbridges: {lan: {interfaces: [a], "
+			 "vlan-filtering: true, %s}}\n", keys[i]);
+		box_open(&box, text, NULL);
+		lan = &box.vswitch->bridge[0];
+		for (uint32_t vid = 0; vid <= UINT16_MAX + 2u; vid++) {
+			const struct bridge_vlan *vlan = bridge_vlan_find(lan, vid);
+
+			n_found += vlan != NULL;
+			n_wrong += vlan != vlan_of(lan, vid);
+		}
+		tap_ok(n_found == lan->n_vlans && n_wrong == 0, "%s: each of %u VLANs is found",
+		       keys[i], lan->n_vlans);
+		box_close(&box);
+	}
+}
+
 static void test_names(void)
 {
 	struct box box;
@@ -330,6 +363,7 @@ static void test_fid_limit(void)
 int main(void)
 {
 	test_membership();
+	test_find();
 	test_names();
 	test_fids();
 	test_port_limit();
