@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "daemon/ports.h"
+#include "daemon/ports_memory.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -132,94 +133,6 @@ static void place_queues(struct vswitch *vswitch, struct port *port)
 			     port->queue_worker);
 }
 
-/*
- * The packet buffer was made for so many queues. A device that has more now (somebody changed its
- * channels, or it came later) gets smaller automatic rings, and so no more frames.
- */
-static void ring_sizes(const struct vswitch *vswitch, struct port *port, uint32_t *ret_rx,
-		       uint32_t *ret_tx)
-{
-	uint32_t n = port->device.n_rx, shift = 0;
-
-	if (!port->n_queues_planned) {
-		port->n_queues_planned =
-			vswitch->running ? machine_queue_guess(&vswitch->plan, port->queues) : n;
-	}
-	machine_ring_sizes(&vswitch->plan, port->queues, ret_rx, ret_tx);
-	while (n > port->n_queues_planned << shift &&
-	       vswitch->plan.ring_size >> shift > MACHINE_RING_MIN) {
-		shift++;
-	}
-	if (port->queues->rx_size == CONF_AUTO) {
-		*ret_rx >>= shift;
-	}
-	if (port->queues->tx_size == CONF_AUTO) {
-		*ret_tx >>= shift;
-	}
-}
-
-/* What all queues that are served keep with the kernel for receiving, and 'config' with its. */
-static uint64_t frames_for_receiving(const struct vswitch *vswitch,
-				     const struct xport_config *config)
-{
-	uint64_t n = (uint64_t)config->n_queues *
-		     xport_fill_target(config->rx_size, config->n_sockets, false);
-
-	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
-		const struct xport *xport = vswitch->port[i].xport;
-
-		for (uint32_t q = 0; xport && q < xport->n_queues; q++) {
-			n += xport->queue[q]->fill_target;
-		}
-	}
-	return n;
-}
-
-/*
- * The start has made the packet buffer for its ports. One that comes with a reload takes of it what
- * leaves a quarter to be sent and handed over, with smaller automatic rings; the last eighth it
- * never gets.
- */
-static int fit_frames(const struct vswitch *vswitch, const struct port *port,
-		      struct xport_config *config, struct err *reterr)
-{
-	uint64_t n = vswitch->plan.n_frames;
-
-	while (frames_for_receiving(vswitch, config) > n - n / 4 &&
-	       port->queues->rx_size == CONF_AUTO && config->rx_size > MACHINE_RING_MIN) {
-		config->rx_size /= 2;
-		if (port->queues->tx_size == CONF_AUTO) {
-			config->tx_size = config->rx_size;
-		}
-	}
-	if (frames_for_receiving(vswitch, config) <= n - n / 8) {
-		return 0;
-	}
-	return err_set(reterr, ENOSPC,
-		       "needs a restart: the packet buffer of %u frames was made for fewer queues "
-		       "than this port's %u more",
-		       vswitch->plan.n_frames, config->n_queues);
-}
-
-/* The start has been planned; a device that has more queues than then may go beyond the limit. */
-static int check_memory(const struct vswitch *vswitch, const struct xport_config *config,
-			struct err *reterr)
-{
-	uint64_t queue_bytes = (uint64_t)vswitch->plan.n_frames * MACHINE_POOL_BYTES +
-			       24ull * (2 * config->rx_size + config->tx_size);
-	uint64_t bytes = inspect_memory_bytes(vswitch) + config->n_queues * queue_bytes;
-
-	if (bytes <= vswitch->plan.memory_max_bytes) {
-		return 0;
-	}
-	return err_set(reterr, ENOSPC,
-		       "its %u queues need %.1f MiB more than limits.memory (%.1f MiB) allows; "
-		       "raise it, or have fewer queues ('ethtool -L %s', or 'count')",
-		       config->n_queues,
-		       (double)(bytes - vswitch->plan.memory_max_bytes) / (1 << 20),
-		       (double)vswitch->plan.memory_max_bytes / (1 << 20), config->ifname);
-}
-
 static int open_sockets(struct vswitch *vswitch, struct port *port, struct err *reterr)
 	REQUIRES(role_control)
 {
@@ -256,21 +169,14 @@ static int open_sockets(struct vswitch *vswitch, struct port *port, struct err *
 	if (port->device.numa_node >= 0) {
 		numset_add(&node, (uint32_t)port->device.numa_node);
 	}
-	ring_sizes(vswitch, port, &config.rx_size, &config.tx_size);
+	r = port_fit_memory(vswitch, port, &config, reterr);
+	if (r < 0) {
+		return r;
+	}
 	if (reserve_queue_ids(vswitch, config.n_queues, &port->first_queue_id)) {
 		return err_set(reterr, ENOSPC, "too many queues on this box");
 	}
 	config.first_queue_id_on_box = port->first_queue_id;
-	if (vswitch->running) {
-		r = fit_frames(vswitch, port, &config, reterr);
-		if (r == 0) {
-			r = check_memory(vswitch, &config, reterr);
-		}
-		if (r < 0) {
-			release_queue_ids(vswitch, port, config.n_queues);
-			return r;
-		}
-	}
 	numa_prefer(&node);
 	r = xport_open(&config, vswitch->frames, &vswitch->cache, &port->xport, reterr);
 	numa_prefer(NULL);
@@ -291,14 +197,15 @@ static void leave_to_successor(const struct vswitch *vswitch, struct port *port)
 	}
 }
 
-void ports_close_sockets(struct vswitch *vswitch, uint64_t deadline_ns)
+void ports_close_sockets(struct vswitch *vswitch, bool only_closing, uint64_t deadline_ns)
 {
 	struct closer closer = {.n = 0};
 
 	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
 		struct port *port = &vswitch->port[i];
 
-		if (!port->idx || !port->xport) {
+		if (!port->idx || !port->xport ||
+		    (only_closing && port->life != PORT_LIFE_CLOSING)) {
 			continue;
 		}
 		leave_to_successor(vswitch, port);

@@ -38,7 +38,8 @@ void port_close_now(struct vswitch *vswitch, struct port *port, uint64_t deadlin
  * Before that is called for every port: what the kernel makes each socket's closing wait for is
  * waited for once, for all of them together.
  */
-void ports_close_sockets(struct vswitch *vswitch, uint64_t deadline_ns) REQUIRES(role_control);
+void ports_close_sockets(struct vswitch *vswitch, bool only_closing, uint64_t deadline_ns)
+	REQUIRES(role_control);
 
 /* The host port of a bridge: makes or adopts its interface pair and takes its other end. */
 int port_open_host(struct vswitch *vswitch, struct port *port, int *ret_exit_status,
@@ -60,6 +61,9 @@ void ports_link_event(struct vswitch *vswitch, const struct link_info *link, boo
  */
 void port_rebuild(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
 void port_rebuild_end(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
+
+/* It could not be taken: said once in the log, with what goes on. 'err' gets the port's name. */
+void port_fail(struct port *port, struct err *err);
 
 /* Tries a port again that could not be taken. */
 void port_retry(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);

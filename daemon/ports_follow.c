@@ -105,7 +105,7 @@ static void state_changed(struct vswitch *vswitch, struct port *port, enum port_
 	}
 }
 
-static void port_fails(struct port *port, struct err *err)
+void port_fail(struct port *port, struct err *err)
 {
 	port_name_subject(port, err);
 	if (!port->failed || strncmp(port->reason, err->text, sizeof(port->reason) - 1) != 0) {
@@ -149,7 +149,7 @@ static void port_comes(struct vswitch *vswitch, struct port *port, const struct 
 		return;
 	}
 	if (r < 0) {
-		port_fails(port, &err);
+		port_fail(port, &err);
 		note_failure(port);
 		port->transient = is_transient(r);
 		if (port->transient) {
@@ -300,7 +300,7 @@ static void port_changes(struct vswitch *vswitch, struct port *port, const struc
 		err_set(&err, EMSGSIZE, "MTU %u is too large, at most %u fits", link->mtu,
 			vswitch->plan.mtu_max);
 		port_close_begin(vswitch, port);
-		port_fails(port, &err);
+		port_fail(port, &err);
 		ports_host_follow(vswitch, &vswitch->bridge[port->bridge_idx]);
 		return;
 	}
@@ -457,7 +457,7 @@ void port_host_again(struct vswitch *vswitch, struct port *port)
 	hostport_close(port->hostport, true, NULL);
 	port->hostport = NULL;
 	if (port_open_host(vswitch, port, &exit_status, &err) < 0) {
-		port_fails(port, &err);
+		port_fail(port, &err);
 		return;
 	}
 	log_warn("port '%s': was deleted from outside and is made again", port->name);

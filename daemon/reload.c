@@ -18,7 +18,7 @@
 #include "daemon/status.h"
 
 #define GRACE_WAIT_NS (2 * NS_PER_S)
-#define CLOSE_WAIT_NS (2050 * NS_PER_MS)
+#define CLOSE_ALL_NS  (3 * NS_PER_S)    /* all ports together */
 #define SETTLE_TRIES  3u
 
 /* ---- waiting ---- */
@@ -85,10 +85,18 @@ static struct bridge *bridge_of(struct vswitch *vswitch, const struct reload_por
 	return bridge_find(vswitch, vswitch->conf->bridge[wanted->conf_bridge].name);
 }
 
-/* Ports that go keep their place, and the options that they had, until they are closed. */
+/*
+ * Ports that go keep their place, and the options that they had, until they are closed; in file
+ * order they stand behind all others, of which none may have the same number.
+ */
 static int assign(struct vswitch *vswitch, struct reload_target *target, struct err *reterr)
 	REQUIRES(role_control)
 {
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		if (target->gone[i]) {
+			vswitch->port[i].order = target->n_ports + i;
+		}
+	}
 	for (uint32_t i = 0; i < target->n_ports; i++) {
 		struct reload_port *wanted = &target->port[i];
 		struct bridge *bridge = bridge_of(vswitch, wanted);
@@ -117,7 +125,7 @@ static int assign(struct vswitch *vswitch, struct reload_target *target, struct 
 			bridge->host = port;
 		}
 	}
-	vswitch->n_ports_made = target->n_ports;
+	vswitch->n_ports_made = target->n_ports + VIEW_PORTS;
 	for (struct bridge *bridge = bridge_next(vswitch, NULL); bridge;
 	     bridge = bridge_next(vswitch, bridge)) {
 		setup_vlans(vswitch, bridge);
@@ -150,6 +158,10 @@ static int open_one(struct vswitch *vswitch, struct port *port, bool strict, str
 	}
 	if (port->host && !port->hostport) {
 		r = port_open_host(vswitch, port, &exit_status, reterr);
+		if (r < 0 && !strict) {
+			port_fail(port, reterr);
+			return 0;
+		}
 	} else {
 		r = link_get(NULL, port->link.ifindex, &port->link, reterr);
 		if (r < 0 && !port->host) {
@@ -282,6 +294,8 @@ static void relink_ports(struct vswitch *vswitch) REQUIRES(role_control)
 
 static void close_unlinked(struct vswitch *vswitch) REQUIRES(role_control)
 {
+	uint64_t deadline = clock_now_ns() + CLOSE_ALL_NS;
+
 	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
 		struct port *port = &vswitch->port[i];
 
@@ -289,7 +303,14 @@ static void close_unlinked(struct vswitch *vswitch) REQUIRES(role_control)
 			addresses_flush_port(vswitch, port);
 			/* While they still are those that were moved: it may get other channels. */
 			interrupts_give_back(vswitch, port);
-			port_close_now(vswitch, port, clock_now_ns() + CLOSE_WAIT_NS);
+		}
+	}
+	ports_close_sockets(vswitch, true, deadline);
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		struct port *port = &vswitch->port[i];
+
+		if (port->idx && port->life == PORT_LIFE_CLOSING) {
+			port_close_now(vswitch, port, deadline);
 			port->rebuilding = port->reopen = false;
 		}
 	}
@@ -440,6 +461,25 @@ static void move_metrics_back(struct vswitch *vswitch) REQUIRES(role_control)
 
 /* ---- the verbs ---- */
 
+/* [C] what give_up() leaves for the end of the process, for ports point into it. */
+static struct reload_target half_way;
+
+/*
+ * Half of one configuration and half of another, and no way to either: no memory, or a worker that
+ * stands still. Ends for a successor, which makes all of it from the file; until then ports may
+ * point into both.
+ */
+static void give_up(struct vswitch *vswitch, struct reload_target *half, const struct err *why)
+	REQUIRES(role_control)
+{
+	log_err("reload: the configuration before cannot be put in force again: %s; ending, to be "
+		"started anew", why->text);
+	vswitch->keep_for_successor = true;
+	half_way = *half;
+	*half = (struct reload_target){0};
+	sd_event_exit(vswitch->event, -EIO);
+}
+
 void reload_undo(struct vswitch *vswitch, struct reload_target *before)
 {
 	struct err err = {""};
@@ -449,8 +489,8 @@ void reload_undo(struct vswitch *vswitch, struct reload_target *before)
 		r = reconcile(vswitch, before, false, &err);
 	}
 	if (r < 0) {
-		log_err("reload: the configuration before cannot be put in force again: %s; "
-			"restart the service", err.text);
+		give_up(vswitch, before, &err);
+		return;
 	}
 	move_metrics_back(vswitch);
 	reload_target_done(before);

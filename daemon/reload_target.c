@@ -171,38 +171,83 @@ static bool cpus_same(const struct machine_plan *a, const struct machine_plan *b
 	       memcmp(a->cpu, b->cpu, a->n_workers * sizeof(a->cpu[0])) == 0;
 }
 
-static const char *needs_restart(const struct vswitch *vswitch, const struct reload_target *target)
+/* 'today': what a start with the running file would make of the box as it is now. */
+static const char *needs_restart(const struct vswitch *vswitch, const struct machine_plan *today,
+				 const struct reload_target *target)
 {
 	const char *limit = conf_limits_differ(&vswitch->conf->limits, &target->conf->limits);
 
 	if (limit) {
 		return limit;
 	}
-	if (!cpus_same(&vswitch->plan, &target->plan)) {
+	if (!cpus_same(&vswitch->plan, &target->plan) && !cpus_same(today, &target->plan)) {
 		return "workers.cpus";
 	}
-	if (target->plan.frame_shift > vswitch->plan.frame_shift) {
+	if (target->plan.frame_shift > vswitch->plan.frame_shift &&
+	    target->plan.frame_shift > today->frame_shift) {
 		return "packet buffers of 4096 bytes, for a larger MTU or a driver that needs them "
 		       "for zero-copy";
 	}
 	return NULL;
 }
 
+static bool has_error(const struct conf_errors *errors, const char *text)
+{
+	for (uint32_t i = 0; i < errors->n; i++) {
+		if (strcmp(errors->error[i].text, text) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What the running file is wrong about as well, the box having changed, is no reason to refuse. */
+static void add_new_errors(const struct conf_errors *today, const struct conf_errors *found,
+			   struct conf_errors *errors)
+{
+	for (uint32_t i = 0; i < found->n; i++) {
+		if (!has_error(today, found->error[i].text)) {
+			conf_errors_add(errors, found->error[i].loc, "%s", found->error[i].text);
+		}
+	}
+}
+
 /* ---- making one ---- */
+
+static int plan_today(struct vswitch *vswitch, struct machine_plan *ret,
+		      struct conf_errors *errors, struct err *reterr)
+{
+	struct members members = {0};
+	int r = members_resolve(vswitch->conf, &members, reterr);
+
+	if (r == 0) {
+		r = machine_plan(vswitch->conf, &members, ret, errors, reterr);
+	}
+	members_done(&members);
+	return r;
+}
 
 static int target_check(struct vswitch *vswitch, struct reload_target *target,
 			struct conf_errors *errors, struct err *reterr)
 {
+	struct conf_errors today = {0}, found = {0};
+	struct machine_plan plan = {0};
 	int r = members_resolve(target->conf, &target->members, reterr);
 
 	if (r == 0) {
-		r = machine_plan(target->conf, &target->members, &target->plan, errors, reterr);
+		r = plan_today(vswitch, &plan, &today, reterr);
 	}
 	if (r == 0) {
-		check_host_ports(target->conf, errors);
-		target->restart = needs_restart(vswitch, target);
+		r = machine_plan(target->conf, &target->members, &target->plan, &found, reterr);
+	}
+	if (r == 0) {
+		check_host_ports(target->conf, &found);
+		add_new_errors(&today, &found, errors);
+		target->restart = needs_restart(vswitch, &plan, target);
 		r = target_ports(vswitch, target, reterr);
 	}
+	conf_errors_done(&today);
+	conf_errors_done(&found);
 	return r < 0 ? r : errors->n ? -EINVAL : 0;
 }
 

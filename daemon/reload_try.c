@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
 #include "base/clock.h"
@@ -70,9 +71,17 @@ static enum mgmt_error make_target(struct vswitch *vswitch, const char *path, co
 	return error_of(r);
 }
 
+/* A pipe or a terminal cannot be read again, and would stop the control loop. */
 static enum mgmt_error read_own(struct vswitch *vswitch, char **ret_text, size_t *ret_bytes,
 				struct err *reterr)
 {
+	struct stat st;
+
+	if (stat(vswitch->config_real, &st) == 0 && !S_ISREG(st.st_mode)) {
+		err_set(reterr, EINVAL, "%s: this is no file that can be read again; start with a "
+			"file, or use 'viaductctl config try FILE'", vswitch->config_real);
+		return MGMT_INVALID_CONFIGURATION;
+	}
 	return conf_read_file(vswitch->config_real, ret_text, ret_bytes, reterr) < 0
 		       ? MGMT_INVALID_CONFIGURATION
 		       : MGMT_OK;
@@ -187,6 +196,18 @@ enum mgmt_error inspect_config_reload(void *ctx, struct mgmt_config_plan *ret, s
 	return error;
 }
 
+/* Every mistake on a line of its own. */
+static void log_refusal(const char *text)
+{
+	while (*text) {
+		size_t n = strcspn(text, "\n");
+
+		log_err("reload: %.*s", (int)n, text);
+		text += n + (text[n] == '\n');
+	}
+	log_err("reload: refused; the configuration stays as it is");
+}
+
 void reload_from_signal(struct vswitch *vswitch)
 {
 	struct mgmt_config_plan plan = {0};
@@ -195,7 +216,7 @@ void reload_from_signal(struct vswitch *vswitch)
 	if (inspect_config_reload(vswitch, &plan, &err) == MGMT_OK) {
 		mgmt_config_plan_done(&plan);
 	} else {
-		log_err("reload: %s; the configuration stays as it is", err.text);
+		log_refusal(err.text);
 	}
 }
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/ports_memory.h"
+
 /* ---- ports ---- */
 
 struct port *setup_port(struct vswitch *vswitch, struct bridge *bridge, const char *name,
@@ -56,9 +58,15 @@ static int setup_bridge_ports(struct vswitch *vswitch, struct bridge *bridge, ui
 			return -ENOSPC;
 		}
 		port->from_glob = member->conf->glob;
+		port_plan_memory(vswitch, port);
 	}
-	if (host->wanted && !setup_port(vswitch, bridge, host->name, host->loc, true)) {
-		return -ENOSPC;
+	if (host->wanted) {
+		struct port *port = setup_port(vswitch, bridge, host->name, host->loc, true);
+
+		if (!port) {
+			return -ENOSPC;
+		}
+		port_plan_memory(vswitch, port);
 	}
 	return 0;
 }

@@ -347,7 +347,7 @@ static void close_ports(struct vswitch *vswitch) REQUIRES(role_control)
 	/* One for all ports: a stop ends in time, however many devices do not let go. */
 	uint64_t deadline = clock_now_ns() + CLOSE_ALL_NS;
 
-	ports_close_sockets(vswitch, deadline);
+	ports_close_sockets(vswitch, false, deadline);
 	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
 		struct port *port = &vswitch->port[i];
 

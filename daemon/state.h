@@ -97,6 +97,7 @@ struct port {
 	int32_t one_irq;                /* serves all its queues, both ways; -1: several do */
 	/* that the packet buffer was made for; more share the same frames with smaller rings */
 	uint32_t n_queues_planned;
+	uint32_t rx_size_planned, tx_size_planned;      /* their rings; 0: it came later */
 	uint16_t queue_worker[XPORT_QUEUES_MAX];
 	/* as the driver told after the program was attached; other numbers are drift */
 	uint32_t n_rx_channels, n_tx_channels;

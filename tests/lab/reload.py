@@ -63,14 +63,13 @@ def unhurt(env):
             (bridge(UNTOUCHED + ("p4",), ports={"p4": {"isolated": True}}),
              {("change", "port p4")}),
             ({**bridge(UNTOUCHED + ("p4",)), "queues": {"p4": {"mode": "generic"}}},
-             {("change", "port p4"), ("reopen", "port p4")}),
+             {("reopen", "port p4")}),
             ({**bridge(UNTOUCHED + ("p3", "p4")), "workers": {"batch": 32, "polling": "interrupt"}},
              {("add", "port p3"), ("reopen", "port p4")}),
         ]
         for config, wanted in steps:
             plan = reload_to(daemon, config, at_rest=False)
-            expect(actions(plan) <= wanted or actions(plan) == wanted,
-                   f"{config}: {plan['actions']}")
+            expect_equal(actions(plan), wanted, f"actions for {config}")
         expect_flow_report(lab.flows_end(flow), "a port that the reloads leave alone")
         daemon.ports_part(lambda: None, settled=False)
         expect_equal({p: carrier_changes(lab, p) for p in UNTOUCHED}, carrier, "carrier changes")
@@ -152,6 +151,13 @@ def undone(env):
         expect_equal(set(daemon.ports()), {"p1", "p2", "p3"}, "ports after the undoing")
         expect_equal(set(daemon.macs()), set(before), "addresses after the undoing")
         expect("xdp" not in lab.sw.links()["p4"], "p4 has a program")
+        # a host port that was to go and ports in another order
+        write(daemon, {**bridge(("p1", "p2", "p3"), host_port=True)})
+        daemon.ports_part(lambda: daemon.ctl("config", "reload"))
+        write(daemon, {**bridge(("p4", "p1", "p2", "p3")), "queues": {"p4": {"mode": "zero-copy"}}})
+        expect("p4" in daemon.ctl_refused("config", "reload"), "no reason")
+        expect_equal(list(daemon.ports()), ["p1", "p2", "p3", "lan"], "ports after the undoing")
+        reload_to(daemon, bridge(("p1", "p2", "p3")))
         # the same with a port that was closed for it
         write(daemon, {**bridge(("p1", "p2", "p3")), "queues": {"p3": {"mode": "zero-copy"}}})
         expect("p3" in daemon.ctl_refused("config", "reload"), "no reason")
@@ -169,14 +175,14 @@ def trying(env):
         with open(path, "w", encoding="utf-8") as file:
             file.write("version: 1\nbridges: {lan: {interfaces: [p1, p3], host-port: false}}\n")
         expect("no configuration is being tried" in daemon.ctl_refused("config", "confirm"), "")
-        plan = daemon.ctl("config", "try", path, "--timeout", "1s")
+        plan = daemon.ctl("config", "try", path, "--timeout", "5s")
         expect_equal(actions(plan), {("add", "port p3"), ("remove", "port p2")}, "plan")
         status = daemon.ctl("status")
         expect_equal(status["state"], "trying", "state")
-        expect(0 <= status["config"]["try_remaining_seconds"] <= 1, f"{status['config']}")
+        expect(0 <= status["config"]["try_remaining_seconds"] <= 5, f"{status['config']}")
         expect("being tried" in daemon.ctl_refused("config", "reload"), "reload while trying")
         expect("being tried" in daemon.ctl_refused("config", "try", path), "try while trying")
-        wait_for(lambda: set(daemon.ports()) == set(UNTOUCHED), "the configuration before")
+        wait_for(lambda: set(daemon.ports()) == set(UNTOUCHED), "the configuration before", 10)
         expect_equal(daemon.ctl("status")["state"], "running", "state after it")
         raw = frame(BROADCAST, A)
         lab.exchange([(lab.p1, raw)], {lab.p2: [raw]})
@@ -290,6 +296,36 @@ def host_ports(env):
         expect_equal(daemon.macs("--type", "local"), {}, "local addresses of no port")
 
 
+@case("a port that comes back has the rings that the start gave it, however many frames they take")
+def rings_again(env):
+    config = {**bridge(UNTOUCHED, host_port=False),
+              "queues": {"defaults": {"ring": {"rx": 2048, "tx": 256}}}}
+    with Lab(env, PORTS, allowed=["its interface is gone"], state_checked=False) as lab:
+        daemon = lab.start(config)
+        before = [q["rings"]["rx"]["size"] for q in daemon.ctl("queue")["queues"]]
+        lab.sw.ip("link", "del", "p2")
+        wait_for(lambda: daemon.port("p2")["state"] == "absent", "p2 gone")
+        lab.add_port("p2", queues=2)
+        wait_for(lambda: daemon.port("p2")["state"] == "forwarding", "p2 back")
+        reload_to(daemon, {**config, "queues": {"defaults": {"ring": {"rx": 2048, "tx": 256}},
+                                                "p1": {"mode": "generic"}}})
+        after = [q["rings"]["rx"]["size"] for q in daemon.ctl("queue")["queues"]]
+        expect_equal(after, before, "ring sizes of ports that came back")
+
+
+@case("a box that has changed since the start refuses no reload of the file that runs")
+def box_changed(env):
+    with Lab(env, PORTS, state_checked=False) as lab:
+        daemon = lab.start(bridge(UNTOUCHED))
+        lab.sw.ip("addr", "add", "192.0.2.5/24", "dev", "p1")
+        reload_to(daemon, bridge(UNTOUCHED, ageing_time="60s"))
+        lab.sw.ip("addr", "add", "192.0.2.6/24", "dev", "p3")
+        write(daemon, bridge(UNTOUCHED + ("p3",)))
+        expect("interface 'p3' has the address" in daemon.ctl_refused("config", "reload"),
+               "a port that comes is guarded")
+        write(daemon, bridge(UNTOUCHED, ageing_time="60s"))
+
+
 @case("ports that come get rings for which the packet buffer has frames, or need a restart")
 def frames(env):
     small = {"p1": {"ring": {"rx": 256, "tx": 256}}, "p2": {"ring": {"rx": 256, "tx": 256}}}
@@ -353,8 +389,8 @@ def picture(daemon):
     bridges = {}
     for row in daemon.ctl("bridge")["bridges"]:
         bridges[row["bridge"]] = {**row, "port_names": sorted(row["port_names"])}
-    queues = sorted((q["port"], q["queue"], q["socket"], q["mode"],
-                     q["rings"]["fill"]["size"] > 0) for q in daemon.ctl("queue")["queues"])
+    queues = sorted((q["port"], q["queue"], q["socket"], q["mode"], q["worker"], q["cpu"])
+                    for q in daemon.ctl("queue")["queues"])
     return {"config": daemon.ctl("config", "show")["text"], "ports": ports, "bridges": bridges,
             "vlans": sorted(json.dumps(v) for v in daemon.ctl("vlan")["vlans"]),
             "macs": sorted((r["bridge"], r["vlan"], r["macaddress"], r["port"], r["type"])
