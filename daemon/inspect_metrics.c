@@ -6,18 +6,22 @@
 
 #include "daemon/inspect.h"
 
-static void macs_fill(const struct vswitch *vswitch, struct mgmt_metrics *ret)
+/* Rows are in file order, places are not: after a reload they may be any. */
+static void macs_fill(struct vswitch *vswitch, struct mgmt_metrics *ret)
 {
+	const struct bridge *bridge = bridge_next(vswitch, NULL);
+
 	for (uint32_t b = 0; b < ret->status.bridges.n; b++) {
 		struct fdb_group_counts counts;
 
-		fdb_group_counts(vswitch->fdb, vswitch->bridge[b].idx, &counts);
+		fdb_group_counts(vswitch->fdb, bridge->idx, &counts);
 		/* Sticky ones are counted first: for a moment they may be more than all. */
 		ret->macs[b].n[MGMT_MAC_DYNAMIC] =
 			counts.n_learned > counts.n_sticky ? counts.n_learned - counts.n_sticky : 0;
 		ret->macs[b].n[MGMT_MAC_STICKY] = counts.n_sticky;
 		ret->macs[b].n[MGMT_MAC_STATIC] = counts.n_static;
 		ret->macs[b].n[MGMT_MAC_LOCAL] = counts.n_local;
+		bridge = bridge_next(vswitch, bridge);
 	}
 }
 

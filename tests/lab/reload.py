@@ -6,12 +6,16 @@ import json
 import os
 import random
 import signal
+import sys
 
 from lab import netns
 from lab.daemon import Failure, expect, expect_equal, wait_for
 from lab.fixture import Lab, bridge, expect_flow_report
 from lab.frames import BROADCAST, frame, station_mac, tag
 from lab.tap import case
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../harness"))
+import openmetrics                                                                    # noqa: E402
 
 A, B, C, D = (station_mac(n) for n in (1, 2, 3, 4))
 PORTS = {"p1": 2, "p2": 2, "p3": 2, "p4": 1}
@@ -256,6 +260,8 @@ def moves(env):
         # bridges change places in the file, and one goes with all its ports
         reload_to(daemon, {"bridges": {"two": {"interfaces": ["p2", "p4"], "host-port": False}}})
         expect_equal([r["bridge"] for r in daemon.ctl("bridge")["bridges"]], ["two"], "bridges")
+        expect_equal([(m["bridge"], m["type"], n) for m, n in macs_counted(daemon) if n],
+                     [("two", "dynamic", 1)], "addresses as metrics count them")
 
 
 @case("static addresses follow the file; `mac add` and `port disable` survive, `intr` does not")
@@ -380,6 +386,12 @@ def random_config(dice):
     return config
 
 
+def macs_counted(daemon):
+    """[(labels, addresses)] of viaduct_macs."""
+    samples = openmetrics.read(daemon.ctl("metrics")["text"])["viaduct_macs"].samples
+    return [(dict(labels), n) for labels, n in samples.items()]
+
+
 def picture(daemon):
     """What a client sees, without counters, indices and what depends on the order of arrival."""
     ports = {}
@@ -395,6 +407,7 @@ def picture(daemon):
             "vlans": sorted(json.dumps(v) for v in daemon.ctl("vlan")["vlans"]),
             "macs": sorted((r["bridge"], r["vlan"], r["macaddress"], r["port"], r["type"])
                            for r in daemon.ctl("mac", "show")["macs"]),
+            "counts": {(m["bridge"], m["type"]): n for m, n in macs_counted(daemon)},
             "queues": queues, "warnings": daemon.ctl("status")["warnings"]}
 
 
