@@ -15,7 +15,7 @@
  * Taken:   what the file names by bridge, VLAN and port, where these still are, are of one another,
  *          and learn; static entries are the configuration's or die with the process.
  * Carrier: a driver that resets on attaching has none as we start. What is taken for such a port
- *          waits for it for KEEP_CARRIER_NS.
+ *          waits for it for five seconds.
  */
 #include "daemon/state.h"
 

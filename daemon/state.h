@@ -258,7 +258,7 @@ struct vswitch {
 	struct bridge bridge[VIEW_BRIDGES];     /* by place: bridge_next() */
 	struct port port[VIEW_PORTS];   /* by port_idx; [0] is never used */
 	bool queue_id_used[4096];
-	struct members members;         /* as at start: what globs skipped */
+	struct members members;         /* as at start or the last reload */
 	const struct bridge_vlan *fid_vlan[FDB_FIDS];   /* NULL: the FID is not in use */
 	uint8_t fid_bridge[FDB_FIDS];
 	uint32_t n_ports_made;          /* next file order */
