@@ -83,16 +83,6 @@ static bool is_listed(char (*name)[CONF_NAME_BYTES], uint32_t n, const char *wan
 	return false;
 }
 
-static struct bridge_vlan *vlan_of(const struct bridge *bridge, uint32_t vid)
-{
-	for (uint32_t v = 0; v < bridge->n_vlans; v++) {
-		if (bridge->vlan[v].vid == vid) {
-			return &bridge->vlan[v];
-		}
-	}
-	return NULL;
-}
-
 static void join_vlans(struct bridge *bridge, struct port *port)
 {
 	struct bridge_vlan *vlan;
@@ -108,10 +98,10 @@ static void join_vlans(struct bridge *bridge, struct port *port)
 			port->pvid = (uint16_t)vid;
 		}
 		for (; tagged && vid < NUMSET_MAX; vid = numset_next(&conf->ids, vid + 1)) {
-			portset_add(&vlan_of(bridge, vid)->tagged, port->idx);
+			portset_add(&bridge_vlan_find(bridge, vid)->tagged, port->idx);
 		}
 	}
-	vlan = port->pvid ? vlan_of(bridge, port->pvid) : NULL;
+	vlan = port->pvid ? bridge_vlan_find(bridge, port->pvid) : NULL;
 	/* A trunk that carries the default VLAN tagged is not in it untagged too. */
 	if (vlan && !portset_has(&vlan->tagged, port->idx)) {
 		portset_add(&vlan->untagged, port->idx);
@@ -177,10 +167,10 @@ static uint16_t fid_for(struct vswitch *vswitch, const struct layout *before,
 {
 	const struct bridge *now = &vswitch->bridge[bridge->idx];
 	const struct bridge *then = before ? &before->bridge[bridge->idx] : NULL;
-	const struct bridge_vlan *vlan = now->conf ? vlan_of(now, vid) : NULL;
+	const struct bridge_vlan *vlan = now->conf ? bridge_vlan_find(now, vid) : NULL;
 
 	if (!vlan && then && then->vlan) {
-		vlan = vlan_of(then, vid);
+		vlan = bridge_vlan_find(then, vid);
 	}
 	if (vlan) {
 		return vlan->fid;
