@@ -193,7 +193,7 @@ static void read_group(struct reader *r, const struct schema_key *key, const str
 		       const struct tree_node *node, struct conf_bridge *bridge)
 {
 	char meant[SUGGEST_TEXT_BYTES];
-	struct suggest suggest = SUGGEST(node->text);
+	struct suggest suggest = SUGGEST(r->errors, node->text);
 	uint16_t bit;
 
 	if (!schema_expect(r, key, scope, node, TREE_SCALAR)) {

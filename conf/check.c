@@ -155,7 +155,7 @@ static bool conf_has_port(const struct conf *conf, const char *name)
 static void check_queues_name(struct reader *r, const struct conf_queues *queues)
 {
 	char meant[SUGGEST_TEXT_BYTES];
-	struct suggest suggest = SUGGEST(queues->name);
+	struct suggest suggest = SUGGEST(r->errors, queues->name);
 
 	if (value_is_glob(queues->name)) {
 		conf_errors_add(r->errors, queues->loc,

@@ -47,6 +47,7 @@ struct conf_errors {
 
 void conf_errors_add(struct conf_errors *errors, struct conf_loc loc, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+bool conf_errors_full(const struct conf_errors *errors);       /* what is added is not kept */
 void conf_errors_cut(struct conf_errors *errors, uint32_t n);   /* keeps the first n added */
 void conf_errors_sort(struct conf_errors *errors);      /* by line, then column */
 void conf_errors_done(struct conf_errors *errors);

@@ -45,13 +45,18 @@ static struct conf_loc last_loc(const struct conf_errors *errors)
 	return last;
 }
 
+bool conf_errors_full(const struct conf_errors *errors)
+{
+	return errors->n > ERRORS_MAX;
+}
+
 void conf_errors_add(struct conf_errors *errors, struct conf_loc loc, const char *fmt, ...)
 {
 	char *text;
 	va_list ap;
 	int n;
 
-	if (errors->n > ERRORS_MAX) {
+	if (conf_errors_full(errors)) {
 		return;
 	}
 	if (!errors_grow(errors)) {

@@ -31,7 +31,7 @@ bool bridge_check_port(struct reader *r, const struct conf_bridge *bridge, const
 		       struct conf_loc loc)
 {
 	char meant[SUGGEST_TEXT_BYTES];
-	struct suggest suggest = SUGGEST(name);
+	struct suggest suggest = SUGGEST(r->errors, name);
 
 	if (!r->ports_known) {
 		return true;

@@ -130,8 +130,11 @@ static void refuse_unknown(struct reader *r, const struct schema_key *keys,
 			   const struct scope *scope, const struct tree_node *child)
 {
 	char where[SCOPE_TEXT_BYTES], meant[SUGGEST_TEXT_BYTES];
-	struct suggest suggest = SUGGEST(child->key);
+	struct suggest suggest = SUGGEST(r->errors, child->key);
 
+	if (conf_errors_full(r->errors)) {
+		return;
+	}
 	for (const struct schema_key *key = keys; key->name; key++) {
 		suggest_offer(&suggest, key->name);
 	}

@@ -41,7 +41,7 @@ static uint32_t distance(const char *a, uint32_t n_a, const char *b, uint32_t n_
 
 void suggest_offer(struct suggest *s, const char *candidate)
 {
-	size_t n_word = strlen(s->word), n_candidate = strlen(candidate);
+	size_t n_word = strlen(s->word), n_candidate = n_word ? strlen(candidate) : 0;
 	uint32_t d, limit = 1 + (uint32_t)n_candidate / 4;
 
 	if (n_word == 0 || n_word > LETTERS_MAX || n_candidate > LETTERS_MAX) {

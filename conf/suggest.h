@@ -7,13 +7,16 @@
  */
 #include <stdint.h>
 
+#include "conf/conf.h"
+
 struct suggest {
 	const char *word;               /* as written */
 	const char *best;               /* NULL: none is near enough */
 	uint32_t distance;
 };
 
-#define SUGGEST(text) {.word = (text)}
+/* For a mistake that is not kept nothing is worked out: a file can have 200000 of them. */
+#define SUGGEST(errors, text) {.word = conf_errors_full(errors) ? "" : (text)}
 #define SUGGEST_TEXT_BYTES 176
 
 void suggest_offer(struct suggest *s, const char *candidate);

@@ -105,7 +105,7 @@ static void refuse_value(struct reader *r, const struct schema_key *key, const s
 			 const struct tree_node *node, const char *expected)
 {
 	char meant[SUGGEST_TEXT_BYTES];
-	struct suggest suggest = SUGGEST(node->text);
+	struct suggest suggest = SUGGEST(r->errors, node->text);
 	bool unused;
 
 	if (key->type != &schema_bool && node->plain && value_bool(node->text, &unused)) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* conf: what the golden files cannot show: values and locations in the model, and limits. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -8,6 +9,7 @@
 
 #include "base/err.h"
 #include "conf/conf.h"
+#include "conf/suggest.h"
 #include "tests/unit/conf_right.h"
 #include "tests/unit/tap.h"
 
@@ -360,6 +362,49 @@ static void test_read_file(void)
 	       err.text);
 }
 
+static uint32_t n_offers;
+
+void __wrap_suggest_offer(struct suggest *s, const char *candidate);
+void __real_suggest_offer(struct suggest *s, const char *candidate);
+
+void __wrap_suggest_offer(struct suggest *s, const char *candidate)
+{
+	n_offers += s->word[0] != '\0';
+	__real_suggest_offer(s, candidate);
+}
+
+/* What is worked out for 'n' unknown keys, and the mistakes that are listed. */
+static uint32_t offers_for(uint32_t n, uint32_t *ret_n_errors)
+{
+	struct conf_errors errors = {0};
+	char *text;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+
+	fputs(HEAD, out);
+	for (uint32_t i = 0; i < n; i++) {
+		fprintf(out, "bridges%x: 1\n", i);
+	}
+	fclose(out);
+	n_offers = 0;
+	conf_free(conf_parse(text, bytes, &errors));
+	*ret_n_errors = errors.n;
+	conf_errors_done(&errors);
+	free(text);
+	return n_offers;
+}
+
+/* Anybody on the box may send a file of them, and control has other things to do. */
+static void test_unlisted_mistakes(void)
+{
+	uint32_t n_errors, few, all = offers_for(1000, &n_errors);
+
+	tap_ok(n_errors == 1000 && all, "1000 unknown keys are listed, and what may be meant");
+	few = offers_for(3000, &n_errors);
+	tap_ok(n_errors == 1001 && few <= all + all / 1000,
+	       "of 3000 no more is worked out (%u for %u)", few, all);
+}
+
 static void test_partial_text(void)
 {
 	static const char text[] = HEAD;
@@ -395,6 +440,7 @@ int main(void)
 	test_size();
 	test_hostile();
 	test_read_file();
+	test_unlisted_mistakes();
 	test_partial_text();
 	return tap_done();
 }

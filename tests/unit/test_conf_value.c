@@ -198,9 +198,10 @@ static void test_suggest(void)
 		{"x", NULL}, {"", NULL}, {"mtu", NULL},
 		{"a-word-that-is-far-too-long-to-be-anybody's-typing-error", NULL},
 	};
+	const struct conf_errors none = {0};
 
 	for (size_t i = 0; i < N(table); i++) {
-		struct suggest suggest = SUGGEST(table[i].word);
+		struct suggest suggest = SUGGEST(&none, table[i].word);
 		char buf[SUGGEST_TEXT_BYTES];
 
 		for (size_t k = 0; k < N(known); k++) {
