@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/addresses.h"
 #include "daemon/drift.h"
@@ -83,7 +84,7 @@ static int on_second(sd_event_source *source, uint64_t usec, void *arg)
 	inspect_doctor_tick(arg);
 	drift_tick(arg);
 	keep_tick(arg);
-	watchdog_tick(arg);
+	watchdog_tick(arg, clock_now_ns());
 	sd_event_source_set_time_relative(source, USEC_PER_S);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }

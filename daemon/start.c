@@ -309,7 +309,7 @@ int start_all(struct vswitch *vswitch, const struct start_options *options, int 
 	interrupts_apply(vswitch, false);
 	inspect_census(vswitch);
 	vswitch->running = true;
-	watchdog_open(vswitch);
+	watchdog_open(vswitch, clock_now_ns());
 	standin_note(vswitch);
 	sd_notify(0, "READY=1");
 	log_event(LOG_LEVEL_INFO, LOG_EVENT_STARTED,

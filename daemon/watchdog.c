@@ -19,7 +19,13 @@ static uint32_t at_least_one(uint64_t n)
 	return n ? (uint32_t)n : 1;
 }
 
-void watchdog_open(struct vswitch *vswitch)
+static void feed(struct watchdog *watchdog, uint64_t now_ns)
+{
+	sd_notify(0, "WATCHDOG=1");
+	watchdog->fed_ns = now_ns;
+}
+
+void watchdog_open(struct vswitch *vswitch, uint64_t now_ns)
 {
 	struct watchdog *watchdog = &vswitch->watchdog;
 	uint64_t usec = 0, s;
@@ -31,8 +37,9 @@ void watchdog_open(struct vswitch *vswitch)
 		/* Stall first: it is told, and no longer fed, well before the manager's patience
 		 * ends. */
 		watchdog->stall_ticks = s / 3 < 2 ? 2 : (uint32_t)(s / 3);
-		watchdog->feed_ticks = at_least_one(s / 4);
-		sd_notify(0, "WATCHDOG=1");
+		/* Half a tick less than whole ones: they do not come to the nanosecond. */
+		watchdog->feed_ns = at_least_one(s / 4) * NS_PER_S - NS_PER_S / 2;
+		feed(watchdog, now_ns);
 	} else {
 		watchdog->stall_ticks = WATCHDOG_DEFAULT_TICKS;
 	}
@@ -119,7 +126,7 @@ static void tell(const struct vswitch *vswitch, uint32_t worker_idx, struct watc
 		log_event(LOG_LEVEL_ERR, LOG_EVENT_WORKER_STANDS,
 			  "worker %u on CPU %u: no turn for %u s; %s%s", worker_idx, worker->cpu,
 			  mark->n_ticks, thread_state(worker_idx),
-			  vswitch->watchdog.feed_ticks
+			  vswitch->watchdog.feed_ns
 				? ". If it stays so, systemd's watchdog restarts the service" : "");
 		mark->told = true;
 	}
@@ -145,18 +152,16 @@ static void look_at(struct vswitch *vswitch, uint32_t worker_idx)
 	tell(vswitch, worker_idx, mark);
 }
 
-void watchdog_tick(struct vswitch *vswitch)
+void watchdog_tick(struct vswitch *vswitch, uint64_t now_ns)
 {
 	struct watchdog *watchdog = &vswitch->watchdog;
 
 	for (uint32_t w = 0; w < vswitch->shared.n_workers; w++) {
 		look_at(vswitch, w);
 	}
-	watchdog->n_ticks++;
-	if (watchdog->feed_ticks && watchdog->n_ticks >= watchdog->feed_ticks &&
+	if (watchdog->feed_ns && now_ns - watchdog->fed_ns >= watchdog->feed_ns &&
 	    !watchdog_any_stands(vswitch)) {
-		sd_notify(0, "WATCHDOG=1");
-		watchdog->n_ticks = 0;
+		feed(watchdog, now_ns);
 	}
 }
 

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/state.h"
 #include "tap.h"
@@ -25,6 +26,7 @@ static int manager_fd, log_fd;
 static int gate[2];                     /* a held worker reads here */
 static _Atomic uint64_t n_held;
 static _Atomic bool hold;
+static uint64_t now_ns;
 
 /* ---- the service manager, and what is logged ---- */
 
@@ -125,14 +127,16 @@ static void open_box(enum conf_polling polling, const char *watchdog_s, uint32_t
 	}
 	n_fed();
 	logged();
-	watchdog_open(&vswitch);
+	now_ns = clock_now_ns();
+	watchdog_open(&vswitch, now_ns);
 }
 
-/* In place of the second between two ticks: what was woken has made its turn. */
-static void ticks(uint32_t n, uint32_t n_workers) NO_THREAD_SAFETY
+/* What is between two ticks: what was woken has made its turn. */
+static void ticks_late(uint32_t n, uint32_t n_workers, uint64_t apart_ns) NO_THREAD_SAFETY
 {
 	for (uint32_t i = 0; i < n; i++) {
-		watchdog_tick(&vswitch);
+		now_ns += apart_ns;
+		watchdog_tick(&vswitch, now_ns);
 		for (uint32_t w = 0; w < n_workers; w++) {
 			uint64_t turns = counter_read(&rig.worker[w]->stats.turns);
 
@@ -143,6 +147,11 @@ static void ticks(uint32_t n, uint32_t n_workers) NO_THREAD_SAFETY
 			}
 		}
 	}
+}
+
+static void ticks(uint32_t n, uint32_t n_workers) NO_THREAD_SAFETY
+{
+	ticks_late(n, n_workers, NS_PER_S);
 }
 
 /* ---- tests ---- */
@@ -220,6 +229,23 @@ static void test_gone(void) NO_THREAD_SAFETY
 	tap_ok(rig_close(&rig), "the box closes");
 }
 
+/* Somebody keeps control busy: its ticks come late, but they come. */
+static void test_late(void) NO_THREAD_SAFETY
+{
+	uint32_t n = 0;
+
+	open_box(CONF_POLLING_INTERRUPT, WATCHDOG_S, 2);
+	n_fed();
+	for (uint32_t i = 0; i < 6; i++) {
+		ticks_late(2, 2, 5 * NS_PER_S);
+		n += n_fed() == 1;
+	}
+	tap_ok(n == 6, "ticks 5 s apart: the manager hears within 10 s each time (%u of 6)", n);
+	ticks_late(5, 2, NS_PER_S / 10);
+	tap_ok(n_fed() == 0, "and no more often where they come fast");
+	tap_ok(rig_close(&rig), "the box closes");
+}
+
 /* The shortest patience that makes sense: told before it ends. */
 static void test_short(void) NO_THREAD_SAFETY
 {
@@ -250,6 +276,7 @@ int main(void)
 	test_held(WATCHDOG_S);
 	test_held(NULL);
 	test_gone();
+	test_late();
 	test_short();
 	return tap_done();
 }
