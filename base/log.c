@@ -81,6 +81,18 @@ static void write_line(const struct log_site *site, const char *text)
 	}
 }
 
+/* Of a text with newlines, such as all the mistakes of a file, each line. Spoils 'text'. */
+static void write_lines(const struct log_site *site, char *text)
+{
+	char *rest = text, *line;
+
+	while ((line = strsep(&rest, "\n"))) {
+		if (*line) {
+			write_line(site, line);
+		}
+	}
+}
+
 const char *log_err_prefix(void)
 {
 	return to_journal ? prefix[LOG_LEVEL_ERR].journal : "";
@@ -123,7 +135,7 @@ void log_at(const struct log_site *site, const char *fmt, ...)
 	if (left_out) {
 		snprintf(text + used, sizeof(text) - used, " (%u like it not shown)", left_out);
 	}
-	write_line(site, text);
+	write_lines(site, text);
 }
 
 void log_note(const char *line)

@@ -14,6 +14,7 @@
  * Repeats: what is said of one port or the like in one place, or word by word, more than
  *          LOG_REPEAT_BURST times within LOG_REPEAT_S is left out, and the next line says how many
  *          were (log_repeat.h).
+ * Lines:   a text of several is written as several, each with its prefix.
  * Threads: any but workers. One line is one write(2).
  */
 #include <stdbool.h>

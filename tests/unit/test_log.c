@@ -134,6 +134,7 @@ static void say_all(void)
 	log_err("port 'a': %s", "one");
 	log_warn("port 'a': two");
 	log_event(LOG_LEVEL_INFO, LOG_EVENT_PORT_STATE, "port 'a': queue 7: three");
+	log_warn("%s", "F:1:2: five\n  F:3:4: six\n");
 	log_debug("port 'a': four");
 }
 
@@ -162,8 +163,10 @@ static void check_lines(const char *what, const char *wanted, uint64_t more, boo
 	close(fds[1]);
 }
 
-#define PLAIN    "error: port 'a': one\nwarning: port 'a': two\nport 'a': queue 7: three\n"
-#define PREFIXED "<3>port 'a': one\n<4>port 'a': two\n<6>port 'a': queue 7: three\n"
+#define PLAIN    "error: port 'a': one\nwarning: port 'a': two\nport 'a': queue 7: three\n" \
+		 "warning: F:1:2: five\nwarning:   F:3:4: six\n"
+#define PREFIXED "<3>port 'a': one\n<4>port 'a': two\n<6>port 'a': queue 7: three\n" \
+		 "<4>F:1:2: five\n<4>  F:3:4: six\n"
 
 static void test_lines(void)
 {
@@ -253,6 +256,8 @@ static void test_journal(void)
 		"PRIORITY=6", "MESSAGE=port 'a': queue 7: three", "VIADUCT_PORT=a",
 		"VIADUCT_QUEUE=7", "VIADUCT_CODE=port-state",
 		"MESSAGE_ID=24128c0cfebd49d0ae1c2640abad75ea", NULL};
+	static const char *const first[] = {"PRIORITY=4", "MESSAGE=F:1:2: five", NULL};
+	static const char *const second[] = {"PRIORITY=4", "MESSAGE=  F:3:4: six", NULL};
 	int journal = geteuid() == 0 ? open_journal() : -1;
 	char byte;
 
@@ -264,6 +269,8 @@ static void test_journal(void)
 	check_entry(journal, err);
 	check_entry(journal, warn);
 	check_entry(journal, info);
+	check_entry(journal, first);
+	check_entry(journal, second);
 	tap_ok(recv(journal, &byte, 1, 0) < 0, "there are no others");
 	check_lines("another file is not the journal, though one is there", PLAIN, 1, true);
 	close(journal);
