@@ -86,6 +86,7 @@ enum {
 	COMMAND_STREAMS = 1u << 1,      /* the client asks with `more` */
 	COMMAND_NEEDS_MORE = 1u << 2,   /* ... and there is no answer without */
 	COMMAND_CLIENT = 1u << 3,       /* made of others by the client: no method */
+	COMMAND_SLOW = 1u << 4,         /* no answer for however long is no reason to give up */
 };
 
 #define COMMAND_PARAMS_MAX  6u

@@ -185,8 +185,8 @@ static int call(struct ctl *ctl, bool *ret_end)
 	struct err err;
 
 	if (ctl_link_call(&ctl->link, command->method, ctl->request.parameters,
-			  command->flags & COMMAND_STREAMS, command->flags & COMMAND_NEEDS_MORE,
-			  &err)) {
+			  command->flags & COMMAND_STREAMS,
+			  command->flags & (COMMAND_NEEDS_MORE | COMMAND_SLOW), &err)) {
 		return ctl_complain(CTL_STATUS_NO_DAEMON, err.text);
 	}
 	return print_replies(ctl, ret_end);
