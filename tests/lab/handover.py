@@ -5,7 +5,7 @@ import os
 import signal
 
 from lab import netns
-from lab.daemon import expect, expect_equal, expect_no_journal, wait_for
+from lab.daemon import expect, expect_equal, expect_no_journal, n_xdp_programs, wait_for
 from lab.fixture import Lab, bridge
 from lab.frames import BROADCAST, Station, frame, station_mac
 from lab.manager import Manager
@@ -193,6 +193,29 @@ def reloaded(env):
         lab.manager.restart(lab.daemon)
         expect_handed_over(lab, before)
         expect_forwarding(lab)
+
+
+@case("a port that was taken over and whose interface goes leaves no program behind")
+def taken_over_and_gone(env):
+    with service(env, allowed=("p2",), state_checked=False) as lab:
+        daemon = lab.daemon
+        for how in ("gone", "closed"):
+            lab.manager.restart(daemon)
+            before = (daemon.n_fds(), n_xdp_programs())
+            if how == "gone":
+                lab.sw.ip("link", "del", "p2")
+                wait_for(lambda: daemon.port("p2")["state"] == "absent", "p2 to be gone")
+            else:
+                lab.sw.ip("link", "set", "p2", "down")
+            wait_for(lambda: n_xdp_programs() < before[1] or how == "closed", lambda:
+                     f"a program less than {before}: {n_xdp_programs()}, {daemon.n_fds()} fds")
+            if how == "gone":
+                netns.veth(lab.sw, "p2", lab.wire, "s-p2")
+                wait_for(lambda: daemon.port("p2")["state"] == "forwarding", "p2 again")
+            else:
+                lab.sw.ip("link", "set", "p2", "up")
+            wait_for(lambda: (daemon.n_fds(), n_xdp_programs()) == before, lambda:
+                     f"as many as {before}: {daemon.n_fds(), n_xdp_programs()}")
 
 
 @case("another program or another mode: replaced in place, or detached and attached")

@@ -132,6 +132,7 @@ class Manager:
                     os.close(entry[1])
                     self.store.remove(entry)
             for fd in fds:
+                os.set_inheritable(fd, False)   # a daemon gets what wrap() gives it
                 if message.get("FDSTORE") == "1" and not self._holds(fd) \
                         and len(self.store) < FDS_MAX:
                     self.store.append((name, fd))

@@ -4,7 +4,9 @@ What runs in a guest: answers the host's requests, one JSON object a line, on a 
 It lends the lab's own tools (tests/lab/lab) to the case on the host: a viaductd on the guest's own
 interfaces, stations, commands.
 """
+import collections
 import contextlib
+import errno
 import glob
 import io
 import json
@@ -80,8 +82,22 @@ class Agent:
         netns.veth(self.box, name, space, "s-" + name, queues)
         self.stations[name] = frames.Station(space, "s-" + name)
 
+    def remove_port(self, name):
+        """The pair and its station are gone."""
+        self.stations.pop(name).close()
+        self.box.ip("link", "del", name)
+        self.spaces.pop(name).delete()
+
     def send(self, station, raws):
         self.stations[station].send(*map(bytes.fromhex, raws))
+
+    def say(self, station, raw):
+        """A frame that may be lost: there may be no carrier."""
+        try:
+            self.send(station, [raw])
+        except OSError as error:
+            if error.errno not in (errno.ENETDOWN, errno.ENOBUFS):
+                raise
 
     def recv_all(self, station, want, timeout):
         return [raw.hex() for raw in self.stations[station].recv_all(want, timeout)]
@@ -127,6 +143,23 @@ class Agent:
     def prepare(self, config):
         """The service's file, and nothing started."""
         self._configure(None, config)
+
+    def wait_sums(self, parted):
+        """Manual 3's sums, at rest; where ports have left a bridge, of what went out from here."""
+        self.daemon.parted = {}         # of a process before, perhaps
+        if parted:
+            self.daemon.ports_part(lambda: None, settled=False)
+        self.daemon.wait_sums(START_SECONDS)
+
+    def size(self):
+        """Memory and descriptors of viaductd."""
+        folder = f"/proc/{self.daemon.pid}/fd"
+        found = []
+        for fd in os.listdir(folder):
+            with contextlib.suppress(OSError):
+                found.append(os.readlink(os.path.join(folder, fd)).partition(":[")[0])
+        return {"fds": self.daemon.n_fds(), "rss_kib": self.daemon.memory_kib(),
+                "list": dict(collections.Counter(found))}
 
     def restart(self):
         """The manager, or systemd, restarts it, and the next one is running."""

@@ -3,6 +3,7 @@
 The register of cases, and the machine that those of one box share: booted when the first needs it,
 kept as long as cases pass, since each of them ends with everything as it was.
 """
+import argparse
 import collections
 import contextlib
 import os
@@ -27,6 +28,13 @@ ROUTER = Box("router", KERNEL_7_2, Nic("vio0"), Nic("igb0", "igb"), Nic("vmx0", 
 SERVICE = Box("service", KERNEL_7_2, Nic("vio0"), Nic("igb0", "igb"), Nic("vmx0", "vmxnet3"),
               Nic("e1k0", "e1000e"), systemd=True)
 
+# What comes and goes there; networks' names are udev's to give.
+YEAR = Box("year", KERNEL_7_2, Nic("vio0"), Nic("igb0", "igb"), Nic("vmx0", "vmxnet3"),
+           Nic("e1k0", "e1000e"), veths=("p0",), systemd=True)
+
+# Of the command line: for how long `year` goes on, and its seed.
+OPTIONS = argparse.Namespace(year=0, seed=None)
+
 Case = collections.namedtuple("Case", "name box text function programs")
 CASES = {}
 
@@ -47,7 +55,8 @@ class Boots:
     """The machine that runs now, and another where a case needs another or has failed."""
 
     def __init__(self, build, logs):
-        self.build, self.logs, self.end = build, logs, time.monotonic() + TOTAL_SECONDS
+        self.build, self.logs = build, logs
+        self.end = time.monotonic() + TOTAL_SECONDS + OPTIONS.year
         self.guest = self.box = None
 
     def run(self, which):
@@ -59,6 +68,7 @@ class Boots:
         passed = False
         try:
             bridge = Bridge(self._machine(which.box), self.build)
+            self.guest.set_deadline(SECONDS + OPTIONS.year)
             which.function(bridge)
             bridge.end()
             passed = True

@@ -92,7 +92,8 @@ class Machine:
 
     def __init__(self, box, build, log_path, seconds):
         self.box, self.log_path = box, log_path
-        self.stage = Stage(build) if box.systemd else None
+        self.names = {nic_mac(number): nic.name for number, nic in enumerate(box.nics)}
+        self.stage = Stage(build, self.names) if box.systemd else None
         self.station, self.received = {}, b""
         self.space = self.process = self.port = self.timer = self.before = None
         self.deadline = time.monotonic() + seconds
@@ -124,8 +125,7 @@ class Machine:
 
     def _dress(self):
         """Cards get their names while they are down, so that their interrupts are called so."""
-        self.call("name_nics", names={nic_mac(number): nic.name
-                                      for number, nic in enumerate(self.box.nics)})
+        self.call("name_nics", names=self.names)
         for name in self.box.veths:
             self.station[name] = GuestStation(self, name, queues=2)
         for name in self.box.ports:
@@ -241,6 +241,10 @@ class GuestStation:
 
     def send(self, *raws):
         self.guest.call("send", station=self.port, raws=[raw.hex() for raw in raws])
+
+    def say(self, raw):
+        """One that may be lost."""
+        self.guest.call("say", station=self.port, raw=raw.hex())
 
     def recv_all(self, want=0, timeout=3.0):
         return [bytes.fromhex(raw) for raw in

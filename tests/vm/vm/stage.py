@@ -20,6 +20,10 @@ MASKED = ("dev-hugepages.mount", "e2scrub_reap.service", "kmod-static-nodes.serv
           "systemd-firstboot.service", "systemd-pstore.service", "systemd-random-seed.service",
           "systemd-repart.service", "systemd-timesyncd.service", "systemd-update-utmp.service")
 
+# Who plugs a card in finds it called as before.
+RULES = "etc/udev/rules.d/70-lab.rules"
+NAME = 'SUBSYSTEM=="net", ACTION=="add", ATTR{{address}}=="{}", NAME="{}"\n'
+
 FILES = {
     "etc/systemd/system/" + TARGET:
         "[Unit]\nRequires=sysinit.target\nWants=viaduct-agent.service\nAllowIsolate=yes\n",
@@ -39,24 +43,27 @@ FILES = {
 
 
 class Stage:
-    """A folder of `tests/vm/cache` with these files, until it is closed."""
+    """
+    A folder of `tests/vm/cache` with these files, until it is closed. `names`: of the cards, by
+    address.
+    """
 
-    def __init__(self, build):
+    def __init__(self, build, names):
         self.dir = tempfile.mkdtemp(prefix="stage-", dir=os.path.realpath(CACHE))
         os.chmod(self.dir, 0o755)
         try:
-            self._fill(build)
+            self._fill(build, {**FILES, RULES: "".join(map(NAME.format, *zip(*names.items())))})
         except BaseException:
             self.close()
             raise
 
-    def _fill(self, build):
+    def _fill(self, build, files):
         done = subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--destdir",
                                self.dir], capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"meson install: {done.stdout}{done.stderr}")
-        for path, text in FILES.items():
+        for path, text in files.items():
             path = os.path.join(self.dir, path)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w", encoding="utf-8") as file:
