@@ -341,6 +341,8 @@ static void world_make(struct world *w, uint32_t lines_log2)
 	}
 }
 
+static uint32_t n_flushed;              /* in all runs */
+
 static void run(struct test_rng *rng, enum fdb_simd simd, uint32_t lines_log2, uint32_t n_steps)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -355,9 +357,11 @@ static void run(struct test_rng *rng, enum fdb_simd simd, uint32_t lines_log2, u
 	}
 	tap_ok(!w->failed, "%s, 2^%u lines: %u steps agree with the model%s%s", fdb_simd_name[simd],
 	       lines_log2, i, w->failed ? "; not: " : "", w->failed ? w->failed : "");
+	/* One growth may last as long as a run, and nothing is flushed whole meanwhile. */
+	n_flushed += w->n_flushed;
 	tap_ok(w->n_of[FDB_KNOWN] && w->n_of[FDB_LEARNED] && w->n_of[FDB_MOVED] &&
 		       w->n_of[FDB_FIXED] && w->n_of[FDB_REFUSED] && w->n_of[FDB_FORGOTTEN] &&
-		       w->n_full_seen && w->n_aged && w->n_grown && w->n_flushed,
+		       w->n_full_seen && w->n_aged && w->n_grown,
 	       "met: %u known, %u learned, %u moved, %u fixed, %u refused (%u full), %u forgotten, "
 	       "%u aged, "
 	       "%u static refused; grown %u and flushed %u times",
@@ -383,6 +387,7 @@ int main(int argc, char **argv)
 			run(&rng, simd, 16, 8000);
 		}
 	}
+	tap_ok(n_flushed, "the whole table was flushed %u times", n_flushed);
 	epoch_online();
 	epoch_unregister();
 	return tap_done();
