@@ -198,9 +198,11 @@ static enum mgmt_error add_one(struct vswitch *vswitch, const struct bridge_vlan
 			       uint64_t macaddress, uint8_t port_idx, struct err *reterr)
 	REQUIRES(role_control)
 {
+	uint64_t key = fdb_key(vlan->fid, macaddress);
 	char text[MACADDR_TEXT_BYTES];
-	int r = fdb_add_static(vswitch->fdb, &vswitch->tables, fdb_key(vlan->fid, macaddress),
-			       port_idx, false);
+	struct fdb_entry was;
+	bool is_learned = fdb_find(vswitch->fdb, &vswitch->tables, key, &was) && !was.is_static;
+	int r = fdb_add_static(vswitch->fdb, &vswitch->tables, key, port_idx, false);
 
 	if (r == -EEXIST) {
 		err_set(reterr, EEXIST, "%s has a static entry already: delete it first",
@@ -211,6 +213,9 @@ static enum mgmt_error add_one(struct vswitch *vswitch, const struct bridge_vlan
 		err_set(reterr, ENOSPC, "the table has no room for %s; raise limits.macs",
 			macaddr_format(macaddress, text));
 		return MGMT_BUSY;
+	}
+	if (is_learned) {
+		keep_forget(vswitch);
 	}
 	return MGMT_OK;
 }
@@ -293,8 +298,10 @@ enum mgmt_error inspect_mac_del(void *ctx, const struct mgmt_mac_filter *filter,
 		return no_such_address(reterr, filter->macaddress);
 	}
 	addresses_tell(vswitch, MGMT_MAC_EVENT_DELETED, key, entry.port_idx);
-	keep_forget(vswitch);
-	keep_forget_wait(vswitch);
+	if (!entry.is_static) {
+		keep_forget(vswitch);
+		keep_forget_wait(vswitch);
+	}
 	return MGMT_OK;
 }
 

@@ -50,7 +50,7 @@ struct keep {
 	struct keep_file *file;         /* as found at start; NULL: none, or taken */
 	sd_event_source *source;
 	enum stage stage;
-	bool forget;                    /* what was written, or is being, does not hold */
+	bool forget;                    /* the file, or what is being written, does not hold */
 	uint32_t cursor, epoch;         /* of the walk */
 	uint32_t n_macs;
 	uint64_t sum;
@@ -59,14 +59,14 @@ struct keep {
 	struct rows rows;
 };
 
-static void complain(const char *what, int error)
+static void complain(const char *what, int error, const char *then)
 {
 	static struct log_limit limit = LOG_LIMIT(600, 1);
 	uint32_t suppressed;
 
 	if (log_limit_pass(&limit, &suppressed)) {
-		log_warn("learned addresses: %s: %s; a crash now would lose them", what,
-			 strerror(-error));
+		log_warn("learned addresses: %s: %s; a crash now would %s", what, strerror(-error),
+			 then);
 	}
 }
 
@@ -135,11 +135,12 @@ static bool rows_name(struct vswitch *vswitch, const struct rows *rows,
 /*
  * From one writing to the next: 5 s, and as long as 64 KB/s take. A million addresses, 12 MB, are
  * written every 190 s then, 5 GB a day at most; a hundred, 38 KB, twelve times a minute at most and
- * never while nothing happens but four times per ageing-time.
+ * never while nothing happens but four times per ageing-time. One that a flush cut short counts as
+ * far as it came: else a port that flaps wears out the disk.
  */
-static uint64_t write_pause_ns(uint64_t bytes)
+static uint64_t write_pause_ns(const struct keep *keep)
 {
-	return 5 * NS_PER_S + bytes * NS_PER_S / (64 * 1024);
+	return 5 * NS_PER_S + keep->n_macs * sizeof(struct keep_mac) * NS_PER_S / (64 * 1024);
 }
 
 static uint64_t ages_hold_ns(struct vswitch *vswitch)
@@ -274,19 +275,42 @@ static void post_forget(struct keep *keep)
 	keep_writer_post(keep->writer, KEEP_WORK_FORGET, 0, NULL);
 }
 
+/* An end of writing, in whatever way: the next one is not before this. */
+static void rest(struct keep *keep, uint64_t until_ns)
+{
+	keep->stage = STAGE_NONE;
+	if (until_ns > keep->next_ns) {
+		keep->next_ns = until_ns;
+	}
+}
+
+/* What was to be forgotten stays to be: keep_tick() tries again. */
+static void has_failed(struct keep *keep, int error)
+{
+	if (keep->stage == STAGE_FORGET) {
+		complain("the file cannot be removed", error, "bring back what was flushed");
+		keep->forget = true;
+		rest(keep, clock_now_ns());
+		return;
+	}
+	complain("cannot be written", error, "lose them");
+	rest(keep, clock_now_ns() + RETRY_NS);
+	if (keep->forget) {
+		post_forget(keep);
+	}
+}
+
 /* The writer has done its work: the next. */
 static void advance(struct vswitch *vswitch, int error) REQUIRES(role_control)
 {
 	struct keep *keep = vswitch->keep;
-	uint64_t now = clock_now_ns();
 
 	if (error) {
-		complain("cannot be written", error);
-		keep->stage = STAGE_NONE;
-		keep->next_ns = now + RETRY_NS;
+		has_failed(keep, error);
 		return;
 	}
 	if (keep->forget) {
+		rest(keep, keep->begun_ns + write_pause_ns(keep));
 		post_forget(keep);
 		return;
 	}
@@ -298,13 +322,11 @@ static void advance(struct vswitch *vswitch, int error) REQUIRES(role_control)
 		walk(vswitch);
 		break;
 	case STAGE_END:
-		keep->stage = STAGE_NONE;
-		keep->next_ns = now + write_pause_ns(keep->n_macs * sizeof(struct keep_mac));
+		rest(keep, clock_now_ns() + write_pause_ns(keep));
 		break;
 	case STAGE_FORGET:              /* and what is left is written soon */
-		keep->stage = STAGE_NONE;
+		rest(keep, clock_now_ns() + NS_PER_S);
 		keep->n_learned = UINT64_MAX;
-		keep->next_ns = now + NS_PER_S;
 		break;
 	case STAGE_NONE:
 		break;
@@ -351,6 +373,7 @@ void keep_forget_wait(struct vswitch *vswitch)
 		return;
 	}
 	while ((keep->forget || keep->stage == STAGE_FORGET) &&
+	       !keep_writer_is_idle(keep->writer) &&
 	       keep_writer_wait(keep->writer, deadline_ns) &&
 	       keep_writer_take(keep->writer, &error)) {
 		advance(vswitch, error);
@@ -460,27 +483,23 @@ void keep_tick(struct vswitch *vswitch)
 		keep->carrier_ns = 0;
 		carrier_is_late(vswitch);
 	}
-	/* A table in the making: what a flush left in the old one must not be kept. */
-	if (keep->writer && keep->stage == STAGE_NONE && keep_writer_is_idle(keep->writer) &&
-	    !vswitch->table_job.running && is_due(vswitch)) {
+	if (!keep->writer || !keep_writer_is_idle(keep->writer)) {
+		return;
+	}
+	if (keep->forget) {
+		post_forget(keep);
+	} else if (!vswitch->table_job.running && is_due(vswitch)) {
 		begin(vswitch);
 	}
 }
 
-/* Ends what is under way and writes all once more. false: not in time. */
-static bool save_now(struct vswitch *vswitch, uint64_t deadline_ns) REQUIRES(role_control)
+/* Until nothing is under way. false: not in time. */
+static bool finish(struct vswitch *vswitch, uint64_t deadline_ns) REQUIRES(role_control)
 {
 	struct keep *keep = vswitch->keep;
-	int error = 0;
+	int error;
 
-	if (!keep_writer_is_idle(keep->writer) &&
-	    (!keep_writer_wait(keep->writer, deadline_ns) ||
-	     !keep_writer_take(keep->writer, &error))) {
-		return false;
-	}
-	keep->forget = false;
-	begin(vswitch);
-	while (keep->stage != STAGE_NONE) {
+	while (!keep_writer_is_idle(keep->writer)) {
 		if (!keep_writer_wait(keep->writer, deadline_ns) ||
 		    !keep_writer_take(keep->writer, &error)) {
 			return false;
@@ -488,6 +507,35 @@ static bool save_now(struct vswitch *vswitch, uint64_t deadline_ns) REQUIRES(rol
 		advance(vswitch, error);
 	}
 	return true;
+}
+
+/*
+ * Ends what is under way and writes all once more, but not a table that a flush has sentenced: the
+ * one in its place is not there yet. false: not in time.
+ */
+static bool save_now(struct vswitch *vswitch, uint64_t deadline_ns) REQUIRES(role_control)
+{
+	struct keep *keep = vswitch->keep;
+	int error;
+
+	/* A writing under way is cut short: what it wrote is written anew. */
+	if (!keep_writer_is_idle(keep->writer) &&
+	    (!keep_writer_wait(keep->writer, deadline_ns) ||
+	     !keep_writer_take(keep->writer, &error))) {
+		return false;
+	}
+	if (keep->forget || keep->stage == STAGE_FORGET || vswitch->table_job.flushing) {
+		post_forget(keep);
+		if (!finish(vswitch, deadline_ns)) {
+			return false;
+		}
+	}
+	if (vswitch->table_job.flushing) {
+		return true;
+	}
+	keep->forget = false;           /* where that failed, the new file replaces the old one */
+	begin(vswitch);
+	return finish(vswitch, deadline_ns);
 }
 
 void keep_close(struct vswitch *vswitch, bool save)
@@ -499,7 +547,7 @@ void keep_close(struct vswitch *vswitch, bool save)
 		return;
 	}
 	if (save && keep->writer && !save_now(vswitch, deadline_ns)) {
-		complain("cannot be written", -ETIMEDOUT);
+		complain("cannot be written", -ETIMEDOUT, "lose them");
 	}
 	vswitch->keep = NULL;
 	sd_event_source_disable_unref(keep->source);

@@ -10,7 +10,8 @@
  * Written: at an orderly end, TERM and USR2 alike; while running a second after something was
  *          learned, moved or forgotten, and four times per ageing-time for the ages, but not more
  *          often than a disk of flash should bear (write_pause_ns()). So kill -9 loses seconds.
- * Flushed: `mac flush`, `mac del`, lost carrier: the file is removed at once and written anew soon.
+ * Flushed: `mac flush`, `mac del`, lost carrier: the file is removed at once, tried until it is
+ *          gone, and written anew when its time comes; until then kill -9 loses all.
  * Ages:    go on while nobody runs. After a reboot nothing is taken (keep_file.h).
  * Taken:   what the file names by bridge, VLAN and port, where these still are, are of one another,
  *          and learn; static entries are the configuration's or die with the process.

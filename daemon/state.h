@@ -134,6 +134,7 @@ struct bridge {
 /* A table in the making, or one that old entries leave: addresses.c. */
 struct table_job {
 	bool running;
+	bool flushing;                  /* what is in `tables` is forgotten: an empty one is made */
 	struct fdb_table *made;
 	uint32_t lines_log2;
 	uint32_t cursor;

@@ -22,6 +22,7 @@ static void set_tables(struct vswitch *vswitch, struct fdb_tables tables)
 static void job_ends(struct vswitch *vswitch)
 {
 	vswitch->table_job.running = false;
+	vswitch->table_job.flushing = false;
 	sd_event_source_disable_unref(vswitch->table_job.source);
 	vswitch->table_job.source = NULL;
 }
@@ -161,6 +162,7 @@ static bool show_fresh(struct vswitch *vswitch, struct fdb_table *fresh) REQUIRE
 		set_tables(vswitch, was);
 		return false;
 	}
+	vswitch->table_job.flushing = false;
 	vswitch->table_job.made = was.cur;
 	if (reclaim_after_grace(vswitch->reclaim, flushed_is_gone, vswitch) < 0) {
 		log_err("table: no memory to free the flushed table; it stays");
@@ -195,6 +197,7 @@ bool tables_flush(struct vswitch *vswitch, uint32_t *ret_n_removed)
 	fdb_counts(vswitch->fdb, &counts);
 	job->lines_log2 = fdb_table_lines_log2(vswitch->tables.cur);
 	job->running = true;
+	job->flushing = true;
 	if (fdb_table_bytes(job->lines_log2) <= TABLES_INLINE_BYTES) {
 		make_table(vswitch);
 		fresh_is_made(vswitch);

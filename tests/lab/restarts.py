@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import socket
 import time
 
 from lab import kept
@@ -104,6 +105,62 @@ def flushed(env):
             expect_unknown(lab)
             daemon.stop()
             os.unlink(kept.path(daemon))
+
+
+@case("a file that cannot be removed is tried again until it is gone")
+def not_removed(env):
+    with Lab(env, PORTS, allowed=("bring back what was flushed",)) as lab:
+        daemon = lab.start(bridge(PORTS))
+        lab.learn("p1", A)
+        lab.learn("p3", D)
+        wait_kept(daemon, 2)
+        path, aside = kept.path(daemon), kept.path(daemon) + ".aside"
+        os.rename(path, aside)
+        os.mkdir(path)
+        daemon.ctl("mac", "flush", "--port", "p1")
+        os.rmdir(path)
+        os.rename(aside, path)
+        wait_for(lambda: kept.count(daemon) != 2, "the file to go")
+        kill_and_start(daemon)
+        expect_equal(A in learned(daemon), False, f"{A} is known")
+
+
+@case("the file is written as often as the disk should bear, though ports flap; `mac del` of a "
+      "static address does not touch it")
+def seldom(env):
+    with Lab(env, PORTS) as lab:
+        daemon = lab.start(bridge(PORTS))
+        lab.learn("p1", A)
+        lab.learn("p3", D)
+        wait_kept(daemon, 2)
+        first = os.stat(kept.path(daemon))
+        daemon.ctl("mac", "add", C, "--port", "p2")
+        daemon.ctl("mac", "del", C)
+        expect_equal(os.stat(kept.path(daemon)).st_ino, first.st_ino, "the file's number")
+        daemon.ctl("mac", "flush", "--port", "p1")
+        expect_equal(kept.count(daemon), None, "addresses in the file of what was flushed")
+        wait_kept(daemon, 1)
+        apart = os.stat(kept.path(daemon)).st_mtime - first.st_mtime
+        expect(apart > 4.5, f"written again after {apart:.1f} s")
+
+
+@case("a flush of a large table holds over a stop that follows at once")
+def flushed_large(env):
+    n = 1000000
+    with Lab(env, PORTS) as lab, socket.socket(socket.AF_UNIX) as control:
+        config = bridge(PORTS, ageing_time="1h")
+        config["limits"] = {"macs": 1 << 21, "memory": "512M"}
+        daemon = lab.configure(config)
+        kept.write(daemon, kept.pack([((0x020000000000 + i).to_bytes(6, "big"), 0, 0, 0)
+                                      for i in range(n)], step_ns=18750000000))
+        daemon.start()
+        expect_equal(daemon.ctl("mac", "show", "--count")["count"], n, "addresses")
+        control.connect(daemon.socket)
+        control.sendall(b'{"method":"io.viaduct.MacFlush"}\0')
+        control.recv(4096)
+        daemon.stop()
+        daemon.start()
+        expect_equal(daemon.ctl("mac", "show", "--count")["count"], 0, "addresses")
 
 
 @case("what a reload forgets stays forgotten over a kill -9, though the port is back by then")
