@@ -87,6 +87,8 @@ enum {
 	COMMAND_NEEDS_MORE = 1u << 2,   /* ... and there is no answer without */
 	COMMAND_CLIENT = 1u << 3,       /* made of others by the client: no method */
 	COMMAND_SLOW = 1u << 4,         /* no answer for however long is no reason to give up */
+	COMMAND_COSTLY = 1u << 5,       /* control works for it: one a turn of a connection */
+	COMMAND_KEPT = 1u << 6,         /* its answer is given again for a while: kept.h */
 };
 
 #define COMMAND_PARAMS_MAX  6u

@@ -207,22 +207,25 @@ static void handle_call(struct conn *conn, const struct varlink_call *call)
 	}
 }
 
-/* Handles the request that ends at 'end'. */
-static void handle_request(struct conn *conn, const char *end)
+/* Handles the request that ends at 'end'. Returns whether the next one may come at once. */
+static bool handle_request(struct conn *conn, const char *end)
 {
 	size_t n = (size_t)(end - bytes_at(&conn->in));
 	struct varlink_call call;
 	struct err err;
+	bool goes_on;
 
 	if (varlink_call_parse(bytes_at(&conn->in), n, &call, &err)) {
 		conn_break(conn, "what it sent is not Varlink");
-		return;
+		return false;
 	}
 	conn->moved_ns = clock_now_ns();
 	handle_call(conn, &call);
+	goes_on = !method_is_costly(&call);
 	varlink_call_done(&call);
 	bytes_consume(&conn->in, n + 1);
 	conn->n_scanned = 0;
+	return goes_on;
 }
 
 static bool may_handle(const struct conn *conn)
@@ -242,10 +245,9 @@ static void handle_requests(struct conn *conn)
 	for (uint32_t i = 0; i < REQUESTS_PER_TURN && is_free(conn); i++) {
 		const char *end = request_end(conn);
 
-		if (!end) {
+		if (!end || !handle_request(conn, end)) {
 			return;
 		}
-		handle_request(conn, end);
 	}
 }
 
@@ -418,7 +420,7 @@ int conn_open(struct conn_home *home, int fd, struct quota_user *user, bool may_
 	conn->home = home;
 	conn->user = user;
 	conn->fd = fd;
-	conn->env = (struct method_env){home->ops, home->ctx, may_change};
+	conn->env = (struct method_env){home->ops, home->ctx, may_change, &home->kept};
 	conn->moved_ns = clock_now_ns();
 	LIST_INSERT_HEAD(&home->conns, conn, link);
 	error = sd_event_add_io(home->event, &conn->io, fd, EPOLLIN, on_io, conn);

@@ -37,6 +37,7 @@ struct conn_home {
 	void *ctx;
 	LIST_HEAD(, conn) conns;
 	struct quota quota;
+	struct kept kept;
 	uint32_t n_watchers;
 	/* A client was cut off for 'why'. */
 	void (*complain)(struct conn_home *home, uid_t uid, const char *why);

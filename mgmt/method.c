@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/macaddr.h"
 #include "base/path.h"
 #include "mgmt/describe.h"
@@ -396,13 +397,26 @@ static json_t *refuse(const struct method_env *env, const struct command *comman
 static json_t *answer(const struct method_env *env, const struct command *command,
 		      const struct command_args *args)
 {
+	bool keeps = env->kept && command->flags & COMMAND_KEPT;
+	enum command_id id = command_id(command);
+	uint64_t begin_ns = clock_now_ns();
+	json_t *parameters = keeps ? kept_get(env->kept, id, begin_ns) : NULL;
+	enum mgmt_error error = MGMT_OK;
 	struct err err = {""};
-	json_t *parameters = NULL;
-	enum mgmt_error error = handler[command_id(command)](env, args, &parameters, &err);
 
+	if (parameters) {
+		return varlink_reply(parameters, false);
+	}
+	error = handler[id](env, args, &parameters, &err);
+	if (env->kept && command->flags & COMMAND_CHANGES) {
+		kept_forget(env->kept);
+	}
 	if (error) {
 		json_decref(parameters);
 		return method_error(error, err.text);
+	}
+	if (keeps && parameters) {
+		kept_put(env->kept, id, parameters, begin_ns, clock_now_ns());
 	}
 	return varlink_reply(parameters, false);
 }
@@ -475,6 +489,14 @@ static enum method_outcome capture(const struct method_env *env, const struct co
 		return replied(method_error(error, err.text), ret_message);
 	}
 	return *ret_feed ? METHOD_CAPTURES : METHOD_BROKEN;
+}
+
+bool method_is_costly(const struct varlink_call *call)
+{
+	const char *method = method_of(call->method, VARLINK_INTERFACE);
+	const struct command *command = method ? command_find_method(method) : NULL;
+
+	return command && command->flags & COMMAND_COSTLY;
 }
 
 enum method_outcome method_call(const struct method_env *env, const struct varlink_call *call,

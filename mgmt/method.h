@@ -8,6 +8,7 @@
  * Threads: control only.
  */
 #include "mgmt/feed.h"
+#include "mgmt/kept.h"
 #include "mgmt/ops.h"
 #include "mgmt/varlink.h"
 #include "mgmt/walk.h"
@@ -24,11 +25,15 @@ struct method_env {
 	const struct mgmt_ops *ops;
 	void *ctx;
 	bool may_change;
+	struct kept *kept;      /* NULL: every answer is made anew */
 };
 
 enum method_outcome method_call(const struct method_env *env, const struct varlink_call *call,
 				json_t **ret_message, struct walk **ret_walk,
 				struct feed **ret_feed);
+
+/* Whether control works for its answer: others have their turn after it. */
+bool method_is_costly(const struct varlink_call *call);
 
 /* An error of io.viaduct as a message. NULL: no memory. */
 json_t *method_error(enum mgmt_error error, const char *reason);

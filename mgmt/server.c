@@ -255,6 +255,7 @@ void mgmt_server_close(struct mgmt_server *server)
 	while (!LIST_EMPTY(&server->home.conns)) {
 		conn_close(LIST_FIRST(&server->home.conns));
 	}
+	kept_forget(&server->home.kept);
 	if (server->fd >= 0) {
 		socket_file_remove(&server->file);
 		close(server->fd);

@@ -98,7 +98,7 @@ static void run_call(const struct method_env *env, const char *text, size_t n, s
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_data)
 {
 	struct fake fake = {.n_learned = n_data && data[0] & 2 ? 1500 : 3};
-	struct method_env env = {&fake_ops, &fake, n_data && data[0] & 1};
+	struct method_env env = {&fake_ops, &fake, n_data && data[0] & 1, NULL};
 	struct bytes out = {0};
 
 	for (size_t i = 1; i < n_data;) {

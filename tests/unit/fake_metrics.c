@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "fake_ops.h"
 
 /* A copy of the row 'from' under another name, at the end. */
@@ -60,10 +61,12 @@ enum mgmt_error fake_doctor(void *ctx, struct mgmt_findings *ret, struct err *re
 		{MGMT_SEVERITY_FAULT, {"irqbalance", "irqbalance", "it runs", "stop it"}},
 		{MGMT_SEVERITY_NOTE, {"eee", "port enp2s0", "its link sleeps", ""}},
 	};
-	const struct fake *fake = ctx;
+	struct fake *fake = ctx;
 	uint32_t from = fake->n_learned ? 0 : 1;
 
 	(void)reterr;
+	fake->n_doctors++;
+	clock_pause_ns(fake->doctor_ns);
 	ret->n = 2 - from;
 	ret->finding = calloc(ret->n, sizeof(found[0]));
 	memcpy(ret->finding, found + from, ret->n * sizeof(found[0]));

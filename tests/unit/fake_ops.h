@@ -32,6 +32,8 @@ struct fake {
 	uint64_t added[FAKE_ADDED_MAX]; /* by mac_add, static at enp2s0 on lan, VLAN 1 */
 	uint32_t n_added;
 	uint32_t n_config_bytes;        /* the last config_check */
+	uint32_t n_config_checks, n_doctors;    /* calls */
+	uint64_t doctor_ns;             /* how long it takes */
 	uint64_t try_ns;                /* the timeout of a config_try; 0: none is under way */
 	uint32_t busy_calls;            /* of worker_show: its counters move with each */
 	uint32_t n_cpus;                /* of intr_list; 0: 2 */

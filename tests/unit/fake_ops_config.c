@@ -14,6 +14,7 @@ enum mgmt_error fake_config_check(void *ctx, const char *text, size_t text_bytes
 
 	(void)reterr;
 	fake->n_config_bytes = (uint32_t)text_bytes;
+	fake->n_config_checks++;
 	*ret = (struct mgmt_config_check){.valid = valid};
 	if (!valid) {
 		ret->n_errors = 1;
