@@ -30,6 +30,7 @@ struct told {
 };
 
 struct mgmt_capture {
+	struct vswitch *vswitch;
 	uint32_t slot;                  /* of worker_shared.capture */
 	uint32_t n_workers;
 	struct capture_ring *ring;      /* of each worker */
@@ -47,6 +48,15 @@ static void capture_free(void *arg)
 	free(capture->ring);
 	free(capture->data);
 	free(capture);
+}
+
+/* No worker can see its rings any more. Until now its place and memory counted. */
+static void capture_is_gone(void *arg)
+{
+	struct mgmt_capture *capture = arg;
+
+	capture->vswitch->capture[capture->slot] = NULL;
+	capture_free(capture);
 }
 
 static uint32_t ring_bytes(uint32_t n_workers)
@@ -116,6 +126,7 @@ enum mgmt_error captures_open(void *ctx, const struct mgmt_capture_filter *filte
 	if (!capture) {
 		return inspect_out_of_memory(reterr);
 	}
+	capture->vswitch = vswitch;
 	capture->slot = slot;
 	capture->n_workers = vswitch->plan.n_workers;
 	if (make_rings(capture, filter, port ? port->idx : PORT_NONE) < 0) {
@@ -136,16 +147,19 @@ enum mgmt_error captures_open(void *ctx, const struct mgmt_capture_filter *filte
 void captures_close(void *ctx, struct mgmt_capture *capture)
 {
 	struct vswitch *vswitch = ctx;
+	bool capturing = false;
 
 	role_assert_control();
-	vswitch->capture[capture->slot] = NULL;
 	atomic_store_explicit(&vswitch->shared.capture[capture->slot], NULL, memory_order_release);
-	atomic_store_explicit(&vswitch->shared.capturing, captures_memory_bytes(vswitch) > 0,
-			      memory_order_relaxed);
-	if (reclaim_after_grace(vswitch->reclaim, capture_free, capture) < 0) {
+	for (uint32_t c = 0; c < CAPTURE_MAX; c++) {
+		capturing |= atomic_load_explicit(&vswitch->shared.capture[c],
+						  memory_order_relaxed) != NULL;
+	}
+	atomic_store_explicit(&vswitch->shared.capturing, capturing, memory_order_relaxed);
+	if (reclaim_after_grace(vswitch->reclaim, capture_is_gone, capture) < 0) {
 		/* no memory for the job: waiting here is better than leaking */
 		epoch_synchronize();
-		capture_free(capture);
+		capture_is_gone(capture);
 	}
 }
 

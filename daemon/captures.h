@@ -5,7 +5,8 @@
  *
  * Fits:    inspect_ops points here; the workers find the rings through worker_shared.
  * Threads: control.
- * Memory:  CAPTURE_BYTES for each capture, while it lasts; freed a grace period after its end.
+ * Memory:  CAPTURE_BYTES for each capture, while it lasts; freed a grace period after its end. So
+ *          long it has its place, too: where a worker stands no client makes more of them.
  */
 #include "daemon/state.h"
 #include "mgmt/ops.h"

@@ -271,7 +271,7 @@ struct vswitch {
 	struct mgmt_server *server;
 	struct metrics_http *metrics_http;      /* NULL: nobody may scrape */
 	bool mac_watched;
-	struct mgmt_capture *capture[CAPTURE_MAX];      /* captures.c; NULL: a free place */
+	struct mgmt_capture *capture[CAPTURE_MAX];      /* captures.c; NULL: free */
 	struct busy_mark busy_mark[WORKERS_MAX];
 	struct doctor_marks doctor_marks[2];    /* as of ten to twenty seconds ago, and later */
 	struct watchdog watchdog;

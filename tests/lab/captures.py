@@ -2,6 +2,7 @@
 """`viaductctl capture`: what it shows, what it writes, what it costs, how it ends."""
 import collections
 import contextlib
+import ctypes
 import itertools
 import json
 import os
@@ -312,6 +313,37 @@ def rights_and_ends(env):
         for capture in (captures[3], captures[4]):
             capture.end()
         wait_for(lambda: memory(daemon) == idle, "memory is given back")
+
+
+@contextlib.contextmanager
+def stopped(tid):
+    """The thread stands still, its process runs on: PTRACE_SEIZE and PTRACE_INTERRUPT."""
+    ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+    ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    for request in (0x4206, 0x4207):
+        expect(ptrace(request, tid, None, None) == 0, os.strerror(ctypes.get_errno()))
+    os.waitpid(tid, 0x40000000)         # __WALL
+    try:
+        yield
+    finally:
+        ptrace(17, tid, None, None)     # PTRACE_DETACH
+
+
+@case("captures that end while a worker stands keep their places and memory; none come on top")
+def standing_worker(env):
+    with Lab(env, {"p1": 1, "p2": 1}, allowed=("census",)) as lab:
+        daemon = lab.start({**bridge(["p1", "p2"]), "workers": {"cpus": "1", "polling": "busy"}})
+        worker, = (int(t) for t in os.listdir(f"/proc/{daemon.pid}/task")
+                   if os.sched_getaffinity(int(t)) == {1})
+        idle = memory(daemon)
+        with stopped(worker):
+            for _ in range(4):
+                Capture(lab).end()
+            taken = memory(daemon) - idle
+            expect("4 captures" in daemon.ctl_refused("capture"), "a reason")
+            expect_equal(memory(daemon) - idle, taken, "memory of 4 captures that have ended")
+        wait_for(lambda: memory(daemon) == idle, "memory is given back")
+        Capture(lab).end()
 
 
 @case("a capture that sees no frame for long is not idle: it does not give way to others")
