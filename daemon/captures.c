@@ -22,17 +22,21 @@
 #define TYPE_VLAN 0x8100u
 #define VID_MASK  0x0fffu
 
-/* What the client knows of a port. */
+/* What the client knows of a port: of a place in vswitch->port, which may be another's later. */
 struct told {
 	bool seen, told;
-	uint64_t lost;
+	uint64_t lost, lost_before;     /* of this port, and of those that had its place before */
 	char name[CONF_NAME_BYTES];     /* as it was when frames of it came last */
+	/* frames from then on (realtime) are another port's; 0: there is none */
+	uint64_t next_ns, next_lost_before;
+	uint64_t since_ns;              /* since when the place is of the port that has it now */
 };
 
 struct mgmt_capture {
 	struct vswitch *vswitch;
 	uint32_t slot;                  /* of worker_shared.capture */
 	uint32_t n_workers;
+	uint32_t port_idx;              /* of the one port that is wanted; PORT_NONE: all */
 	struct capture_ring *ring;      /* of each worker */
 	uint8_t *data;                  /* of all rings */
 	size_t data_bytes;
@@ -69,8 +73,7 @@ static uint32_t ring_bytes(uint32_t n_workers)
 	return bytes;
 }
 
-static int make_rings(struct mgmt_capture *capture, const struct mgmt_capture_filter *filter,
-		      uint32_t port_idx)
+static int make_rings(struct mgmt_capture *capture, const struct mgmt_capture_filter *filter)
 {
 	uint32_t bytes = ring_bytes(capture->n_workers);
 
@@ -87,8 +90,8 @@ static int make_rings(struct mgmt_capture *capture, const struct mgmt_capture_fi
 		ring->size = bytes;
 		ring->snap_bytes = filter->snap_bytes;
 		ring->drops_only = filter->drops;
-		if (port_idx != PORT_NONE) {
-			portset_add(&ring->ports, port_idx);
+		if (capture->port_idx != PORT_NONE) {
+			portset_add(&ring->ports, capture->port_idx);
 		} else {
 			memset(&ring->ports, 0xff, sizeof(ring->ports));
 		}
@@ -129,12 +132,16 @@ enum mgmt_error captures_open(void *ctx, const struct mgmt_capture_filter *filte
 	capture->vswitch = vswitch;
 	capture->slot = slot;
 	capture->n_workers = vswitch->plan.n_workers;
-	if (make_rings(capture, filter, port ? port->idx : PORT_NONE) < 0) {
+	capture->port_idx = port ? port->idx : PORT_NONE;
+	if (make_rings(capture, filter) < 0) {
 		capture_free(capture);
 		return inspect_out_of_memory(reterr);
 	}
 	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
-		capture->told[i].seen = vswitch->port[i].idx && (!port || port->idx == i);
+		struct told *told = &capture->told[i];
+
+		told->seen = vswitch->port[i].idx && (!port || port->idx == i);
+		memcpy(told->name, vswitch->port[i].name, sizeof(told->name));
 	}
 	vswitch->capture[slot] = capture;
 	/* Release pairs with the loads of worker_capture.c: who sees a ring sees it whole. */
@@ -177,13 +184,61 @@ uint64_t captures_memory_bytes(const struct vswitch *vswitch)
 
 /* ---- frames ---- */
 
+static uint64_t realtime_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t lost_at(const struct mgmt_capture *capture, uint32_t port_idx)
+{
+	uint64_t n = 0;
+
+	for (uint32_t w = 0; w < capture->n_workers; w++) {
+		n += counter_read(&capture->ring[w].n_lost[port_idx]);
+	}
+	return n;
+}
+
+/* What is wanted is one port, and that has gone: no worker writes what its heir has. */
+static void stop_if_wanted(struct vswitch *vswitch, struct mgmt_capture *capture,
+			   const struct port *port)
+{
+	if (capture->port_idx == port->idx &&
+	    strcmp(capture->told[port->idx].name, port->name) != 0) {
+		atomic_store_explicit(&vswitch->shared.capture[capture->slot], NULL,
+				      memory_order_release);
+	}
+}
+
+void captures_port_came(struct vswitch *vswitch, const struct port *port)
+{
+	role_assert_control();
+	for (uint32_t c = 0; c < CAPTURE_MAX; c++) {
+		struct mgmt_capture *capture = vswitch->capture[c];
+		struct told *told = capture ? &capture->told[port->idx] : NULL;
+
+		if (!capture) {
+			continue;
+		}
+		stop_if_wanted(vswitch, capture, port);
+		told->since_ns = realtime_now_ns();
+		if (told->next_ns == 0 && told->seen) {
+			told->next_ns = told->since_ns;
+			told->next_lost_before = lost_at(capture, port->idx);
+		}
+	}
+}
+
 /* The VLAN that a frame is in as it stands on the wire of its port; MGMT_NULL: none is known. */
 static int64_t vlan_of(const struct vswitch *vswitch, const struct port *port,
 		       const struct capture_record *record)
 {
 	uint32_t vid = 0;
 
-	if (!port->idx || !vswitch->bridge[port->bridge_idx].conf->vlan_filtering) {
+	if (!vswitch->bridge[port->bridge_idx].conf->vlan_filtering) {
 		return MGMT_NULL;
 	}
 	if (record->n_bytes >= TCI_AT + 2 &&
@@ -203,13 +258,25 @@ static const char *reason_of(const struct capture_record *record)
 					  : tx_drop_name[record->reason];
 }
 
+/* Is what is told of now of the port that has the place now? */
+static bool is_of(const struct told *told, const struct port *port)
+{
+	return port->idx && told->next_ns == 0;
+}
+
 static struct mgmt_frame frame_of(const struct vswitch *vswitch, struct mgmt_capture *capture,
 				  const struct capture_record *record)
 {
 	const struct port *port = &vswitch->port[record->port_idx];
 	struct told *told = &capture->told[record->port_idx];
 
-	if (port->idx && strcmp(told->name, port->name) != 0) {
+	if (told->next_ns && record->realtime_ns >= told->next_ns) {
+		told->lost_before = told->next_lost_before;
+		told->lost = 0;
+		told->next_ns = 0;
+		told->told = false;
+	}
+	if (is_of(told, port) && strcmp(told->name, port->name) != 0) {
 		memcpy(told->name, port->name, sizeof(told->name));
 		told->told = false;
 	}
@@ -219,11 +286,20 @@ static struct mgmt_frame frame_of(const struct vswitch *vswitch, struct mgmt_cap
 		.port = told->name,
 		.direction = record->kind == CAPTURE_RX ? "rx" : "tx",
 		.reason = reason_of(record),
-		.vlan = vlan_of(vswitch, port, record),
+		.vlan = is_of(told, port) ? vlan_of(vswitch, port, record) : MGMT_NULL,
 		.length = record->len,
 		.data = record->data,
 		.n_bytes = record->n_bytes,
 	};
+}
+
+/* Of a port that came and went before the client read so far: nobody knows its name. */
+static bool is_nameless(const struct mgmt_capture *capture, const struct capture_record *record)
+{
+	const struct told *told = &capture->told[record->port_idx];
+
+	return told->next_ns && record->realtime_ns >= told->next_ns &&
+	       record->realtime_ns < told->since_ns;
 }
 
 /* The oldest record of all rings; NULL: none, or it may have elder sisters still to be shown. */
@@ -251,20 +327,21 @@ uint32_t captures_read(void *ctx, struct mgmt_capture *capture, uint32_t max, mg
 		       void *arg)
 {
 	struct vswitch *vswitch = ctx;
-	struct timespec ts;
+	uint64_t now_ns = realtime_now_ns();
 	uint32_t n = 0;
 
-	clock_gettime(CLOCK_REALTIME, &ts);
 	while (n < max) {
 		struct capture_ring *ring = NULL;
-		const struct capture_record *record =
-			oldest(capture, (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec,
-			       &ring);
+		const struct capture_record *record = oldest(capture, now_ns, &ring);
 		struct mgmt_frame frame;
 		bool more;
 
 		if (!record) {
 			break;
+		}
+		if (is_nameless(capture, record)) {
+			capture_pop(ring, record);
+			continue;
 		}
 		frame = frame_of(vswitch, capture, record);
 		more = fn(&frame, arg);
@@ -279,16 +356,6 @@ uint32_t captures_read(void *ctx, struct mgmt_capture *capture, uint32_t max, mg
 
 /* ---- ports ---- */
 
-static uint64_t lost_at(const struct mgmt_capture *capture, uint32_t port_idx)
-{
-	uint64_t n = 0;
-
-	for (uint32_t w = 0; w < capture->n_workers; w++) {
-		n += counter_read(&capture->ring[w].n_lost[port_idx]);
-	}
-	return n;
-}
-
 static void port_fill(const struct vswitch *vswitch, const struct port *port,
 		      const struct told *told, struct mgmt_capture_port *ret)
 {
@@ -300,7 +367,7 @@ static void port_fill(const struct vswitch *vswitch, const struct port *port,
 		.lost = told->lost,
 	};
 	memcpy(ret->port, told->name, sizeof(ret->port));
-	if (!port->idx) {
+	if (!is_of(told, port)) {
 		return;
 	}
 	memcpy(ret->bridge, vswitch->bridge[port->bridge_idx].conf->name, sizeof(ret->bridge));
@@ -322,12 +389,13 @@ enum mgmt_error captures_ports(void *ctx, struct mgmt_capture *capture,
 	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
 		const struct port *port = &vswitch->port[i];
 		struct told *told = &capture->told[i];
-		uint64_t lost = lost_at(capture, i);
+		uint64_t lost = (told->next_ns ? told->next_lost_before : lost_at(capture, i)) -
+				told->lost_before;
 
 		if (!told->seen || (told->told && lost == told->lost)) {
 			continue;
 		}
-		if (!told->told && port->idx) {
+		if (!told->told && is_of(told, port)) {
 			memcpy(told->name, port->name, sizeof(told->name));
 		}
 		told->told = true;

@@ -24,5 +24,11 @@ uint32_t captures_read(void *ctx, struct mgmt_capture *capture, uint32_t max, mg
 enum mgmt_error captures_ports(void *ctx, struct mgmt_capture *capture,
 			       struct mgmt_capture_ports *ret, struct err *reterr);
 
+/*
+ * A port got its place in vswitch->port, which may have been another's, and no worker knows it yet.
+ * A capture of that other one alone has no more frames.
+ */
+void captures_port_came(struct vswitch *vswitch, const struct port *port);
+
 /* What the rings of all captures take. */
 uint64_t captures_memory_bytes(const struct vswitch *vswitch);

@@ -230,13 +230,14 @@ uint64_t inspect_counter(const struct vswitch *vswitch, const struct port *port,
 	return sum;
 }
 
-void inspect_counters_begin(const struct vswitch *vswitch, struct port *port)
+void inspect_counters_begin(struct vswitch *vswitch, struct port *port)
 {
 	memset(port->counted_before, 0, sizeof(port->counted_before));
 	for (size_t offset = 0; offset < sizeof(struct port_counters); offset += sizeof(uint64_t)) {
 		port->counted_before[offset / sizeof(uint64_t)] =
 			inspect_counter(vswitch, port, offset);
 	}
+	captures_port_came(vswitch, port);
 }
 
 #define COUNTER(field) inspect_counter(vswitch, port, offsetof(struct port_counters, field))

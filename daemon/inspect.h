@@ -75,8 +75,11 @@ int warnings_list(struct vswitch *vswitch, struct mgmt_warning **ret, uint32_t *
 /* A port that could not be taken: what makes the state `degraded`. */
 bool warnings_degraded(struct vswitch *vswitch) REQUIRES(role_control);
 
-/* From now on the port's counters count from here: it has just got its port_idx. */
-void inspect_counters_begin(const struct vswitch *vswitch, struct port *port);
+/*
+ * It has just got its port_idx: from now on its counters count from here, and captures tell it from
+ * the port that had the number before.
+ */
+void inspect_counters_begin(struct vswitch *vswitch, struct port *port);
 
 /*
  * The sum of one counter of a port over all workers. 'offset': offsetof(struct port_counters, ...).

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`viaductctl capture`: what it shows, what it writes, what it costs, how it ends."""
+import base64
 import collections
 import contextlib
 import ctypes
@@ -11,7 +12,7 @@ import signal
 import socket
 import subprocess
 
-from lab import pcapng
+from lab import pcapng, varlink
 from lab.daemon import expect, expect_equal, wait_for
 from lab.fixture import Lab, bridge, expect_flow_report
 from lab.frames import BROADCAST, frame, station_mac, tag
@@ -21,6 +22,7 @@ from queues import destination, held_up
 A, B, C, D = (station_mac(n) for n in (1, 2, 3, 4))
 PORTS = {"p1": 2, "p2": 2, "p3": 1}
 CAPTURE_BYTES = 16 << 20
+PLACE_FRAMES = 1000
 _numbers = itertools.count(1)
 
 
@@ -386,6 +388,34 @@ def ports_change(env):
         lab.exchange([(lab.p3, raw)], {lab.p1: [raw]})
         rows = [row for row in told(capture.end(2).frames) if row[3] == raw]
         expect_equal(rows, [("p3", "rx", None, raw), ("p1", "tx", None, raw)], "frames")
+
+
+@case("frames are told of the port that they were of, though another has its place by then")
+def place_of_another(env):
+    with Lab(env, {"p1": 1, "p2": 1, "p3": 1, "p4": 1}) as lab:
+        daemon = lab.start(bridge(["p1", "p3"]))
+        one, everything = Capture(lab, "--port", "p3"), Capture(lab)
+        with varlink.Client(daemon.socket) as slow:
+            slow.send("io.viaduct.Capture", more=True)
+            slow.receive()
+            first, then = frame(BROADCAST, A, length=1500), frame(BROADCAST, C)
+            for _ in range(PLACE_FRAMES // 50):
+                lab.exchange([(lab.p3, first)] * 50, {lab.p1: [first] * 50})
+            everything.end(2 * PLACE_FRAMES)
+            for ports in (["p1"], ["p1", "p2"], ["p1"], ["p1", "p4"]):
+                daemon.write_config({"version": 1, **bridge(ports)})
+                daemon.ports_part(lambda: daemon.ctl("config", "reload"))
+            lab.exchange([(lab.p4, then)], {lab.p1: [then]})
+            told_slowly = collections.Counter()
+            while told_slowly["p4", C] == 0:
+                for row in slow.receive()["parameters"].get("frames", ()):
+                    raw = base64.b64decode(row["data"])
+                    told_slowly[row["port"], raw[6:12].hex(":")] += row["port"] != "p1"
+        expect_equal(+told_slowly, collections.Counter({("p3", A): PLACE_FRAMES, ("p4", C): 1}),
+                     "frames of each port, by their source")
+        found = one.end(PLACE_FRAMES)
+        expect_equal(collections.Counter((f.port, f.data) for f in found.frames),
+                     collections.Counter({("p3", first): PLACE_FRAMES}), "a capture of p3")
 
 
 @case("a client that does not read loses captured frames, counted; forwarding none", slow=True)
