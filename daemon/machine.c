@@ -288,31 +288,32 @@ static void check_host_port(const struct conf *conf, const struct conf_host_port
 			     machine_queue_guess(plan, conf_queues_get(conf, host->name)), errors);
 }
 
-static int check_member(const struct conf *conf, const struct member *member,
-			struct machine_plan *plan, struct sizing *sizing,
-			struct conf_errors *errors, struct err *reterr)
+/* It may come at any time: room is left for what it then is likely to want. */
+static void check_absent(const struct conf *conf, const struct member *member,
+			 const struct machine_plan *plan, struct sizing *sizing,
+			 struct conf_errors *errors)
 {
 	const struct conf_queues *queues = conf_queues_get(conf, member->name);
-	struct device_info device;
 	struct link_info link;
-	char why[160], text[512];
-	uint32_t n_queues;
-	int r;
 
-	if (!member->present && link_get(member->name, 0, &link, NULL) == 0) {
+	if (link_get(member->name, 0, &link, NULL) == 0) {
 		conf_errors_add(errors, member->conf->loc,
 				"'%s' is interface '%s', which is named already", member->name,
 				link.ifname);
-		return 0;
+		return;
 	}
-	if (!member->present) {
-		n_queues = machine_queue_guess(plan, queues);
-		size_add(sizing, plan, queues, n_queues, false);
-		machine_check_queues(conf, plan, member->name, NULL, 0, errors);
-		return 0;
-	}
-	r = member_refusal(conf, &conf->bridge[member->bridge_idx], member->conf, &member->link,
-			   why, sizeof(why), reterr);
+	size_add(sizing, plan, queues, machine_queue_guess(plan, queues), false);
+	machine_check_queues(conf, plan, member->name, NULL, 0, errors);
+}
+
+/* Whether it can be a port, and may: the box could be reached by it. 0: it cannot; 1, or -errno. */
+static int check_use(const struct conf *conf, const struct member *member,
+		     struct conf_errors *errors, struct err *reterr)
+{
+	char why[160];
+	int r = member_refusal(conf, &conf->bridge[member->bridge_idx], member->conf,
+			       &member->link, why, sizeof(why), reterr);
+
 	if (r < 0) {
 		return r;
 	}
@@ -327,6 +328,12 @@ static int check_member(const struct conf *conf, const struct member *member,
 				"another, or say 'allow-management: true' under ports.%s",
 				member->name, why, member->name);
 	}
+	return 1;
+}
+
+static void check_mtu(const struct member *member, const struct machine_plan *plan,
+		      struct conf_errors *errors)
+{
 	if (member->link.mtu > plan->mtu_max) {
 		conf_errors_add(errors, member->conf->loc,
 				"interface '%s' has MTU %u; the largest that fits is %u (ip link "
@@ -334,26 +341,62 @@ static int check_member(const struct conf *conf, const struct member *member,
 				member->name, member->link.mtu, plan->mtu_max, member->link.ifname,
 				plan->mtu_max);
 	}
-	r = device_read(member->link.ifname, &device, reterr);
-	if (r < 0) {
-		return r;
+}
+
+/* Those that XDP does not bear: off already where they are kept, or such as can be turned off. */
+static int check_offloads(const struct member *member, const struct conf_queues *queues,
+			  const struct device_info *device, struct err *reterr)
+{
+	char text[512];
+
+	return queues->offloads == CONF_OFFLOADS_KEEP
+		       ? device_offloads_apply(member->link.ifname, device->ifindex, false, NULL,
+					       reterr)
+		       : device_offloads_plan(member->link.ifname, text, sizeof(text), reterr);
+}
+
+/* Its queues and their settings, and the packet buffer that they want. */
+static void check_queues(const struct conf *conf, const struct member *member,
+			 const struct device_info *device, struct machine_plan *plan,
+			 struct sizing *sizing, struct conf_errors *errors)
+{
+	const struct conf_queues *queues = conf_queues_get(conf, member->name);
+	uint32_t n_queues = machine_queue_count(plan, queues, device);
+
+	if (device->numa_node >= 0) {
+		numset_add(&plan->numa_nodes, (uint32_t)device->numa_node);
 	}
-	r = queues->offloads == CONF_OFFLOADS_KEEP
-		    ? device_offloads_apply(member->link.ifname, device.ifindex, false, NULL,
-					    reterr)
-		    : device_offloads_plan(member->link.ifname, text, sizeof(text), reterr);
-	if (r < 0) {
-		return r;
-	}
-	if (device.numa_node >= 0) {
-		numset_add(&plan->numa_nodes, (uint32_t)device.numa_node);
-	}
-	machine_check_queues(conf, plan, member->name, &device,
-			     machine_queue_count(plan, queues, &device), errors);
-	machine_check_settings(plan, member->link.ifname, queues, &device, errors);
-	size_add(sizing, plan, queues, machine_queue_count(plan, queues, &device),
+	machine_check_queues(conf, plan, member->name, device, n_queues, errors);
+	machine_check_settings(plan, member->link.ifname, queues, device, errors);
+	size_add(sizing, plan, queues, n_queues,
 		 strcmp(member->link.kind, "veth") == 0 || queues->mode == CONF_MODE_COPY ||
 			 queues->mode == CONF_MODE_GENERIC);
+}
+
+static int check_member(const struct conf *conf, const struct member *member,
+			struct machine_plan *plan, struct sizing *sizing,
+			struct conf_errors *errors, struct err *reterr)
+{
+	struct device_info device;
+	int r;
+
+	if (!member->present) {
+		check_absent(conf, member, plan, sizing, errors);
+		return 0;
+	}
+	r = check_use(conf, member, errors, reterr);
+	if (r <= 0) {
+		return r;
+	}
+	check_mtu(member, plan, errors);
+	r = device_read(member->link.ifname, &device, reterr);
+	if (r == 0) {
+		r = check_offloads(member, conf_queues_get(conf, member->name), &device, reterr);
+	}
+	if (r < 0) {
+		return r;
+	}
+	check_queues(conf, member, &device, plan, sizing, errors);
 	return 0;
 }
 
