@@ -17,8 +17,5 @@ char *clock_rfc3339_at(uint64_t realtime_ns, char buf[static 32])
 
 char *clock_rfc3339(char buf[static 32])
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return clock_rfc3339_at((uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec, buf);
+	return clock_rfc3339_at(clock_realtime_ns(), buf);
 }

@@ -91,13 +91,9 @@ static void pass_on_all(struct vswitch *vswitch) REQUIRES(role_control)
 void addresses_tell(struct vswitch *vswitch, enum mgmt_mac_event_kind kind, uint64_t key,
 		    uint8_t port_idx)
 {
-	struct timespec ts;
-
 	if (vswitch->mac_watched) {
 		pass_on_all(vswitch);
-		clock_gettime(CLOCK_REALTIME, &ts);
-		tell_at(vswitch, kind, (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec, key,
-			port_idx, PORT_NONE);
+		tell_at(vswitch, kind, clock_realtime_ns(), key, port_idx, PORT_NONE);
 	}
 }
 

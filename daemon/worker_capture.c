@@ -7,17 +7,7 @@
  */
 #include "daemon/worker.h"
 
-#include <time.h>
-
 #include "base/clock.h"
-
-static uint64_t realtime_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
 
 /* The rings for one burst, loaded with acquire: pairs with the release stores of captures.c. */
 static const struct capture_set *capture_begin(struct worker *worker) REQUIRES_SHARED(in_epoch)
@@ -39,15 +29,15 @@ static const struct capture_set *capture_begin(struct worker *worker) REQUIRES_S
 
 void worker_capture_received(struct worker *worker, uint32_t port_idx, uint32_t n)
 {
-	capture_received(capture_begin(worker), realtime_now_ns(), worker->shared->frames, port_idx,
-			 worker->burst, n);
+	capture_received(capture_begin(worker), clock_realtime_ns(), worker->shared->frames,
+			 port_idx, worker->burst, n);
 }
 
 void worker_capture_lists(struct worker *worker, const struct view_worker *own)
 {
 	const struct fwd *fwd = &worker->fwd;
 
-	capture_send_begin(fwd->capture, realtime_now_ns());
+	capture_send_begin(fwd->capture, clock_realtime_ns());
 	for (uint32_t i = 0; i < fwd->n_touched; i++) {
 		uint32_t port_idx = fwd->touched[i];
 
@@ -63,7 +53,7 @@ void worker_capture_sending(struct worker *worker, const struct xq *xq,
 {
 	const struct capture_set *set = capture_begin(worker);
 
-	capture_send_begin(set, realtime_now_ns());
+	capture_send_begin(set, clock_realtime_ns());
 	if (xq) {
 		capture_sending(set, worker->shared->frames, port_idx, desc, n);
 	}

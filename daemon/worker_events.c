@@ -2,7 +2,6 @@
 /* worker_events - what a worker tells control, on its uncommon path. See worker.h. */
 #include "daemon/worker.h"
 
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -55,12 +54,10 @@ void worker_report(struct worker *worker)
 	bool tell = false;
 
 	if (atomic_load_explicit(&shared->want_events, memory_order_relaxed)) {
-		struct timespec ts;
+		uint64_t now_ns = clock_realtime_ns();
 
-		clock_gettime(CLOCK_REALTIME, &ts);
 		for (uint32_t i = 0; i < worker->fwd.n_events; i++) {
-			event_push(&worker->events, &worker->fwd.event[i],
-				   (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec);
+			event_push(&worker->events, &worker->fwd.event[i], now_ns);
 		}
 		tell = true;
 	}

@@ -52,14 +52,6 @@ static void end(struct capture *capture, int status, const char *text)
 	capture->status = text ? ctl_complain(status, text) : status;
 }
 
-static uint64_t realtime_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
 /* ---- the file ---- */
 
 static void write_blocks(struct capture *capture, bool whole)
@@ -124,7 +116,7 @@ static void close_file(struct capture *capture)
 		struct pcapng_counts counts = {
 			.interface = i,
 			.begin_ns = capture->begin_ns,
-			.end_ns = realtime_now_ns(),
+			.end_ns = clock_realtime_ns(),
 			.n_received = port->n_frames + port->n_lost,
 			.n_lost = port->n_lost,
 		};
@@ -265,7 +257,7 @@ static void take_document(struct capture *capture, const json_t *document)
 	size_t i;
 
 	if (capture->begin_ns == 0) {
-		capture->begin_ns = realtime_now_ns();
+		capture->begin_ns = clock_realtime_ns();
 		if (capture->request->output) {
 			open_file(capture);
 		}
