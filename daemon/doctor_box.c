@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/line.h"
+
 #define PATH_BYTES    512
 #define IDLE_STATES   16u
 #define LATE_US       100u      /* to wake: a ring of 2048 at 15 Mpps lasts 137 us */
@@ -20,24 +22,12 @@ __attribute__((format(printf, 4, 5))) static bool read_line(const char *root, ch
 {
 	char path[PATH_BYTES], below[PATH_BYTES];
 	va_list ap;
-	FILE *file;
-	bool good;
 
 	va_start(ap, fmt);
 	vsnprintf(below, sizeof(below), fmt, ap);
 	va_end(ap);
-	if (snprintf(path, sizeof(path), "%s%s", root, below) >= (int)sizeof(path)) {
-		return false;
-	}
-	file = fopen(path, "re");
-	good = file && fgets(buf, (int)buf_bytes, file);
-	if (file) {
-		fclose(file);
-	}
-	if (good) {
-		buf[strcspn(buf, "\n")] = '\0';
-	}
-	return good;
+	return snprintf(path, sizeof(path), "%s%s", root, below) < (int)sizeof(path) &&
+	       line_read(path, buf, buf_bytes);
 }
 
 /* ---- capabilities ---- */

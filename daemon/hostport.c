@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/line.h"
 #include "base/macaddr.h"
 #include "daemon/link.h"
 #include "queues/device.h"
@@ -56,18 +57,8 @@ uint64_t hostport_macaddress(const char *machine_id, const char *ifname)
 /* The first line of a file; false where there is none, or it is no id ("uninitialized"). */
 static bool id_read(const char *path, char *ret, size_t ret_bytes)
 {
-	FILE *file = fopen(path, "re");
-	bool ok;
-
-	if (!file) {
-		return false;
-	}
-	ok = fgets(ret, (int)ret_bytes, file) != NULL;
-	fclose(file);
-	if (ok) {
-		ret[strcspn(ret, "\n")] = '\0';
-	}
-	return ok && strlen(ret) >= 32 && strspn(ret, "0123456789abcdef-") == strlen(ret);
+	return line_read(path, ret, ret_bytes) && strlen(ret) >= 32 &&
+	       strspn(ret, "0123456789abcdef-") == strlen(ret);
 }
 
 /* 0 where there is nothing to make one of: the kernel takes a random one. */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/line.h"
 #include "base/log.h"
 #include "daemon/check.h"
 #include "daemon/link_bridge.h"
@@ -347,13 +348,9 @@ static void add_macs(struct vswitch *vswitch, const struct bridge *bridge, uint3
 /* Its own hooks are off; this one is for all bridges, and not ours to change. */
 static void look_at_firewall(void)
 {
-	FILE *file = fopen(NF_CALL_PATH, "re");
-	bool on = file && fgetc(file) == '1';
+	char text[8];
 
-	if (file) {
-		fclose(file);
-	}
-	if (on) {
+	if (line_read(NF_CALL_PATH, text, sizeof(text)) && text[0] == '1') {
 		log_info("on-failure: net.bridge.bridge-nf-call-iptables is 1: what the kernel's "
 			 "bridge forwards goes through the firewall's forward chain");
 	}

@@ -2,17 +2,17 @@
 #include "daemon/watchdog.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/line.h"
 #include "base/log.h"
 #include "daemon/state.h"
 
 #define US_PER_S (NS_PER_S / 1000)
+#define TASKS    "/proc/self/task"
 
 static uint32_t at_least_one(uint64_t n)
 {
@@ -48,20 +48,12 @@ void watchdog_open(struct vswitch *vswitch, uint64_t now_ns)
 
 /* ---- what the kernel says of a thread ---- */
 
-static bool file_read(int dir_fd, const char *name, const char *file, char *buf, size_t buf_bytes)
+static bool read_of(const char *thread, const char *file, char *buf, size_t buf_bytes)
 {
 	char path[300];
-	ssize_t n;
-	int fd;
 
-	snprintf(path, sizeof(path), "%.255s/%s", name, file);
-	fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
-	n = fd >= 0 ? read(fd, buf, buf_bytes - 1) : -1;
-	if (fd >= 0) {
-		close(fd);
-	}
-	buf[n > 0 ? n : 0] = '\0';
-	return n > 0;
+	snprintf(path, sizeof(path), TASKS "/%.255s/%s", thread, file);
+	return line_read(path, buf, buf_bytes);
 }
 
 static const char *state_word(char state)
@@ -87,15 +79,15 @@ static const char *thread_state(uint32_t worker_idx)
 	const char *word = "it has ended";
 	char name[24], buf[512];
 	struct dirent *entry;
-	DIR *dir = opendir("/proc/self/task");
+	DIR *dir = opendir(TASKS);
 
-	snprintf(name, sizeof(name), "worker/%u\n", worker_idx);
+	snprintf(name, sizeof(name), "worker/%u", worker_idx);
 	while (dir && (entry = readdir(dir))) {
 		const char *end;
 
-		if (!file_read(dirfd(dir), entry->d_name, "comm", buf, sizeof(buf)) ||
+		if (!read_of(entry->d_name, "comm", buf, sizeof(buf)) ||
 		    strcmp(buf, name) != 0 ||
-		    !file_read(dirfd(dir), entry->d_name, "stat", buf, sizeof(buf))) {
+		    !read_of(entry->d_name, "stat", buf, sizeof(buf))) {
 			continue;
 		}
 		end = strrchr(buf, ')');

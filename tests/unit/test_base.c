@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* base: cpulist, macaddr, err, clock, closer. */
+/* base: cpulist, macaddr, err, clock, closer, line. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/closer.h"
 #include "base/cpulist.h"
 #include "base/err.h"
+#include "base/line.h"
 #include "base/macaddr.h"
 #include "tests/unit/tap.h"
 
@@ -216,6 +219,31 @@ static void test_closer(void)
 	       "closer: all are closed, of more than it has threads, too");
 }
 
+static bool line_is(const char *text, size_t buf_bytes, bool wanted, const char *line)
+{
+	char path[] = "/tmp/viaduct-test-line-XXXXXX", buf[16] = "before";
+	int fd = mkstemp(path);
+	bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) &&
+		    line_read(path, buf, buf_bytes) == wanted && strcmp(buf, line) == 0;
+
+	close(fd);
+	unlink(path);
+	return good;
+}
+
+static void test_line(void)
+{
+	char buf[16] = "before";
+
+	tap_ok(line_is("one\ntwo\n", 16, true, "one"), "the first line of a file");
+	tap_ok(line_is("one", 16, true, "one"), "... that does not end");
+	tap_ok(line_is("\ntwo\n", 16, true, ""), "... that is empty");
+	tap_ok(line_is("1234567890\n", 8, true, "1234567"), "... as far as there is room");
+	tap_ok(line_is("", 16, false, ""), "an empty file has none");
+	tap_ok(!line_read("/proc/none", buf, sizeof(buf)) && !*buf,
+	       "nor has one that is not there");
+}
+
 int main(void)
 {
 	test_numset_parse();
@@ -226,5 +254,6 @@ int main(void)
 	test_err();
 	test_clock();
 	test_closer();
+	test_line();
 	return tap_done();
 }
