@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/epoch.h"
@@ -184,14 +183,6 @@ uint64_t captures_memory_bytes(const struct vswitch *vswitch)
 
 /* ---- frames ---- */
 
-static uint64_t realtime_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
 static uint64_t lost_at(const struct mgmt_capture *capture, uint32_t port_idx)
 {
 	uint64_t n = 0;
@@ -224,7 +215,7 @@ void captures_port_came(struct vswitch *vswitch, const struct port *port)
 			continue;
 		}
 		stop_if_wanted(vswitch, capture, port);
-		told->since_ns = realtime_now_ns();
+		told->since_ns = clock_realtime_ns();
 		if (told->next_ns == 0 && told->seen) {
 			told->next_ns = told->since_ns;
 			told->next_lost_before = lost_at(capture, port->idx);
@@ -327,7 +318,7 @@ uint32_t captures_read(void *ctx, struct mgmt_capture *capture, uint32_t max, mg
 		       void *arg)
 {
 	struct vswitch *vswitch = ctx;
-	uint64_t now_ns = realtime_now_ns();
+	uint64_t now_ns = clock_realtime_ns();
 	uint32_t n = 0;
 
 	while (n < max) {
