@@ -74,7 +74,10 @@ static bool host_same(const struct conf_host_port *a, const struct conf_host_por
 	       (!a->has_macaddress || a->macaddress == b->macaddress);
 }
 
-/* What the file has for a port that is there. */
+/*
+ * What the file has for a port that is there. While a reload is undone, its bridge may be one that
+ * the file half in force does not have: then it gets it back, and nothing of it was changed yet.
+ */
 static void classify(struct vswitch *vswitch, const struct reload_target *target,
 		     struct reload_port *wanted)
 {
@@ -84,7 +87,7 @@ static void classify(struct vswitch *vswitch, const struct reload_target *target
 	const struct conf_port *options = conf_port_get(conf, wanted->name);
 	const struct conf_queues *queues = conf_queues_get(target->conf, wanted->name);
 
-	wanted->moves = strcmp(bridge->conf->name, conf->name) != 0;
+	wanted->moves = bridge->conf && strcmp(bridge->conf->name, conf->name) != 0;
 	wanted->forget = wanted->moves || options->learning != port->options->learning ||
 			 options->locked != port->options->locked ||
 			 options->sticky != port->options->sticky;
@@ -98,7 +101,8 @@ static void classify(struct vswitch *vswitch, const struct reload_target *target
 	if (wanted->moves || wanted->settings || !options_same(options, port->options) ||
 	    !irq_pins_same(port->queues, queues) || port->queues->on_exit != queues->on_exit ||
 	    strcmp(wanted->name, port->name) != 0 ||
-	    (port->host && !host_same(&conf->host_port, &bridge->conf->host_port))) {
+	    (port->host && bridge->conf &&
+	     !host_same(&conf->host_port, &bridge->conf->host_port))) {
 		wanted->act = RELOAD_UPDATE;
 	}
 }

@@ -171,6 +171,28 @@ def undone(env):
         lab.exchange([(lab.p1, raw)], {lab.p2: [raw], lab.p3: [raw]})
 
 
+@case("a reload that takes a bridge away and fails is undone, the bridge and its host port too")
+def undone_bridge(env):
+    def box(**bridges):
+        return {"bridges": {name: {"interfaces": members, "host-port": host}
+                            for name, (members, host) in bridges.items()}}
+    with Lab(env, PORTS, allowed=["reload: ", "vd-hpz"]) as lab:
+        before = box(lan=(["p1", "p2"], True), b2=(["p3"], False), b3=(["p4"], True))
+        daemon = lab.start(before)
+        write(daemon, {**box(lan=(["p1", "p2"], True), b2=(["p3", "p4"], {"name": "hpz"})),
+                       "queues": {"hpz": {"mode": "zero-copy"}}})
+        expect("hpz" in daemon.ctl_refused("config", "reload"), "no reason")
+        expect_equal({p: r["bridge"] for p, r in daemon.ports().items()},
+                     {"p1": "lan", "p2": "lan", "lan": "lan", "p3": "b2", "p4": "b3", "b3": "b3"},
+                     "ports and their bridges after the undoing")
+        links = lab.sw.links()
+        expect("b3" in links and "hpz" not in links, f"host ports after the undoing: {set(links)}")
+        plan = reload_to(daemon, before)
+        expect_equal((plan["changes"], plan["actions"]), ([], []), "nothing is left to change")
+        raw = frame(BROADCAST, A)
+        lab.exchange([(lab.p1, raw)], {lab.p2: [raw]})
+
+
 @case("config try goes back by itself, also when its client dies; confirm keeps it")
 def trying(env):
     with Lab(env, PORTS, allowed=["config try: "]) as lab:
