@@ -263,6 +263,20 @@ static int run(struct ctl *ctl)
 	return status;
 }
 
+/*
+ * What is closed must not become a socket of ours, into which output would be written: it is opened
+ * so that reading from it, or writing to it, fails.
+ */
+static void hold_stdio(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0) {
+			_exit(CTL_STATUS_REFUSED);
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl ctl = {.link.fd = -1};
@@ -271,6 +285,7 @@ int main(int argc, char **argv)
 
 	/* A reader of our output that goes away shows as EPIPE. */
 	signal(SIGPIPE, SIG_IGN);
+	hold_stdio();
 	if (ctl_args_parse(argc, argv, &ctl.request, &err)) {
 		fprintf(stderr, "viaductctl: %s (see viaductctl --help)\n", err.text);
 		return CTL_STATUS_USAGE;

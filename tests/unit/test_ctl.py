@@ -351,6 +351,14 @@ PLAN = ("  bridges.lan.ageing-time: 300s -> 60s\n"
         "port enp3s0 is closed and opened again\n")
 
 
+def test_closed_output(socket):
+    for words in (["status"], ["mac", "show"], ["capture"]):
+        done = subprocess.run([CTL, "--socket", socket, *words], stderr=subprocess.PIPE, timeout=20,
+                              preexec_fn=lambda: os.close(1), check=False)
+        ok(done.returncode == 1 and b"writing the output" in done.stderr,
+           f"{words[0]} with standard output closed: {done}")
+
+
 def test_config_change(socket, folder):
     good, bad = os.path.join(folder, "good.yaml"), os.path.join(folder, "bad.yaml")
     equal = os.path.join(folder, "same.yaml")
@@ -457,6 +465,7 @@ def main():
             test_intr_changes(socket)
             test_config(socket, folder)
             test_config_change(socket, folder)
+            test_closed_output(socket)
             test_repeat(socket)
             test_output(socket)
             test_colour(socket)
