@@ -21,6 +21,7 @@
 #define BACKLOG     64
 #define IDLE_S      5u                  /* without a byte, either way */
 #define WHOLE_NS    (10 * NS_PER_S)     /* from its first byte to its last */
+#define CROWDED_NS  NS_PER_S            /* the same, while all connections are taken */
 #define FRESH_TIMES 10u
 #define WHERE_BYTES 160u
 
@@ -35,7 +36,8 @@ struct metrics_http {
 	sd_event_source *io, *timer;
 	struct {
 		int fd;                 /* -1: free */
-		uint64_t until_ns;
+		uint64_t since_ns;
+		bool ended;             /* by us: libmicrohttpd is about to notice */
 	} conn[METRICS_HTTP_CONNS];
 	uint32_t n_conns;
 	struct {
@@ -158,28 +160,34 @@ static void on_connection(void *arg, struct MHD_Connection *conn, void **socket_
 	for (uint32_t i = 0; fd >= 0 && i < METRICS_HTTP_CONNS; i++) {
 		if (http->conn[i].fd == (started ? -1 : fd)) {
 			http->conn[i].fd = started ? fd : -1;
-			http->conn[i].until_ns = clock_now_ns() + WHOLE_NS;
+			http->conn[i].since_ns = clock_now_ns();
+			http->conn[i].ended = false;
 			http->n_conns += started ? 1 : -1u;
 			return;
 		}
 	}
 }
 
-/* Ends those whose time is over: libmicrohttpd's own limit is about silence alone. */
+/*
+ * Ends those whose time is over: libmicrohttpd's own limit is about silence alone. While all are
+ * taken it is over sooner, so that who holds them makes no other wait for long.
+ */
 static uint64_t end_late(struct metrics_http *http)
 {
+	uint64_t limit_ns = http->n_conns == METRICS_HTTP_CONNS ? CROWDED_NS : WHOLE_NS;
 	uint64_t now = clock_now_ns(), next = UINT64_MAX;
 
 	for (uint32_t i = 0; i < METRICS_HTTP_CONNS; i++) {
-		if (http->conn[i].fd < 0) {
+		uint64_t until_ns = http->conn[i].since_ns + limit_ns;
+
+		if (http->conn[i].fd < 0 || http->conn[i].ended) {
 			continue;
 		}
-		if (http->conn[i].until_ns <= now) {
+		if (until_ns <= now) {
 			shutdown(http->conn[i].fd, SHUT_RDWR);
-			http->conn[i].until_ns = UINT64_MAX;
-		}
-		if (http->conn[i].until_ns < next) {
-			next = http->conn[i].until_ns;
+			http->conn[i].ended = true;
+		} else if (until_ns < next) {
+			next = until_ns;
 		}
 	}
 	return next == UINT64_MAX ? next : next - now;

@@ -8,7 +8,8 @@
  * Threads: control only. libmicrohttpd runs inside the event loop, without threads of its own, and
  *          blocks nowhere.
  * Limits:  METRICS_HTTP_CONNS connections, each for one request, METRICS_HTTP_BYTES of it, and ten
- *          seconds: who comes when all are taken waits in the kernel's queue. A text that took
+ *          seconds, of which one is left while all are taken: who comes then waits in the kernel's
+ *          queue, 64 before him for four seconds. A text that took
  *          long to make is served again for ten times as long, so that no number of scrapers
  *          costs control more than a tenth of its time.
  * Rights:  none are asked for: reading is open to all, as on the control socket.

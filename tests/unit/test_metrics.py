@@ -325,6 +325,22 @@ def test_slow(daemon, place):
     ok(wait_for(lambda: daemon.n_fds() <= n_fds), "no descriptor is left")
 
 
+def test_all_taken(daemon, place):
+    """One who takes all connections, and as many again behind, holds up no other for long."""
+    crowd = []
+    for _ in range(32):
+        sock = socket.socket(socket.AF_UNIX if isinstance(place, str) else socket.AF_INET)
+        sock.connect(place if isinstance(place, str) else ("127.0.0.1", place))
+        crowd.append(sock)
+    begin = time.monotonic()
+    ok(answers(place), "others are served")
+    took = time.monotonic() - begin
+    ok(took < 6, f"after {took:.1f} s")
+    for sock in crowd:
+        sock.close()
+    ok(wait_for(lambda: answers(place)), "and at once when they have gone")
+
+
 def test_many(daemon, place):
     """A thousand at once, none of whom says a word."""
     n_fds, crowd = daemon.n_fds(), []
@@ -416,6 +432,7 @@ def main():
             test_http(port)
             test_nonsense(port)
             test_slow(daemon, port)
+            test_all_taken(daemon, port)
             test_many(daemon, port)
         with daemon_at(folder, path) as daemon:
             ok(answers(path), "over a socket's path")
