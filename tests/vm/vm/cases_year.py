@@ -133,11 +133,14 @@ class Year:
         return self.guest.call("unit", names=[name])[name]
 
     def wait_serving(self):
-        """Every port that is there forwards."""
+        """Every port that is there forwards; a host port needs a member that does."""
         def waiting():
-            return {port: row["state"] for port, row in self.guest.ports().items()
-                    if row["state"] not in ("forwarding", "absent")
-                    or row["state"] == "absent" and (row["host"] or port in self.present)}
+            rows = self.guest.ports()
+            idle = {row["bridge"] for row in rows.values()} - {
+                row["bridge"] for port, row in rows.items() if port in (*STEADY, *self.present)}
+            return {port: row["state"] for port, row in rows.items()
+                    if row["state"] != "forwarding" and not
+                    (row["bridge"] in idle if row["host"] else port in set(OTHERS) - self.present)}
         self.bridge.wait(lambda: not waiting(), lambda: f"ports to forward: {waiting()}")
 
     def census(self):
