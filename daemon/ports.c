@@ -30,6 +30,16 @@ void port_name_subject(const struct port *port, struct err *err)
 	}
 }
 
+int port_place_error(const struct vswitch *vswitch, const struct port *port, int exit_status,
+		     int error, struct err *reterr)
+{
+	port_name_subject(port, reterr);
+	return exit_status == STATUS_FILE
+		       ? err_prefix(reterr, error, "%s:%u:%u", vswitch->config_path,
+				    port->loc.line, port->loc.column)
+		       : error;
+}
+
 /* ---- what the file and this device say to each other ---- */
 
 static int refuse(int *ret_exit_status, int exit_status, int error)

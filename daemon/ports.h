@@ -87,6 +87,13 @@ void ports_host_follow(struct vswitch *vswitch, struct bridge *bridge) REQUIRES(
  */
 void port_name_subject(const struct port *port, struct err *err);
 
+/*
+ * The same, and what editing the file can mend ('exit_status' 3) with its place in the file before
+ * that. Returns 'error'.
+ */
+int port_place_error(const struct vswitch *vswitch, const struct port *port, int exit_status,
+		     int error, struct err *reterr);
+
 /* The smallest MTU among the bridge's members that are there; 1500 where none is. */
 uint32_t ports_smallest_mtu(struct vswitch *vswitch, const struct bridge *bridge)
 	REQUIRES(role_control);

@@ -136,16 +136,6 @@ static int assign(struct vswitch *vswitch, struct reload_target *target, struct 
 
 /* ---- devices ---- */
 
-static int place_error(const struct vswitch *vswitch, const struct port *port, int exit_status,
-		       int error, struct err *reterr)
-{
-	port_name_subject(port, reterr);
-	return exit_status == STATUS_FILE
-		       ? err_prefix(reterr, error, "%s:%u:%u", vswitch->config_path,
-				    port->loc.line, port->loc.column)
-		       : error;
-}
-
 /* Opens a port that is closed and whose interface is there. What is not strict may fail. */
 static int open_one(struct vswitch *vswitch, struct port *port, bool strict, struct err *reterr)
 	REQUIRES(role_control)
@@ -177,7 +167,7 @@ static int open_one(struct vswitch *vswitch, struct port *port, bool strict, str
 		link_get(NULL, port->link.ifindex, &port->link, NULL);
 		return 0;
 	}
-	return place_error(vswitch, port, exit_status, r, reterr);
+	return port_place_error(vswitch, port, exit_status, r, reterr);
 }
 
 /* Members first, for the host ports take their MTU from them. */
@@ -238,7 +228,7 @@ static int set_live(struct vswitch *vswitch, const struct reload_target *target,
 			r = change_host(vswitch, port, reterr);
 		}
 		if (r < 0 && strict) {
-			return place_error(vswitch, port,
+			return port_place_error(vswitch, port,
 					   r == -EINVAL ? STATUS_FILE : STATUS_MACHINE, r, reterr);
 		}
 		if (r < 0) {

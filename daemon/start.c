@@ -170,18 +170,6 @@ static int open_member(struct vswitch *vswitch, struct port *port, int *ret_exit
 	return 0;
 }
 
-/* What the file can mend is said with its place in the file. */
-static int place_error(const struct vswitch *vswitch, const struct port *port, int exit_status,
-		       int error, struct err *reterr)
-{
-	port_name_subject(port, reterr);
-	if (exit_status == STATUS_FILE) {
-		err_prefix(reterr, error, "%s:%u:%u", vswitch->config_path, port->loc.line,
-			   port->loc.column);
-	}
-	return error;
-}
-
 /* Many ports take a while: TERM and INT, which wait for the event loop, are heeded between them. */
 static bool stop_is_pending(void)
 {
@@ -209,7 +197,7 @@ static int open_ports(struct vswitch *vswitch, int *ret_exit_status, struct err 
 			r = host ? port_open_host(vswitch, port, ret_exit_status, reterr)
 				 : open_member(vswitch, port, ret_exit_status, reterr);
 			if (r < 0) {
-				return place_error(vswitch, port, *ret_exit_status, r, reterr);
+				return port_place_error(vswitch, port, *ret_exit_status, r, reterr);
 			}
 		}
 	}
