@@ -173,13 +173,17 @@ GROWTH_KIB = 64 << 10
 
 
 def expect_served(daemon, what, uids=(0, 65534)):
-    """Within a bounded time, whatever else is there; in a second's time their own users, too."""
+    """
+    Within a bounded time, whatever else is there; in a second's time their own users, too. What
+    sanitizers make of a time is no measure: only that there is an end.
+    """
+    bound = ANSWER_SECONDS * (10 if daemon.env.sanitized else 1)
     for uid in uids:
         begin = time.monotonic()
         status = as_user(uid, lambda: run_ctl(daemon, "port", "show"))[0]
         took = time.monotonic() - begin
         expect_equal(status, 0, f"{what}: status of viaductctl, run by user {uid}")
-        expect(took < ANSWER_SECONDS, f"{what}: user {uid} was answered in {took:.1f} s")
+        expect(took < bound, f"{what}: user {uid} was answered in {took:.1f} s")
 
 
 def crowd_comes(daemon, what, crowds, fds):
