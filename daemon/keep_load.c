@@ -22,16 +22,6 @@ static struct port *port_of(struct vswitch *vswitch, const struct keep_port *row
 	return port;
 }
 
-static const struct bridge_vlan *vlan_of(const struct bridge *bridge, uint16_t vid)
-{
-	for (uint32_t v = 0; v < bridge->n_vlans; v++) {
-		if (bridge->vlan[v].vid == vid) {
-			return &bridge->vlan[v];
-		}
-	}
-	return NULL;
-}
-
 /* What the file's rows are here; NULL: no more. */
 struct here {
 	struct bridge *bridge[KEEP_BRIDGES_MAX];
@@ -47,7 +37,7 @@ static void here_find(struct vswitch *vswitch, const struct keep_file *file, str
 	for (uint32_t i = 0; i < file->header.n_vlans; i++) {
 		struct bridge *bridge = here->bridge[file->vlan[i].bridge];
 
-		here->vlan[i] = bridge ? vlan_of(bridge, file->vlan[i].vid) : NULL;
+		here->vlan[i] = bridge ? bridge_vlan_find(bridge, file->vlan[i].vid) : NULL;
 	}
 	for (uint32_t i = 0; i < file->header.n_ports; i++) {
 		struct bridge *bridge = here->bridge[file->port[i].bridge];
@@ -81,7 +71,7 @@ static bool kept_from(const struct keep_file *file, const struct here *here,
 	const struct port *port = here->port[mac->port];
 
 	if (!vlan || !port || !macaddress || macaddr_is_group(macaddress) ||
-	    (!portset_has(&vlan->untagged, port->idx) && !portset_has(&vlan->tagged, port->idx))) {
+	    !vlan_has_port(vlan, port)) {
 		return false;
 	}
 	*ret = (struct fdb_kept){
