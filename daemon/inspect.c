@@ -139,8 +139,7 @@ uint64_t inspect_memory_bytes(const struct vswitch *vswitch)
 			const struct xq *xq = xport->queue[q];
 
 			bytes += (uint64_t)vswitch->plan.n_frames * MACHINE_POOL_BYTES;
-			bytes += 16ull * (xq->rx_size * xport->n_sockets + xq->tx_size) +
-				 8ull * (xq->fill_size + xq->tx_size);
+			bytes += machine_rings_bytes(xq->rx_size, xq->tx_size, xport->n_sockets);
 		}
 	}
 	return bytes;

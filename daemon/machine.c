@@ -131,6 +131,12 @@ static uint64_t frames_needed(const struct sizing *sizing, const struct machine_
 	return n;
 }
 
+uint64_t machine_rings_bytes(uint32_t rx_size, uint32_t tx_size, uint32_t n_sockets)
+{
+	return 16ull * rx_size * n_sockets + 16ull * tx_size +
+	       8ull * xport_fill_size(rx_size, n_sockets) + 8ull * tx_size;
+}
+
 static uint64_t rings_bytes(const struct sizing *sizing, const struct machine_plan *plan)
 {
 	uint64_t bytes = 0;
@@ -141,9 +147,7 @@ static uint64_t rings_bytes(const struct sizing *sizing, const struct machine_pl
 		uint32_t rx, tx;
 
 		machine_ring_sizes(plan, port->queues, &rx, &tx);
-		/* 16-byte descriptors in RX and TX, 8-byte ones in fill and completion. */
-		bytes += port->n_queues * (16ull * rx * n_sockets + 16ull * tx +
-					   8ull * xport_fill_size(rx, n_sockets) + 8ull * tx);
+		bytes += port->n_queues * machine_rings_bytes(rx, tx, n_sockets);
 	}
 	return bytes;
 }
@@ -179,8 +183,31 @@ static struct conf_loc place_of(const struct conf_limits *limits)
 					 : (struct conf_loc){1, 1};
 }
 
+struct memory {
+	uint64_t table, frames, rings;  /* rings: with what the kernel keeps for them */
+};
+
+static uint64_t memory_sum(const struct memory *memory)
+{
+	return memory->table + memory->frames + memory->rings;
+}
+
+static struct memory memory_for(const struct sizing *sizing, const struct machine_plan *plan,
+				uint64_t n_frames)
+{
+	uint64_t claims = n_frames * plan->n_workers; /* see frame_cache_collect_claims() */
+
+	return (struct memory){
+		.table = tables_bytes(plan),
+		.frames = n_frames > UINT32_MAX
+				  ? UINT64_MAX / 4
+				  : frames_bytes((uint32_t)n_frames, plan->frame_shift),
+		.rings = rings_bytes(sizing, plan) + pools_bytes(sizing, n_frames) + claims,
+	};
+}
+
 static void size_fails(const struct conf_limits *limits, const struct machine_plan *plan,
-		       uint64_t table, uint64_t frames, uint64_t rings, struct conf_errors *errors)
+		       const struct memory *memory, struct conf_errors *errors)
 {
 	conf_errors_add(
 		errors, place_of(limits),
@@ -188,8 +215,24 @@ static void size_fails(const struct conf_limits *limits, const struct machine_pl
 		"rings with what the kernel keeps for them (%.1f MiB) need %.1f MiB, but "
 		"limits.memory is %.1f MiB: raise "
 		"limits.memory or lower limits.macs, limits.frames or queues.*.ring",
-		MIB(table), limits->macs, MIB(frames), MIB(rings), MIB(table + frames + rings),
-		MIB(plan->memory_max_bytes));
+		MIB(memory->table), limits->macs, MIB(memory->frames), MIB(memory->rings),
+		MIB(memory_sum(memory)), MIB(plan->memory_max_bytes));
+}
+
+/* Few frames are made more, where they may, for ports that only a later file names. */
+static void take_frames(const struct conf_limits *limits, const struct sizing *sizing,
+			struct machine_plan *plan, uint64_t n)
+{
+	struct memory memory = memory_for(sizing, plan, n);
+	struct memory more = memory_for(sizing, plan, MACHINE_FRAMES_LEAST);
+
+	if (limits->frames == CONF_AUTO && n < MACHINE_FRAMES_LEAST &&
+	    memory_sum(&more) <= plan->memory_max_bytes) {
+		n = MACHINE_FRAMES_LEAST;
+		memory = more;
+	}
+	plan->n_frames = (uint32_t)n;
+	plan->memory_bytes = memory_sum(&memory);
 }
 
 /* Halves automatic rings until table, frames and rings fit limits.memory and limits.frames. */
@@ -197,22 +240,17 @@ static void plan_memory(const struct conf *conf, const struct sizing *sizing,
 			struct machine_plan *plan, struct conf_errors *errors)
 {
 	const struct conf_limits *limits = &conf->limits;
-	uint64_t table = tables_bytes(plan);
 
 	for (plan->ring_size = MACHINE_RING_MAX;; plan->ring_size /= 2) {
 		uint64_t needed = frames_needed(sizing, plan);
 		uint64_t n = limits->frames == CONF_AUTO
 				     ? needed
 				     : limits->frames - limits->frames % FRAME_SLAB;
-		uint64_t claims = n * plan->n_workers; /* see frame_cache_collect_claims() */
-		uint64_t rings = rings_bytes(sizing, plan) + pools_bytes(sizing, n) + claims;
-		uint64_t frames = n > UINT32_MAX ? UINT64_MAX / 4
-						 : frames_bytes((uint32_t)n, plan->frame_shift);
+		struct memory memory = memory_for(sizing, plan, n);
 		bool last = plan->ring_size == MACHINE_RING_MIN;
 
-		if (n >= needed && table + frames + rings <= plan->memory_max_bytes) {
-			plan->n_frames = (uint32_t)n;
-			plan->memory_bytes = table + frames + rings;
+		if (n >= needed && memory_sum(&memory) <= plan->memory_max_bytes) {
+			take_frames(limits, sizing, plan, n);
 			return;
 		}
 		if (last && n < needed) {
@@ -223,7 +261,7 @@ static void plan_memory(const struct conf *conf, const struct sizing *sizing,
 			return;
 		}
 		if (last) {
-			size_fails(limits, plan, table, frames, rings, errors);
+			size_fails(limits, plan, &memory, errors);
 			return;
 		}
 	}

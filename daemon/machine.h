@@ -20,6 +20,12 @@
 #define MACHINE_RING_MIN 64u
 
 /*
+ * `frames: auto` makes no fewer where limits.memory allows it (8 MiB), so that a file with a port
+ * or two of small rings can be followed by one with the whole box: they cannot be made more later.
+ */
+#define MACHINE_FRAMES_LEAST 4096u
+
+/*
  * The kernel keeps a description of every frame of the packet buffer for every queue that it is
  * registered with (struct xdp_buff_xsk, 128 bytes on 64-bit machines since 6.1): measured 126 to
  * 132 bytes a frame and queue. With many queues it is the largest part.
@@ -51,6 +57,9 @@ int machine_plan(const struct conf *conf, const struct members *members, struct 
 /* AF_XDP ring sizes of a port with these options. */
 void machine_ring_sizes(const struct machine_plan *plan, const struct conf_queues *queues,
 			uint32_t *ret_rx, uint32_t *ret_tx);
+
+/* What the rings of one queue take: 16-byte descriptors in RX and TX, 8-byte ones in the others. */
+uint64_t machine_rings_bytes(uint32_t rx_size, uint32_t tx_size, uint32_t n_sockets);
 
 /* The worker on this CPU, or -1. */
 int machine_worker_on(const struct machine_plan *plan, uint32_t cpu);

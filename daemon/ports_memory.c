@@ -53,7 +53,23 @@ static bool copies(const struct port *port, const struct xport_config *config)
 	       (!config->any_mode && config->mode != XQ_MODE_ZERO_COPY);
 }
 
-/* What all queues that are served keep with the kernel for receiving, and 'config' with its. */
+/*
+ * Queues of a port that the start has planned for and that is not open now (absent, failed): what
+ * it will take when it comes is no one else's. 0: nothing is kept for it.
+ */
+static uint32_t n_queues_to_come(const struct vswitch *vswitch, const struct port *port)
+{
+	if (!port->name[0] || port->xport || !port->rx_size_planned) {
+		return 0;
+	}
+	return port->n_queues_planned ? port->n_queues_planned
+				      : machine_queue_guess(&vswitch->plan, port->queues);
+}
+
+/*
+ * What all queues that are served, or are to come, keep with the kernel for receiving, and 'config'
+ * with its.
+ */
 static uint64_t frames_for_receiving(const struct vswitch *vswitch, const struct port *port,
 				     const struct xport_config *config)
 {
@@ -62,11 +78,13 @@ static uint64_t frames_for_receiving(const struct vswitch *vswitch, const struct
 								    copies(port, config));
 
 	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
-		const struct xport *xport = vswitch->port[i].xport;
+		const struct port *other = &vswitch->port[i];
+		uint32_t n_to_come = other == port ? 0 : n_queues_to_come(vswitch, other);
 
-		for (uint32_t q = 0; xport && q < xport->n_queues; q++) {
-			n += xport->queue[q]->fill_target;
+		for (uint32_t q = 0; other->xport && q < other->xport->n_queues; q++) {
+			n += other->xport->queue[q]->fill_target;
 		}
+		n += (uint64_t)n_to_come * other->rx_size_planned;
 	}
 	return n;
 }
@@ -96,14 +114,31 @@ static int fit_frames(const struct vswitch *vswitch, const struct port *port,
 		       vswitch->plan.n_frames, config->n_queues);
 }
 
-/* The start has been planned; a device that has more queues than then may go beyond the limit. */
-static int check_memory(const struct vswitch *vswitch, const struct xport_config *config,
-			struct err *reterr)
+static uint64_t queues_bytes(const struct vswitch *vswitch, uint32_t n_queues, uint32_t rx_size,
+			     uint32_t tx_size, uint32_t n_sockets)
 {
-	uint64_t queue_bytes = (uint64_t)vswitch->plan.n_frames * MACHINE_POOL_BYTES +
-			       24ull * (2 * config->rx_size + config->tx_size);
-	uint64_t bytes = inspect_memory_bytes(vswitch) + config->n_queues * queue_bytes;
+	return n_queues * ((uint64_t)vswitch->plan.n_frames * MACHINE_POOL_BYTES +
+			   machine_rings_bytes(rx_size, tx_size, n_sockets));
+}
 
+/* The start has been planned; a device that has more queues than then may go beyond the limit. */
+static int check_memory(const struct vswitch *vswitch, const struct port *port,
+			const struct xport_config *config, struct err *reterr)
+{
+	uint64_t bytes = inspect_memory_bytes(vswitch) +
+			 queues_bytes(vswitch, config->n_queues, config->rx_size, config->tx_size,
+				      config->n_sockets);
+
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		const struct port *other = &vswitch->port[i];
+		uint32_t n = other == port ? 0 : n_queues_to_come(vswitch, other);
+
+		if (n) {
+			bytes += queues_bytes(vswitch, n, other->rx_size_planned,
+					      other->tx_size_planned,
+					      machine_sockets(&vswitch->plan, other->queues, n));
+		}
+	}
 	if (bytes <= vswitch->plan.memory_max_bytes) {
 		return 0;
 	}
@@ -127,5 +162,5 @@ int port_fit_memory(const struct vswitch *vswitch, struct port *port, struct xpo
 	if (!is_planned(port, config)) {
 		r = fit_frames(vswitch, port, config, reterr);
 	}
-	return r < 0 ? r : check_memory(vswitch, config, reterr);
+	return r < 0 ? r : check_memory(vswitch, port, config, reterr);
 }

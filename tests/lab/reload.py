@@ -372,6 +372,35 @@ def frames(env):
         lab.exchange([(lab.p1, raw)], {lab.p2: [raw], lab.p3: [raw], lab.p4: [raw]})
 
 
+@case("a file with one port of small rings is followed by one with the whole box")
+def whole_box(env):
+    small = {"queues": {"defaults": {"ring": {"rx": 256, "tx": 128}}}}
+    with Lab(env, PORTS) as lab:
+        daemon = lab.start({**bridge(("p1",)), **small})
+        reload_to(daemon, {**bridge(PORTS, host_port=True), **small})
+        raw = frame(BROADCAST, A)
+        lab.exchange([(lab.p1, raw)], {lab.p2: [raw], lab.p3: [raw], lab.p4: [raw]})
+
+
+@case("memory that a member of the file needs when it comes is not given to ports of a reload")
+def absent_member(env):
+    refused = []
+    with Lab(env, {"p1": 2, "p2": 2, "p3": 2}, allowed=["reload: ", "'p4'", "p4: "],
+             state_checked=False) as lab:
+        for memory in ("20M", "36M", "64M"):
+            keys = {"limits": {"macs": 1000, "memory": memory},
+                    "queues": {"defaults": {"count": 2}}}
+            daemon = lab.configure({**bridge(("p1", "p4")), **keys})
+            daemon.start()
+            write(daemon, {**bridge(PORTS), **keys})
+            refused += [daemon.ctl_run("config", "reload").stderr]
+            lab.add_port("p4", 2)
+            wait_for(lambda: daemon.port("p4")["state"] == "forwarding", "p4 to forward")
+            daemon.stop()
+            lab.sw.ip("link", "del", "p4")
+    expect(any("than limits.memory" in text for text in refused), f"none was refused: {refused}")
+
+
 # ---- random pairs, against a fresh start ----
 
 def random_config(dice):

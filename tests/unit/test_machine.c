@@ -247,6 +247,13 @@ static void test_frames_limit(void)
 		  1);
 	tap_ok(p.plan.n_frames == 1024 + 2 * 4096 + 512, "rings of the file's sizes are kept");
 	plan_done(&p);
+	plan_make(&p, BOX1 "queues: {p0: {ring: {rx: 64, tx: 64}}}\n", 1);
+	tap_ok(p.plan.n_frames == MACHINE_FRAMES_LEAST, "small ones leave frames for later ports");
+	plan_done(&p);
+	plan_make(&p, BOX1 "queues: {p0: {ring: {rx: 64, tx: 64}}}\nlimits: {memory: 4M, macs: 9}\n",
+		  1);
+	tap_ok(p.errors.n == 0 && p.plan.n_frames == 1216, "but where memory is short");
+	plan_done(&p);
 	plan_make(&p, BOX1 "queues: {defaults: {ring: {rx: 4096, tx: 512}}}\nlimits:\n"
 			   "  frames: 9000\n  memory: 1G\n",
 		  1);
