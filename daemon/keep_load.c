@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/macaddr.h"
 
@@ -25,14 +26,29 @@ static struct port *port_of(struct vswitch *vswitch, const struct keep_port *row
 /* What the file's rows are here; NULL: no more. */
 struct here {
 	struct bridge *bridge[KEEP_BRIDGES_MAX];
+	uint64_t passed_ns[KEEP_BRIDGES_MAX];   /* from the file to what the bridge's clock shows */
 	const struct bridge_vlan *vlan[KEEP_VLANS_MAX];
 	struct port *port[KEEP_PORTS_MAX];
 };
 
+/* How long the bridge's clock has shown what it shows: an age is as of that moment. */
+static uint64_t clock_behind_ns(const struct vswitch *vswitch, const struct bridge *bridge)
+{
+	uint32_t steps = fdb_group_clock(vswitch->fdb, bridge->idx) - bridge->clock_base;
+
+	return clock_now_ns() - bridge->clock_since_ns - steps * bridge->clock_step_ns;
+}
+
 static void here_find(struct vswitch *vswitch, const struct keep_file *file, struct here *here)
 {
+	uint64_t passed_ns = keep_boottime_ns() - file->header.boottime_ns;
+
 	for (uint32_t i = 0; i < file->header.n_bridges; i++) {
-		here->bridge[i] = bridge_find(vswitch, file->bridge[i].name);
+		struct bridge *bridge = bridge_find(vswitch, file->bridge[i].name);
+		uint64_t behind_ns = bridge ? clock_behind_ns(vswitch, bridge) : 0;
+
+		here->bridge[i] = bridge;
+		here->passed_ns[i] = passed_ns > behind_ns ? passed_ns - behind_ns : 0;
 	}
 	for (uint32_t i = 0; i < file->header.n_vlans; i++) {
 		struct bridge *bridge = here->bridge[file->vlan[i].bridge];
@@ -64,8 +80,9 @@ static uint32_t age_now(uint64_t age_steps, uint64_t step_ns, uint64_t passed_ns
 
 static bool kept_from(const struct keep_file *file, const struct here *here,
 		      const struct vswitch *vswitch, const struct keep_mac *mac,
-		      uint64_t passed_ns, struct fdb_kept *ret)
+		      struct fdb_kept *ret)
 {
+	uint16_t bridge_row = file->port[mac->port].bridge;
 	uint64_t macaddress = macaddr_load(mac->macaddress);
 	const struct bridge_vlan *vlan = here->vlan[mac->vlan];
 	const struct port *port = here->port[mac->port];
@@ -78,8 +95,8 @@ static bool kept_from(const struct keep_file *file, const struct here *here,
 		.key = fdb_key(vlan->fid, macaddress),
 		.port_idx = (uint8_t)port->idx,
 		.sticky = port->options->sticky,
-		.age_steps = age_now(mac->age_steps,
-				     file->bridge[file->port[mac->port].bridge].step_ns, passed_ns,
+		.age_steps = age_now(mac->age_steps, file->bridge[bridge_row].step_ns,
+				     here->passed_ns[bridge_row],
 				     vswitch->bridge[port->bridge_idx].clock_step_ns),
 	};
 	return true;
@@ -87,7 +104,6 @@ static bool kept_from(const struct keep_file *file, const struct here *here,
 
 void keep_load_file(struct vswitch *vswitch, struct keep_file *file)
 {
-	uint64_t passed_ns = keep_boottime_ns() - file->header.boottime_ns;
 	struct here *here = calloc(1, sizeof(*here));
 	struct keep_mac mac[LOAD_MACS];
 	struct fdb_kept kept[LOAD_MACS];
@@ -101,7 +117,7 @@ void keep_load_file(struct vswitch *vswitch, struct keep_file *file)
 		uint32_t n = 0;
 
 		for (uint32_t i = 0; i < n_read; i++) {
-			n += kept_from(file, here, vswitch, &mac[i], passed_ns, &kept[n]);
+			n += kept_from(file, here, vswitch, &mac[i], &kept[n]);
 		}
 		n_taken += fdb_put_kept(vswitch->fdb, &vswitch->tables, kept, n);
 	}
