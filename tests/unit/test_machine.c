@@ -250,7 +250,8 @@ static void test_frames_limit(void)
 	plan_make(&p, BOX1 "queues: {p0: {ring: {rx: 64, tx: 64}}}\n", 1);
 	tap_ok(p.plan.n_frames == MACHINE_FRAMES_LEAST, "small ones leave frames for later ports");
 	plan_done(&p);
-	plan_make(&p, BOX1 "queues: {p0: {ring: {rx: 64, tx: 64}}}\nlimits: {memory: 4M, macs: 9}\n",
+	plan_make(&p,
+		  BOX1 "queues: {p0: {ring: {rx: 64, tx: 64}}}\nlimits: {memory: 4M, macs: 9}\n",
 		  1);
 	tap_ok(p.errors.n == 0 && p.plan.n_frames == 1216, "but where memory is short");
 	plan_done(&p);
