@@ -118,7 +118,7 @@ static void learned_check(struct world *w, const struct fdb_tables *tables, uint
 	enum fdb_learned expected = model_learn(w, k, l);
 
 	if (expected == FDB_LEARNED && got->outcome == FDB_REFUSED) {
-		CHECK(w, k < N_CROWDED && (!tables || is_crowded_out(tables, k, w)));
+		CHECK(w, w->crowded[k] && (!tables || is_crowded_out(tables, k, w)));
 		count_learned(w, k, l->port_idx, -1);
 		w->entry[k] = was;
 		w->counts.n_full++;

@@ -38,6 +38,7 @@ struct world {
 	enum stage stage;
 	uint32_t migrate_cursor;
 	uint64_t key[N_KEYS], mixed[N_KEYS];
+	bool crowded[N_KEYS];           /* both of its buckets may be full: see keys_crowd() */
 	struct model_entry entry[N_KEYS];
 	uint32_t clock[N_GROUPS];
 	uint32_t last_aged[N_GROUPS];
