@@ -7,6 +7,7 @@ import os
 import re
 
 _LINE = re.compile(r"^(not ok|ok)\b\s*(\d*)\s*(.*)$")
+_SEED = re.compile(r"^# (SEED=\d+)$", re.M)
 _PLAN = re.compile(r"^1\.\.(\d+)(?:\s*#\s*SKIP\s*(.*))?", re.I)
 
 
@@ -41,7 +42,7 @@ class Results:
 def read_tap(text, status, name):
     """
     Results of one program's TAP. That it printed less than its plan, or ended with a status that
-    its lines do not explain, is one failure more.
+    its lines do not explain, is one failure more. Failures name the seed that the program printed.
     """
     results, plan, seen, open_failure = Results(), None, 0, False
     for line in text.splitlines():
@@ -62,7 +63,15 @@ def read_tap(text, status, name):
                             f"status {status}")
     elif status not in (0, None) and not results.failed:
         results.add_failure(f"{name}: ended with status {status}")
+    # At the first line, which alone is repeated at the end of a run.
+    results.failures = [re.sub("$", _seed_of(text), failure, count=1, flags=re.M)
+                        for failure in results.failures]
     return results
+
+
+def _seed_of(text):
+    seed = _SEED.search(text)
+    return f" ({seed.group(1)})" if seed else ""
 
 
 def _count(results, match, name):
@@ -98,7 +107,7 @@ def _add_meson_test(results, test, name):
         for reason, n in one.reasons.items():
             results.reasons[reason] = results.reasons.get(reason, 0) + n
         if result not in ("OK", "SKIP", "EXPECTEDFAIL") and not one.failed:
-            results.add_failure(f"{title}: {result}\n{_tail(test)}")
+            results.add_failure(f"{title}: {result}{_seed_of(output)}\n{_tail(test)}")
         elif one.failed:
             results.failures[-1] += _tail(test, "stderr")
     elif result == "OK":
@@ -106,7 +115,7 @@ def _add_meson_test(results, test, name):
     elif result == "SKIP":
         results.add_skip(f"{title}: skipped by itself")
     else:
-        results.add_failure(f"{title}: {result}{_tail(test)}")
+        results.add_failure(f"{title}: {result}{_seed_of(output)}{_tail(test)}")
 
 
 def _tail(test, *streams):

@@ -136,7 +136,7 @@ int main(int argc, char **argv)
 	uint64_t n_lost;
 
 	t.seed = argc > 1 ? (unsigned int)strtoul(argv[1], NULL, 0) : (unsigned int)getpid();
-	printf("# seed %u\n", t.seed);
+	tap_seed(t.seed);
 	t.ring.data = apart_alloc(RING_BYTES);
 	t.ring.size = RING_BYTES;
 	t.ring.snap_bytes = CAPTURE_SNAP_MAX;

@@ -243,7 +243,7 @@ int main(int argc, char **argv)
 	struct frames *frames;
 	struct totals totals;
 
-	printf("# seed %u\n", seed);
+	tap_seed(seed);
 	frames = frames_of(N_SLABS * FRAME_SLAB);
 	totals = run(slabs_main, frames, seed);
 	check("slabs", frames, &totals);

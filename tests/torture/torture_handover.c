@@ -120,7 +120,7 @@ int main(int argc, char **argv)
 	unsigned int seed = given ? (unsigned int)strtoul(given, NULL, 0) : (unsigned int)getpid();
 	struct frame_desc desc[BURST];
 
-	printf("# seed %u\n", seed);
+	tap_seed(seed);
 	for (uint32_t p = 0; p < N_PAIRS; p++) {
 		/* Some rings begin just before their indices wrap. */
 		uint32_t at = p % 2 ? UINT32_MAX - 1000 : 0;

@@ -541,7 +541,7 @@ int main(int argc, char **argv)
 #endif
 	log_init(LOG_LEVEL_ERR);
 	box.seed = given ? (unsigned int)strtoul(given, NULL, 0) : (unsigned int)getpid();
-	printf("# seed %u\n", box.seed);
+	tap_seed(box.seed);
 	test_polling(CONF_POLLING_BUSY, "busy");
 	test_polling(CONF_POLLING_INTERRUPT, "interrupt");
 	return tap_done();

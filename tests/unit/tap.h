@@ -29,6 +29,16 @@ static inline bool tap_ok(bool ok, const char *fmt, ...)
 	return ok;
 }
 
+/*
+ * What random numbers begin with, at once: of a test that fails, or crashes, tests/run keeps it in
+ * its summary. "SEED=N" in the environment repeats it.
+ */
+__attribute__((unused)) static inline void tap_seed(unsigned long long seed)
+{
+	printf("# SEED=%llu\n", seed);
+	fflush(stdout);
+}
+
 /* 'n' tests that cannot run here, and why. */
 __attribute__((unused)) static inline void tap_skip(unsigned int n, const char *why)
 {

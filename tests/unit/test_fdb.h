@@ -4,12 +4,12 @@
  * What the tests of the learning table share: numbers from a printed seed, secrets, one-key calls.
  */
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/epoch.h"
 #include "daemon/bridge/fdb.h"
+#include "tests/unit/tap.h"
 
 struct test_rng {
 	uint64_t state;
@@ -35,7 +35,7 @@ __attribute__((unused)) static inline struct test_rng rng_from(int argc, char **
 	const char *text = argc > 1 ? argv[1] : getenv("SEED");
 	uint64_t seed = text ? strtoull(text, NULL, 0) : clock_now_ns();
 
-	printf("# SEED=%llu\n", (unsigned long long)seed);
+	tap_seed(seed);
 	return (struct test_rng){.state = seed};
 }
 

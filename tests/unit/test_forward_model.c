@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 	struct rig *rig;
 	int n = 0;
 
-	printf("# seed %llu\n", (unsigned long long)source.state);
+	tap_seed(source.state);
 	if (rig_new(&rig) < 0) {
 		printf("Bail out! no memory\n");
 		return 1;

@@ -504,7 +504,7 @@ static void test_random(unsigned int seed)
 	uint32_t k, n_moves = 0;
 	bool agrees = true, promises = true;
 
-	printf("# seed %u\n", seed);
+	tap_seed(seed);
 	for (k = 0; k < MACHINES && agrees && promises; k++) {
 		struct irq_plan_move move[IRQS];
 

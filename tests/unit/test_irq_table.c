@@ -280,7 +280,7 @@ static void test_mangled(unsigned int seed)
 	bool sound = true;
 	int t, n_read = 0;
 
-	printf("# seed %u\n", seed);
+	tap_seed(seed);
 	for (t = 0; sound && t < MANGLE_TRIES; t++) {
 		static char text[65536];
 		size_t n = file_read(tree[rand_r(&seed) % 4], text, sizeof(text));

@@ -212,7 +212,7 @@ int main(int argc, char **argv)
 	const char *given = argc > 1 ? argv[1] : getenv("SEED");
 
 	seed = given ? (unsigned int)strtoul(given, NULL, 0) : (unsigned int)getpid();
-	printf("# seed %u\n", seed);
+	tap_seed(seed);
 	srand(seed);
 	for (uint32_t m = 0; m < N_MODES; m++) {
 		test_single_frames(m);
