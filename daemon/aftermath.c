@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "daemon/hostport_mark.h"
 #include "daemon/setup.h"
 #include "daemon/standin.h"
 #include "daemon/status.h"
@@ -70,6 +71,7 @@ int aftermath_run(const char *runtime_dir, struct vswitch *vswitch)
 	if (r == 1) {
 		log_warn("%s", err.text);
 	}
+	hostport_relist(vswitch->journal, log_note, log_note);
 	status = with_journal(vswitch);
 	journal_close(vswitch->journal);
 	return status;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "daemon/hostport_mark.h"
 #include "daemon/status.h"
 
 void check_print_errors(const char *config_path, struct conf_errors *errors)
@@ -86,7 +87,8 @@ static bool is_host_pair(const struct link_info *link)
 
 	return strcmp(link->kind, "veth") == 0 &&
 	       link_get(NULL, link->peer_ifindex, &peer, NULL) == 0 &&
-	       (strcmp(peer.alias, HOSTPORT_ALIAS) == 0 || strncmp(peer.ifname, "vd-", 3) == 0);
+	       (hostport_is_marked(peer.alias) ||
+		strncmp(peer.ifname, HOSTPORT_PEER_PREFIX, strlen(HOSTPORT_PEER_PREFIX)) == 0);
 }
 
 void check_host_ports(const struct conf *conf, struct conf_errors *errors)

@@ -8,6 +8,7 @@
 
 #include "base/line.h"
 #include "base/macaddr.h"
+#include "daemon/hostport_mark.h"
 #include "daemon/link.h"
 #include "queues/device.h"
 
@@ -132,7 +133,7 @@ static int pair_find(const char *ifname, const struct journal_entry *entry, stru
 	if (r < 0 || strcmp(peer.ifname, entry->key) != 0) {
 		return r == -ENODEV ? 0 : r;
 	}
-	if (alias_is(&peer, HOSTPORT_ALIAS)) {
+	if (hostport_is_marked(peer.alias)) {
 		*ret_found = FOUND_OURS;
 	} else if (alias_is(&peer, "") && (alias_is(ret, "") || alias_is(ret, HOSTPORT_ALIAS))) {
 		*ret_found = FOUND_HALF_MADE;
@@ -150,7 +151,7 @@ static int orphan_delete(const struct journal_entry *entry, struct err *reterr)
 	if (r < 0) {
 		return r == -ENODEV ? 0 : r;
 	}
-	if (strcmp(link.kind, "veth") != 0 || !alias_is(&link, HOSTPORT_ALIAS)) {
+	if (strcmp(link.kind, "veth") != 0 || !hostport_is_marked(link.alias)) {
 		return 0;
 	}
 	journal_fault_point();
@@ -184,8 +185,10 @@ static void info_fill(struct hostport_info *info, const struct link_info *link,
 }
 
 /* What makes two interfaces a host port, in the order in which a crash may break it off. */
-static int pair_equip(const struct hostport_info *info, struct err *reterr)
+static int pair_equip(const struct hostport *hostport, struct err *reterr)
 {
+	const struct hostport_info *info = &hostport->info;
+	char mark[LINK_ALIAS_BYTES];
 	int r = link_set_alias(info->ifindex, HOSTPORT_ALIAS, reterr);
 
 	journal_fault_point();
@@ -203,7 +206,8 @@ static int pair_equip(const struct hostport_info *info, struct err *reterr)
 		r = link_set_up(info->ifindex, true, reterr);
 	}
 	journal_fault_point();
-	return r == 0 ? link_set_alias(info->peer_ifindex, HOSTPORT_ALIAS, reterr) : r;
+	hostport_mark(journal_dir(hostport->journal), mark);
+	return r == 0 ? link_set_alias(info->peer_ifindex, mark, reterr) : r;
 }
 
 /* Before the pair is there it can be noted by its names only: ifindex 0. */
@@ -239,7 +243,7 @@ static int pair_make(struct hostport *hostport, const struct hostport_config *co
 		.n_queues = config->n_queues, .macaddress = config->macaddress,
 	};
 	struct link_info link, peer;
-	int r = link_name_free("vd-", config->ifname, info->peer_ifname, reterr);
+	int r = link_name_free(HOSTPORT_PEER_PREFIX, config->ifname, info->peer_ifname, reterr);
 
 	snprintf(info->ifname, sizeof(info->ifname), "%s", config->ifname);
 	if (r == 0) {
@@ -264,7 +268,7 @@ static int pair_make(struct hostport *hostport, const struct hostport_config *co
 		info_fill(info, &link, &peer);
 		r = pair_note_ifindex(hostport, reterr);
 	}
-	return r == 0 ? pair_equip(info, reterr) : r;
+	return r == 0 ? pair_equip(hostport, reterr) : r;
 }
 
 /* ---- adopting ---- */
@@ -274,6 +278,7 @@ static int pair_adopt(struct hostport *hostport, const struct hostport_config *c
 		      struct err *reterr)
 {
 	struct hostport_info *info = &hostport->info;
+	char mark[LINK_ALIAS_BYTES];
 	int r;
 
 	info_fill(info, link, peer);
@@ -292,6 +297,10 @@ static int pair_adopt(struct hostport *hostport, const struct hostport_config *c
 	}
 	if (r == 0) {
 		r = hostport_set_mtu(hostport, config->mtu, reterr);
+	}
+	hostport_mark(journal_dir(hostport->journal), mark);
+	if (r == 0 && !alias_is(peer, mark)) {
+		r = link_set_alias(info->peer_ifindex, mark, reterr);
 	}
 	return r == 0 && !peer->up ? link_set_up(info->peer_ifindex, true, reterr) : r;
 }

@@ -11,17 +11,15 @@
  * Box end: transmit checksums and VLAN tags are put in before a frame leaves it, since on veth both
  *          are marks beside the frame, which XDP does not see. GRO is on, and with it NAPI, without
  *          which a frame that XDP redirects there is lost.
- * Ours is: a pair that the journal lists and whose far end has our alias. The alias is the last
- *          thing that making one sets, so a pair without it was left half-made by a crash and is
- *          made anew. The box's end is the user's to change: alias, addresses, state.
+ * Ours is: a pair that the journal lists and whose far end has our mark (hostport_mark.h). It is
+ *          the last thing that making one sets, so a pair without it was left half-made by a crash
+ *          and is made anew. The box's end is the user's to change: alias, addresses, state.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
 #include "queues/journal.h"
-
-#define HOSTPORT_ALIAS "viaduct"
 
 struct hostport_config {
 	const char *ifname;             /* the box's end */

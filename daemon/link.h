@@ -14,6 +14,7 @@
 
 #define LINK_ALTNAMES_MAX 4
 #define LINK_ALTNAME_BYTES 128
+#define LINK_ALIAS_BYTES 256            /* the kernel's IFALIASZ */
 
 struct link_info {
 	uint32_t ifindex;
@@ -28,7 +29,7 @@ struct link_info {
 	uint32_t master_ifindex;        /* bond, bridge, vrf it belongs to; 0: none */
 	uint32_t peer_ifindex;          /* veth's other end, vlan's lower device; 0: none here */
 	char kind[16];                  /* "veth", "bridge", ...; "": a device of its own */
-	char alias[64];                 /* ifalias: "viaduct" marks what we made */
+	char alias[LINK_ALIAS_BYTES];   /* ifalias: hostport_mark.h says what marks ours */
 };
 
 struct link_monitor;

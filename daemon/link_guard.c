@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/hostport.h"
+#include "daemon/hostport_mark.h"
 #include "daemon/link_talk.h"
 
 struct guard {

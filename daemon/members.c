@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "daemon/hostport.h"
+#include "daemon/hostport_mark.h"
 
 static bool is_called(const struct link_info *link, const struct conf_member *member)
 {
@@ -63,7 +63,7 @@ int member_refusal(const struct conf *conf, const struct conf_bridge *bridge,
 		return 0;
 	}
 	if (member->glob && (is_host_port(conf, link->ifname) ||
-			     strcmp(link->alias, HOSTPORT_ALIAS) == 0)) {
+			     hostport_is_marked(link->alias))) {
 		snprintf(buf, buf_bytes, "is viaductd's own");
 		return 0;
 	}

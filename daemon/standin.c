@@ -11,6 +11,7 @@
 #include "base/line.h"
 #include "base/log.h"
 #include "daemon/check.h"
+#include "daemon/hostport_mark.h"
 #include "daemon/link_bridge.h"
 #include "daemon/setup.h"
 

@@ -16,6 +16,7 @@
 #include "daemon/addresses.h"
 #include "daemon/borrow.h"
 #include "daemon/control.h"
+#include "daemon/hostport_mark.h"
 #include "daemon/inspect.h"
 #include "daemon/interrupts.h"
 #include "daemon/keep.h"
@@ -103,6 +104,7 @@ static int open_journal(struct vswitch *vswitch, const char *runtime_dir, struct
 		r = 0;
 	}
 	if (r == 0) {
+		hostport_relist(vswitch->journal, log_note, NULL);
 		successor_drop_rest(vswitch, has_port);
 		restore_leftovers(vswitch);
 	}

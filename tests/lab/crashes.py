@@ -67,6 +67,34 @@ def signals(env):
         expect_equal(daemon.macs()[0, A]["port"], "p1", "learned after all that")
 
 
+@case("restore.json lost by a crash: the next start and --restore know the host port by its mark")
+def journal_lost(env):
+    # What p1's settings were is lost for good.
+    with Lab(env, {"p1": 1, "p2": 1}, ["made by an earlier run"], state_checked=False) as lab:
+        daemon = lab.start(bridge(["p1"], host_port=True))
+        other = lab.configure(bridge(["p2"], "two", host_port=True), "other")
+        other.start()
+        lab.sw.ip("addr", "add", "192.0.2.1/24", "dev", "lan")
+        before = lab.sw.links()
+        daemon.kill()
+        os.unlink(daemon.restore_path)
+        daemon.start()
+        expect_equal(lab.sw.links()["lan"]["ifindex"], before["lan"]["ifindex"],
+                     "the host port of before")
+        expect(any("192.0.2.1" in line for line in
+                   lab.sw.ip("addr", "show", "lan").stdout.splitlines()), "lan lost its address")
+        daemon.kill()
+        with open(daemon.restore_path, "w", encoding="ascii") as file:
+            file.write("{")
+        done = daemon.command("--restore")
+        expect_equal(done.returncode, 0, f"--restore ({done.stderr})")
+        links = lab.sw.links()
+        expect("lan" not in links and "vd-lan" not in links, f"a host port is left: {done.stderr}")
+        expect_equal(links["two"]["ifindex"], before["two"]["ifindex"],
+                     "the host port of the other daemon, which runs")
+        os.unlink(daemon.restore_path + ".bad")
+
+
 @case("killed while it starts, at any instant: frames reach the kernel's stack, --restore restores")
 def while_starting(env):
     with member_lab(env) as (lab, host, daemon):

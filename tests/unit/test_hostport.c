@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/macaddr.h"
+#include "daemon/hostport_mark.h"
 #include "daemon/link.h"
 #include "queues/device.h"
 #include "tests/unit/netns.h"
@@ -63,6 +64,14 @@ static bool wait_carrier(const char *ifname, bool carrier)
 		usleep(1000);
 	}
 	return true;
+}
+
+static const char *mark_of(const char *runtime_dir)
+{
+	static char mark[LINK_ALIAS_BYTES];
+
+	hostport_mark(runtime_dir, mark);
+	return mark;
 }
 
 /* Opens, and says why not. */
@@ -142,7 +151,7 @@ static void test_make(void)
 	       info->macaddress == mac, "make: as told %s", info->note);
 	tap_ok(box.up && far.up && box.mtu == 1400 && far.mtu == 1400 && box.n_rx_queues == 4 &&
 	       far.n_tx_queues == 4 && strcmp(box.alias, "viaduct") == 0 &&
-	       strcmp(far.alias, "viaduct") == 0, "make: up, MTU, queues, alias, at both ends");
+	       strcmp(far.alias, mark_of(dir)) == 0, "make: up, MTU, queues, alias, at both ends");
 	features_check("make");
 	tap_ok(journal_count(journal) == 1 &&
 	       journal_find(journal, JOURNAL_HOST_PORT, box.ifindex, "vd-lan"),
@@ -264,6 +273,86 @@ static void test_orphan(void)
 	journal_close(journal);
 }
 
+/* ---- restore.json lost ---- */
+
+static int n_told;
+
+static void told(const char *line)
+{
+	n_told++;
+	printf("# told: %s\n", line);
+}
+
+static void relist(struct journal *journal)
+{
+	n_told = 0;
+	hostport_relist(journal, told, told);
+}
+
+static void test_lost(void)
+{
+	struct journal *journal = journal_opened(), *other = NULL;
+	struct hostport *hostport = opened(&lan, journal);
+	uint32_t ifindex = get("lan").ifindex;
+	char elsewhere[] = "/tmp/test_hostport.XXXXXX";
+
+	relist(journal);
+	tap_ok(n_told == 0 && journal_count(journal) == 1, "lost: what is listed is so once");
+	hostport_close(hostport, false, NULL);
+	journal_close(journal);
+	netns_run("rm %s/restore.json", dir);
+	/* Another daemon of this network, while the one that made the pair may run. */
+	if (!mkdtemp(elsewhere) || journal_open(elsewhere, &other, NULL) < 0) {
+		tap_ok(false, "lost: a directory for another daemon");
+		return;
+	}
+	relist(other);
+	tap_ok(n_told == 0 && journal_count(other) == 0 && device_restore(DEVICE_ALL, NULL, other,
+	       told) == 0 && get("lan").ifindex == ifindex, "lost: another daemon's is left alone");
+	journal_close(other);
+	rmdir(elsewhere);
+	netns_run("ip link set lan alias 'Home LAN'");
+	journal = journal_opened();
+	relist(journal);
+	hostport = opened(&lan, journal);
+	tap_ok(n_told == 1 && hostport && hostport_get(hostport)->adopted &&
+	       get("lan").ifindex == ifindex && journal_count(journal) == 1,
+	       "lost: the next start lists and adopts it");
+	hostport_close(hostport, false, NULL);
+	journal_close(journal);
+	netns_run("rm %s/restore.json", dir);
+	journal = journal_opened();
+	relist(journal);
+	tap_ok(device_restore(DEVICE_ALL, NULL, journal, told) == 0 &&
+	       n_interfaces() == NAMES_AT_REST && journal_count(journal) == 0,
+	       "lost: restored without a trace");
+	journal_close(journal);
+}
+
+/* An earlier version's mark, without a directory. */
+static void test_bare_mark(void)
+{
+	struct journal *journal = journal_opened();
+	struct hostport *hostport = opened(&lan, journal);
+
+	netns_run("ip link set vd-lan alias viaduct");
+	journal = successor(hostport, journal);
+	hostport = opened(&lan, journal);
+	tap_ok(hostport && hostport_get(hostport)->adopted &&
+	       strcmp(get("vd-lan").alias, mark_of(dir)) == 0,
+	       "a mark without a directory, listed: adopted and marked anew");
+	netns_run("ip link set vd-lan alias viaduct");
+	hostport_close(hostport, false, NULL);
+	journal_close(journal);
+	netns_run("rm %s/restore.json", dir);
+	journal = journal_opened();
+	relist(journal);
+	tap_ok(n_told == 1 && journal_count(journal) == 0 && get("lan").ifindex,
+	       "a mark without a directory, not listed: told and left");
+	netns_run("ip link del lan");
+	journal_close(journal);
+}
+
 /* ---- refused ---- */
 
 struct foreign_case {
@@ -276,6 +365,9 @@ static const struct foreign_case foreign_cases[] = {
 	{"a pair with our alias that no journal lists",
 	 "ip link add lan type veth peer name vd-lan && ip link set lan alias viaduct && "
 	 "ip link set vd-lan alias viaduct", "ip link del lan", false},
+	{"a pair of a viaductd with another directory",
+	 "ip link add lan type veth peer name vd-lan && ip link set lan alias viaduct && "
+	 "ip link set vd-lan alias 'viaduct /run/elsewhere 19'", "ip link del lan", false},
 	{"another interface's altname",
 	 "ip link add other type veth peer name far && ip link property add dev other altname lan",
 	 "ip link del other", false},
@@ -303,6 +395,7 @@ static void test_foreign_case(const struct foreign_case *c)
 	if (c->listed) {
 		journal_add(journal, &entry, NULL);
 	}
+	relist(journal);
 	n = n_interfaces();
 	ifindex = get("lan").ifindex;
 	r = hostport_open(&lan, journal, &hostport, &err);
@@ -437,6 +530,8 @@ int main(void)
 	test_configured();
 	test_adopt();
 	test_orphan();
+	test_lost();
+	test_bare_mark();
 	for (size_t i = 0; i < sizeof(foreign_cases) / sizeof(foreign_cases[0]); i++) {
 		test_foreign_case(&foreign_cases[i]);
 	}
