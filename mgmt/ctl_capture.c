@@ -2,14 +2,11 @@
 #include "mgmt/ctl_capture.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,12 +16,12 @@
 #include "mgmt/ctl_doc.h"
 #include "mgmt/ctl_end.h"
 #include "mgmt/ctl_frame.h"
+#include "mgmt/ctl_output.h"
 #include "mgmt/json.h"
 #include "mgmt/pcapng.h"
 
 #define TEXT_SNAPLEN 64                 /* what a line tells is in these octets */
 #define DATA_MAX     65536u             /* no daemon of ours sends more of a frame */
-#define LEAVE_MS     60                 /* after a signal: for what is under way already */
 
 /* A port as this file numbers it. */
 struct seen_port {
@@ -35,7 +32,9 @@ struct seen_port {
 struct capture {
 	const struct ctl_request *request;
 	struct ctl_link *link;
-	FILE *file;                     /* as pcapng; NULL: text or JSON on standard output */
+	struct ctl_leave leave;
+	struct ctl_output output;
+	FILE *file;                     /* onto 'output'; NULL before the daemon has agreed */
 	const char *file_name;
 	struct bytes out;               /* blocks to be written */
 	struct seen_port *port;
@@ -43,7 +42,7 @@ struct capture {
 	uint64_t n_frames, n_lost, begin_ns;
 	uint8_t data[DATA_MAX];
 	int status;
-	bool ended;
+	bool ended, failed;             /* failed: the output takes no more, which was told */
 };
 
 static void end(struct capture *capture, int status, const char *text)
@@ -69,40 +68,46 @@ static void write_blocks(struct capture *capture, bool whole)
 static void open_file(struct capture *capture)
 {
 	const char *name = capture->request->output;
-	int fd;
+	int fd = STDOUT_FILENO;
 
-	if (!strcmp(name, "-")) {
-		capture->file = stdout;
-		capture->file_name = "standard output";
-	} else {
-		/* What people say to one another is not for everybody on this box to read. */
-		fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-		capture->file = fd >= 0 ? fdopen(fd, "wb") : NULL;
+	capture->file_name = "standard output";
+	if (name && strcmp(name, "-") != 0) {
+		fd = ctl_output_create(name);
 		capture->file_name = name;
 	}
+	if (fd >= 0) {
+		capture->file = ctl_output_open(&capture->output, fd, &capture->leave);
+	}
 	if (!capture->file) {
-		fprintf(stderr, "viaductctl: %s: %s\n", name, strerror(errno));
+		fprintf(stderr, "viaductctl: %s: %s\n", capture->file_name, strerror(errno));
 		end(capture, CTL_STATUS_USAGE, NULL);
 		return;
 	}
-	write_blocks(capture, pcapng_begin(&capture->out, "viaductctl " VIADUCT_VERSION));
+	if (name) {
+		write_blocks(capture,
+			     pcapng_begin(&capture->out, "viaductctl " VIADUCT_VERSION));
+	}
 }
 
 /* What was written must have arrived. A reader that has enough is no failure. */
 static void flush(struct capture *capture)
 {
-	FILE *file = capture->file ? capture->file : stdout;
+	int error;
 	char text[256];
 
-	if (fflush(file) == 0 && !ferror(file)) {
+	if (!capture->file || capture->failed ||
+	    (fflush(capture->file) == 0 && !ferror(capture->file))) {
 		return;
 	}
-	if (errno == EPIPE) {
+	capture->failed = true;
+	error = capture->output.error;
+	if (error == EPIPE) {
 		end(capture, CTL_STATUS_DONE, NULL);
 		return;
 	}
-	snprintf(text, sizeof(text), "writing %.200s: %s",
-		 capture->file ? capture->file_name : "the output", strerror(errno));
+	snprintf(text, sizeof(text), "writing %.180s: %s", capture->file_name,
+		 error == ECANCELED ? "its reader takes nothing; what came last is missing"
+				    : strerror(error));
 	end(capture, CTL_STATUS_REFUSED, text);
 }
 
@@ -111,7 +116,7 @@ static void close_file(struct capture *capture)
 	if (!capture->file) {
 		return;
 	}
-	for (uint32_t i = 0; i < capture->n_ports; i++) {
+	for (uint32_t i = 0; i < capture->n_ports && capture->request->output; i++) {
 		const struct seen_port *port = &capture->port[i];
 		struct pcapng_counts counts = {
 			.interface = i,
@@ -124,9 +129,7 @@ static void close_file(struct capture *capture)
 		write_blocks(capture, pcapng_counts(&capture->out, &counts));
 	}
 	flush(capture);
-	if (capture->file != stdout) {
-		fclose(capture->file);
-	}
+	fclose(capture->file);
 }
 
 /* ---- documents ---- */
@@ -172,7 +175,7 @@ static void describe_port(struct capture *capture, const json_t *row)
 	interface.description = text;
 	interface.has_macaddress = macaddr_parse(doc_text(row, "macaddress"),
 						 &interface.macaddress);
-	if (capture->file) {
+	if (capture->request->output) {
 		write_blocks(capture, pcapng_interface(&capture->out, &interface));
 	}
 }
@@ -244,10 +247,10 @@ static void take_frame(struct capture *capture, const json_t *row)
 	}
 	port->n_frames++;
 	capture->n_frames++;
-	if (capture->file) {
+	if (capture->request->output) {
 		write_frame(capture, row, port, realtime_ns, (size_t)n);
 	} else {
-		ctl_frame_print(row, realtime_ns, capture->data, (size_t)n);
+		ctl_frame_print(capture->file, row, realtime_ns, capture->data, (size_t)n);
 	}
 }
 
@@ -258,9 +261,10 @@ static void take_document(struct capture *capture, const json_t *document)
 
 	if (capture->begin_ns == 0) {
 		capture->begin_ns = clock_realtime_ns();
-		if (capture->request->output) {
-			open_file(capture);
-		}
+		open_file(capture);
+	}
+	if (capture->ended) {
+		return;
 	}
 	json_array_foreach(json_object_get(document, "ports"), i, row) {
 		if (!capture->ended) {
@@ -269,8 +273,8 @@ static void take_document(struct capture *capture, const json_t *document)
 	}
 	if (capture->request->json) {
 		capture->n_frames += json_array_size(json_object_get(document, "frames"));
-		json_dumpf(document, stdout, JSON_STYLE);
-		putchar('\n');
+		json_dumpf(document, capture->file, JSON_STYLE);
+		fputc('\n', capture->file);
 		return;
 	}
 	json_array_foreach(json_object_get(document, "frames"), i, row) {
@@ -306,67 +310,38 @@ static void take_messages(struct capture *capture)
 			flush(capture);
 		}
 		json_decref(message);
+		if (continues && ctl_leave_ms(&capture->leave) == 0) {
+			return;         /* it may have more than a slow reader ever takes */
+		}
 	}
 	capture->ended = true;
 }
 
-static int block_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
-/* Until a signal: for ever. Then for a moment, unless a second one comes. */
-static int time_left_ms(uint64_t leave_ns)
-{
-	uint64_t now_ns = clock_now_ns();
-
-	return leave_ns == 0 ? -1 : now_ns < leave_ns ? (int)((leave_ns - now_ns) / NS_PER_MS) : 0;
-}
-
-static bool take_signal(int fd, uint64_t *leave_ns)
-{
-	struct signalfd_siginfo info;
-
-	if (read(fd, &info, sizeof(info)) < 0 || *leave_ns) {
-		return true;
-	}
-	*leave_ns = clock_now_ns() + LEAVE_MS * NS_PER_MS;
-	return false;
-}
-
 static void loop(struct capture *capture)
 {
-	uint64_t leave_ns = 0;
+	struct ctl_leave *leave = &capture->leave;
 	/* Of the output only its end is waited for: that its reader goes. */
 	struct pollfd pollfd[] = {
 		{.fd = capture->link->fd, .events = POLLIN},
-		{.fd = block_signals(), .events = POLLIN},
+		{.fd = leave->fd, .events = POLLIN},
 		{.fd = STDOUT_FILENO},
 	};
 
 	while (!capture->ended) {
-		int n = poll(pollfd, sizeof(pollfd) / sizeof(pollfd[0]), time_left_ms(leave_ns));
+		int n = poll(pollfd, sizeof(pollfd) / sizeof(pollfd[0]), ctl_leave_ms(leave));
 
 		if (n < 0 && errno != EINTR) {
 			end(capture, CTL_STATUS_REFUSED, strerror(errno));
-		} else if (leave_ns && time_left_ms(leave_ns) == 0) {
+		} else if (ctl_leave_ms(leave) == 0) {
 			end(capture, CTL_STATUS_DONE, NULL);
-		} else if (pollfd[1].revents && take_signal(pollfd[1].fd, &leave_ns)) {
-			end(capture, CTL_STATUS_DONE, NULL);
+		} else if (pollfd[1].revents) {
+			ctl_leave_take(leave);
 		} else if (pollfd[0].revents) {
 			take_messages(capture);
 		} else if (pollfd[2].revents & POLLERR) {
 			end(capture, CTL_STATUS_DONE, NULL);
 		}
 	}
-	close(pollfd[1].fd);
 }
 
 static int begin(struct capture *capture)
@@ -416,8 +391,10 @@ int ctl_capture(struct ctl_link *link, const struct ctl_request *request)
 	capture->request = request;
 	capture->status = begin(capture);
 	if (!capture->status) {
+		ctl_leave_open(&capture->leave);
 		loop(capture);
 		close_file(capture);
+		ctl_leave_close(&capture->leave);
 		if (capture->begin_ns) {
 			say_counts(capture);
 		}

@@ -37,7 +37,7 @@ static const char *type_name(uint32_t type)
 	return type < TYPE_MIN ? "LLC" : NULL;
 }
 
-static void print_type(const uint8_t *data, size_t n)
+static void print_type(FILE *file, const uint8_t *data, size_t n)
 {
 	size_t at = ADDRESSES_BYTES;
 	const char *name;
@@ -48,30 +48,32 @@ static void print_type(const uint8_t *data, size_t n)
 		if (type != 0x8100 && type != 0x88a8) {
 			break;
 		}
-		printf("%s %u, ", type == 0x8100 ? "tag" : "S-tag",
-		       load_be16(data + at + 2) & 0xfffu);
+		fprintf(file, "%s %u, ", type == 0x8100 ? "tag" : "S-tag",
+			load_be16(data + at + 2) & 0xfffu);
 		at += TAG_BYTES;
 	}
 	if (at + 2 > n) {
-		printf("short");
+		fputs("short", file);
 		return;
 	}
 	type = load_be16(data + at);
 	name = type_name(type);
 	if (name) {
-		printf("%s", name);
+		fputs(name, file);
 	} else {
-		printf("type 0x%04x", type);
+		fprintf(file, "type 0x%04x", type);
 	}
 }
 
-static void print_macaddress(const uint8_t *octet)
+static void print_macaddress(FILE *file, const uint8_t *octet)
 {
-	printf("%02x:%02x:%02x:%02x:%02x:%02x", octet[0], octet[1], octet[2], octet[3], octet[4],
-	       octet[5]);
+	char text[MACADDR_TEXT_BYTES];
+
+	fputs(macaddr_format(macaddr_load(octet), text), file);
 }
 
-void ctl_frame_print(const json_t *row, uint64_t realtime_ns, const uint8_t *data, size_t n)
+void ctl_frame_print(FILE *file, const json_t *row, uint64_t realtime_ns, const uint8_t *data,
+		     size_t n)
 {
 	time_t seconds = (time_t)(realtime_ns / NS_PER_S);
 	char text[32];
@@ -79,21 +81,21 @@ void ctl_frame_print(const json_t *row, uint64_t realtime_ns, const uint8_t *dat
 
 	localtime_r(&seconds, &tm);
 	strftime(text, sizeof(text), "%H:%M:%S", &tm);
-	printf("%s.%06u  %s %s  ", text, (unsigned int)(realtime_ns % NS_PER_S / NS_PER_US),
-	       doc_text(row, "port"), doc_text(row, "direction"));
+	fprintf(file, "%s.%06u  %s %s  ", text, (unsigned int)(realtime_ns % NS_PER_S / NS_PER_US),
+		doc_text(row, "port"), doc_text(row, "direction"));
 	if (n >= ADDRESSES_BYTES) {
-		print_macaddress(data + 6);
-		printf(" > ");
-		print_macaddress(data);
-		printf("  ");
+		print_macaddress(file, data + 6);
+		fputs(" > ", file);
+		print_macaddress(file, data);
+		fputs("  ", file);
 	}
-	print_type(data, n);
+	print_type(file, data, n);
 	if (!doc_is_null(row, "vlan")) {
-		printf(", vlan %lld", (long long)doc_int(row, "vlan"));
+		fprintf(file, ", vlan %lld", (long long)doc_int(row, "vlan"));
 	}
-	printf(", length %lld", (long long)doc_int(row, "length"));
+	fprintf(file, ", length %lld", (long long)doc_int(row, "length"));
 	if (!doc_is_null(row, "reason")) {
-		printf("  dropped: %s", doc_text(row, "reason"));
+		fprintf(file, "  dropped: %s", doc_text(row, "reason"));
 	}
-	putchar('\n');
+	fputc('\n', file);
 }

@@ -4,12 +4,14 @@
 
 Usage: test_ctl_capture.py VIADUCTCTL FAKE_DAEMON
 """
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 CTL, DAEMON = sys.argv[1:3]
 sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lab"))
@@ -127,6 +129,55 @@ def test_reader_goes(socket):
     ok(child.wait(10) == 0, "it ends with the reader of its output")
 
 
+def blocks_signals(child):
+    """It has come so far that TERM does not kill it any more."""
+    with open(f"/proc/{child.pid}/status", encoding="ascii") as file:
+        blocked = [int(line.split()[1], 16) for line in file if line.startswith("SigBlk")]
+    return blocked[0] >> (signal.SIGTERM - 1) & 1
+
+
+def full_pipe():
+    """A pipe that takes no octet more: its reading and writing ends."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writer, bytes(4096))
+    return reader, writer
+
+
+def ended_by_term(child):
+    """The status and standard error of a child that has begun, once it got TERM."""
+    with child:
+        deadline = time.monotonic() + 5
+        while not blocks_signals(child) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        child.send_signal(signal.SIGTERM)
+        try:
+            _, said = child.communicate(timeout=5)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            _, said = child.communicate()
+    return child.returncode, said
+
+
+def test_reader_stands(socket, directory):
+    """A reader that takes nothing, as a pager does: a signal ends it all the same."""
+    for words in (("-w", "-"), (), ("-j",)):
+        reader, writer = full_pipe()
+        child = subprocess.Popen([CTL, "--socket", socket, "capture", *words], stdout=writer,
+                                 stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        os.close(writer)
+        status, said = ended_by_term(child)
+        os.close(reader)
+        ok(status == 1 and b"its reader takes nothing" in said,
+           f"capture {' '.join(words)}: TERM while the reader takes nothing", status, said)
+    fifo = os.path.join(directory, "fifo")
+    os.mkfifo(fifo)
+    child = subprocess.Popen([CTL, "--socket", socket, "capture", "-w", fifo],
+                             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    status, said = ended_by_term(child)
+    ok(status in (0, -signal.SIGTERM), "a FIFO that nobody reads: TERM ends it", status, said)
+
+
 def main():
     with tempfile.TemporaryDirectory() as directory:
         socket = os.path.join(directory, "socket")
@@ -138,6 +189,7 @@ def main():
         test_files(socket, directory)
         test_refusals(socket, directory)
         test_reader_goes(socket)
+        test_reader_stands(socket, directory)
         daemon.stdin.close()
         ok(daemon.wait(10) == 0, "the daemon ends in order")
     print(f"1..{n_tests}")
