@@ -171,10 +171,11 @@ class Run:
         self.report(f"search {name}", found, time.monotonic() - begin)
 
     def lab(self, title, build, words, *options):
-        """The wire lab, on the programs of this build."""
+        """The wire lab, on the programs of this build. Its cases mostly wait."""
         folder = self.build(build)
+        jobs = len(os.sched_getaffinity(0)) + 1
         self.tap(title, ["/usr/bin/python3", os.path.join(ROOT, "tests/lab/run"), "--build", folder,
-                         *options, *words])
+                         "--jobs", str(jobs), *options, *words])
 
 
 def lint(run, words):

@@ -448,7 +448,8 @@ def expect_costless(lab, report, captured, what):
            f"{what}: frames lost in short flows {beside}, without a capture {alone}")
 
 
-@case("a client that does not read loses captured frames, counted; forwarding none", slow=True)
+@case("a client that does not read loses captured frames, counted; forwarding none", slow=True,
+      alone=True)
 def slow_client(env):
     with Lab(env, {"p1": 2, "p2": 2}) as lab:
         daemon = lab.start(bridge(["p1", "p2"]))
@@ -501,7 +502,7 @@ def read_at_once(lab):
         drain.wait(10)
 
 
-@case("a capture at full traffic costs no frame of the forwarding", slow=True)
+@case("a capture at full traffic costs no frame of the forwarding", slow=True, alone=True)
 def busy(env):
     with Lab(env, {"p1": 2, "p2": 2}) as lab:
         daemon = lab.start(bridge(["p1", "p2"]))

@@ -3,6 +3,8 @@
 from lab.daemon import REASONS_SEEN, expect_equal
 from lab.tap import Skip, case
 
+ALONE = True                            # what the others have seen
+
 REACHABLE = {("rx", reason) for reason in (
     "runt", "oversize", "invalid_source", "link_local", "vlan_not_allowed", "frame_type", "locked",
     "blackhole", "same_port", "isolated", "no_destination")} | {("tx", reason) for reason in (

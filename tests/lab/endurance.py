@@ -13,6 +13,8 @@ from lab.fixture import Lab, bridge, expect_flow_report, pause_until
 from lab.frames import BROADCAST, frame, station_mac
 from lab.tap import Skip, case
 
+ALONE = True                            # speed, memory and what the whole box has
+
 A = station_mac(1)
 LOSS_SECONDS = float(os.environ.get("LAB_LOSS_SECONDS", "60"))
 N_CYCLES = int(os.environ.get("LAB_CYCLES", "100"))

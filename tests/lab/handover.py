@@ -11,6 +11,8 @@ from lab.frames import BROADCAST, Station, frame, station_mac
 from lab.manager import Manager
 from lab.tap import case
 
+ALONE = True                            # outages, and programs of the whole box
+
 A = station_mac(1)
 PORTS = {"p1": 2, "p2": 1}
 RATE = 10000                            # frames a second of a stream that a restart interrupts

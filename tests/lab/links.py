@@ -5,6 +5,8 @@ from lab.fixture import Lab, bridge
 from lab.frames import BROADCAST, frame, station_mac
 from lab.tap import case
 
+ALONE = True                            # flows at a rate
+
 A, B, C = (station_mac(n) for n in (1, 2, 3))
 PORTS = {"p1": 4, "p2": 4, "p3": 2}
 GOING = ("p3", "carrier", "absent")         # log lines about the port that goes are expected

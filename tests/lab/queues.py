@@ -11,6 +11,8 @@ from lab.fixture import Lab, bridge, expect_flow_report
 from lab.frames import BROADCAST, frame, station_mac
 from lab.tap import Skip, case
 
+ALONE = True                            # flows at a rate
+
 # cN: native copy mode with N queues; gN: generic mode.
 PORTS = {"c1": 1, "c2": 2, "c4": 4, "g1": 1, "g2": 2, "g4": 4}
 # A generic program sees a veth's frame on the queue below the one it was sent on (the kernel reads

@@ -323,7 +323,8 @@ def starts_ms(daemon):
     return int(1000 * min(times))
 
 
-@case("a million kept addresses: read in 100 ms, written while commands are answered", slow=True)
+@case("a million kept addresses: read in 100 ms, written while commands are answered", slow=True,
+      alone=True)
 def million(env):
     n = 1000000
     with Lab(env, PORTS) as lab:

@@ -144,7 +144,7 @@ def stalled(env):
         good.close()
 
 
-@case("what was learned before a flush is told before it")
+@case("what was learned before a flush is told before it", alone=True)
 def order(env):
     with Lab(env, PORTS) as lab:
         daemon = lab.start(bridge(PORTS))

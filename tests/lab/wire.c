@@ -119,7 +119,8 @@ static void sleep_until(uint64_t ns)
 
 /* ---- sending ---- */
 
-static void sender_open(struct sender *s, const char *ifname, uint32_t queue)
+/* 0 or a positive errno. */
+static int sender_try(struct sender *s, const char *ifname, uint32_t queue)
 {
 	struct xsk_socket_config config = {
 		.tx_size = TX_FRAMES,
@@ -127,6 +128,7 @@ static void sender_open(struct sender *s, const char *ifname, uint32_t queue)
 		.bind_flags = XDP_COPY | XDP_USE_NEED_WAKEUP,
 	};
 	size_t bytes = (size_t)TX_FRAMES * FRAME_BYTES;
+	int r;
 
 	s->area = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (s->area == MAP_FAILED) {
@@ -136,9 +138,26 @@ static void sender_open(struct sender *s, const char *ifname, uint32_t queue)
 	if (errno != 0) {
 		die("UMEM");
 	}
-	errno = -xsk_socket__create(&s->xsk, ifname, queue, s->umem, NULL, &s->tx, &config);
-	if (errno != 0) {
+	r = -xsk_socket__create(&s->xsk, ifname, queue, s->umem, NULL, &s->tx, &config);
+	if (r != 0) {
+		xsk_umem__delete(s->umem);
+		munmap(s->area, bytes);
+	}
+	return r;
+}
+
+/* The kernel lets go of a queue some time after its last socket was closed. */
+static void sender_open(struct sender *s, const char *ifname, uint32_t queue)
+{
+	uint64_t end = now_ns() + 5 * NS_PER_S;
+	int r;
+
+	while ((r = sender_try(s, ifname, queue)) == EBUSY && now_ns() < end) {
+		sleep_until(now_ns() + 5000000);
+	}
+	if (r != 0) {
 		fprintf(stderr, "wire: %s queue %" PRIu32 ": ", ifname, queue);
+		errno = r;
 		die("AF_XDP socket");
 	}
 	for (s->n_free = 0; s->n_free < TX_FRAMES; s->n_free++) {

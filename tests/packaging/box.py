@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 
-from chroot import Chroot
+from chroot import Chroot, tail
 from lab import netns
 from lab.daemon import Failure, expect, expect_equal, wait_for
 from lab.tap import Skip
@@ -29,8 +29,7 @@ def command(*argv, env=None, timeout=600):
                           stdin=subprocess.DEVNULL, timeout=timeout, check=False,
                           env={**os.environ, **(env or {})})
     if done.returncode != 0:
-        tail = "\n".join(done.stdout.splitlines()[-40:])
-        raise Failure(f"{' '.join(argv)}: status {done.returncode}:\n{tail}")
+        raise Failure(f"{' '.join(argv)}: status {done.returncode}:\n{tail(done.stdout)}")
     return done.stdout
 
 

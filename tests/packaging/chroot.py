@@ -33,6 +33,12 @@ OTHERS = ("proc", "sys", "dev", "tmp", "src", "var/lib/dpkg", "var/lib/apt", "va
           "var/log", "etc/ld.so.cache", "run/systemd")
 
 
+def tail(text):
+    """What one reads of a long output: the tests that failed in it, and its end."""
+    lines = text.splitlines()
+    return "\n".join([line for line in lines[:-40] if "not ok " in line][:20] + lines[-40:])
+
+
 class Chroot:
     """`release`: a code name. `include`: packages beside the smallest set."""
 
@@ -87,8 +93,8 @@ class Chroot:
                               stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False,
                               timeout=timeout, env=self._env(env or {}))
         if check and done.returncode != 0:
-            tail = "\n".join(done.stdout.splitlines()[-40:])
-            raise Failure(f"{' '.join(map(str, argv))}: status {done.returncode}:\n{tail}")
+            raise Failure(f"{' '.join(map(str, argv))}: status {done.returncode}:\n"
+                          f"{tail(done.stdout)}")
         return done
 
     def _env(self, more):

@@ -142,6 +142,7 @@ def udp_exchange(client_ns, server_ns, address, sizes=(0, 1, 2, 17, 1000, 1471, 
 
 
 def ping(ns, address, count=3):
-    done = ns.exec("ping", "-c", count, "-i", "0.05", "-W", "2", "-q", address, check=False)
+    # with -w it waits that long for each answer, without it for twice the longest one so far
+    done = ns.exec("ping", "-c", count, "-i", "0.05", "-w", "5", "-q", address, check=False)
     expect(f"{count} packets transmitted, {count} received" in done.stdout,
            f"ping {address}: {done.stdout.strip() or done.stderr.strip()}")
