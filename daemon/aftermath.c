@@ -9,9 +9,11 @@
 #include "daemon/setup.h"
 #include "daemon/standin.h"
 #include "daemon/status.h"
+#include "mgmt/socket_file.h"
 
-static int put_back(struct vswitch *vswitch) REQUIRES(role_control)
+static int put_back(struct vswitch *vswitch, const char *socket_path) REQUIRES(role_control)
 {
+	socket_file_remove_stale(socket_path);
 	standin_forget(vswitch);
 	return device_restore(DEVICE_ALL, vswitch->opener, vswitch->journal, log_note)
 		       ? STATUS_FAILED : STATUS_OK;
@@ -40,7 +42,8 @@ static bool is_set(const char *name)
 	return value && value[0];
 }
 
-static int with_journal(struct vswitch *vswitch) REQUIRES(role_control)
+static int with_journal(struct vswitch *vswitch, const char *socket_path)
+	REQUIRES(role_control)
 {
 	if (is_set("SERVICE_RESULT")) {
 		return stand_in(vswitch);
@@ -50,10 +53,10 @@ static int with_journal(struct vswitch *vswitch) REQUIRES(role_control)
 			 "is started again; 'viaductd --restore' by hand puts all back");
 		return STATUS_OK;
 	}
-	return put_back(vswitch);
+	return put_back(vswitch, socket_path);
 }
 
-int aftermath_run(const char *runtime_dir, struct vswitch *vswitch)
+int aftermath_run(const char *runtime_dir, const char *socket_path, struct vswitch *vswitch)
 {
 	struct err err = {""};
 	int r, status;
@@ -72,7 +75,7 @@ int aftermath_run(const char *runtime_dir, struct vswitch *vswitch)
 		log_warn("%s", err.text);
 	}
 	hostport_relist(vswitch->journal, log_note, log_note);
-	status = with_journal(vswitch);
+	status = with_journal(vswitch, socket_path);
 	journal_close(vswitch->journal);
 	return status;
 }

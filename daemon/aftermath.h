@@ -14,5 +14,8 @@
  */
 #include "daemon/state.h"
 
-/* 'vswitch' has the opener and nothing else. The exit status. */
-int aftermath_run(const char *runtime_dir, struct vswitch *vswitch);
+/*
+ * 'vswitch' has the opener and nothing else. With what is put back goes the control socket, if
+ * nobody answers on it. The exit status.
+ */
+int aftermath_run(const char *runtime_dir, const char *socket_path, struct vswitch *vswitch);

@@ -143,7 +143,7 @@ static int restore(const struct options *options, struct vswitch *vswitch)
 		log_err("%s", err.text);
 		return STATUS_MACHINE;
 	}
-	return aftermath_run(options->runtime_dir, vswitch);
+	return aftermath_run(options->runtime_dir, options->socket_path, vswitch);
 }
 
 static int act(const struct options *options, struct vswitch *vswitch)

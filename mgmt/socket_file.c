@@ -69,20 +69,42 @@ static int listen_on(struct socket_file *file, int fd, const struct sockaddr_un 
 	return 0;
 }
 
+static int take_path(struct socket_file *file, const char *path, struct sockaddr_un *ret,
+		     struct err *reterr)
+{
+	if (strlen(path) >= sizeof(file->path)) {
+		return err_set(reterr, ENAMETOOLONG,
+			       "%s '%s': the path has more than %zu characters", file->what, path,
+			       sizeof(file->path) - 1);
+	}
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	snprintf(file->path, sizeof(file->path), "%s", path);
+	snprintf(ret->sun_path, sizeof(ret->sun_path), "%s", path);
+	return 0;
+}
+
+void socket_file_remove_stale(const char *path)
+{
+	struct socket_file file = {.what = "socket"};
+	struct sockaddr_un address;
+	struct err err;
+
+	if (take_path(&file, path, &address, &err) == 0) {
+		remove_stale(&file, &address, &err);
+	}
+}
+
 int socket_file_listen(struct socket_file *file, const char *what, const char *path, int backlog,
 		       struct err *reterr)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address;
 	int fd, error;
 
 	*file = (struct socket_file){.what = what};
-	if (strlen(path) >= sizeof(file->path)) {
-		return err_set(reterr, ENAMETOOLONG,
-			       "%s '%s': the path has more than %zu characters", what, path,
-			       sizeof(file->path) - 1);
+	error = take_path(file, path, &address, reterr);
+	if (error) {
+		return error;
 	}
-	snprintf(file->path, sizeof(file->path), "%s", path);
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	error = remove_stale(file, &address, reterr);
 	if (error) {
 		return error;

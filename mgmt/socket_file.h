@@ -4,7 +4,8 @@
  * socket_file - a listening socket in the file system: a stale one is replaced, one that answers
  * and anything else in its place are left alone, and only what is ours is removed.
  *
- * Fits:    server.c listens for clients on one, metrics_http.c for who scrapes.
+ * Fits:    server.c listens for clients on one, metrics_http.c for who scrapes; aftermath.c clears
+ *          up.
  * Threads: control only.
  */
 #include <sys/types.h>
@@ -24,6 +25,9 @@ struct socket_file {
  */
 int socket_file_listen(struct socket_file *file, const char *what, const char *path, int backlog,
 		       struct err *reterr);
+
+/* Removes what a crash left at 'path': a socket on which nobody listens, and nothing else. */
+void socket_file_remove_stale(const char *path);
 
 /* Unless another has taken the place meanwhile. Does not close. */
 void socket_file_remove(const struct socket_file *file);

@@ -111,6 +111,20 @@ def while_starting(env):
             expect_no_journal(daemon)
 
 
+@case("--restore removes the control socket that a crash left, and none on which somebody answers")
+def socket_left(env):
+    with Lab(env, {"p1": 1, "p2": 1}) as lab:
+        daemon = lab.start(bridge(["p1"]))
+        other = lab.configure(bridge(["p2"], "two"), "other")
+        other.start()
+        daemon.kill()
+        expect(os.path.exists(daemon.socket), "a crash leaves no socket")
+        for path, left in ((daemon.socket, False), (other.socket, True), (daemon.path, True)):
+            done = daemon.command("--restore", "--socket", path)
+            expect_equal((done.returncode, done.stderr), (0, ""), f"--restore --socket {path}")
+            expect_equal(os.path.exists(path), left, f"{path} is there after --restore")
+        expect(other.ctl("status"), "the other daemon still answers")
+
 @case("too little memory to start: it says so, ends with 4, and the box is as it was", slow=True)
 def no_memory(env):
     with member_lab(env) as (lab, host, daemon):
