@@ -70,7 +70,7 @@ static void open_file(struct capture *capture)
 	const char *name = capture->request->output;
 	int fd = STDOUT_FILENO;
 
-	capture->file_name = "standard output";
+	capture->file_name = name ? "standard output" : "the output";
 	if (name && strcmp(name, "-") != 0) {
 		fd = ctl_output_create(name);
 		capture->file_name = name;
