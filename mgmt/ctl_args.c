@@ -275,7 +275,9 @@ static int parse_seconds(const char *text, double *ret, struct err *reterr)
 	char *end;
 	double seconds = strtod(text, &end);
 
-	if (end == text || *end || !(seconds >= SECONDS_MIN && seconds <= SECONDS_MAX)) {
+	/* not what strtod(3) takes besides: hexadecimal, exponents, signs, blanks */
+	if (end == text || *end || strspn(text, "0123456789.") != strlen(text) ||
+	    !(seconds >= SECONDS_MIN && seconds <= SECONDS_MAX)) {
 		return err_set(reterr, EINVAL, "-w: '%s' is not a number of seconds (%g to %g)",
 			       text, SECONDS_MIN, SECONDS_MAX);
 	}
@@ -294,21 +296,18 @@ static json_t *number(const char *text)
 	return errno || end == text || *end ? json_string(text) : json_integer(n);
 }
 
-/* "120s", "2m", "1h", "90", as in the file; NULL: no duration. */
+/* "120s", "2m", "1h", "90": digits and a unit, as in the file; NULL: no duration. */
 static json_t *seconds_of(const char *text)
 {
 	static const struct {
 		const char *unit;
 		double seconds;
-	} known[] = {{"", 1}, {"s", 1}, {"ms", 0.001}, {"m", 60}, {"h", 3600}};
-	char *end;
-	double value = strtod(text, &end);
+	} known[] = {{"", 1}, {"us", 1e-6}, {"ms", 0.001}, {"s", 1}, {"m", 60}, {"h", 3600}};
+	size_t n = strspn(text, "0123456789");
 
-	for (size_t i = 0; end != text && isdigit((unsigned char)text[0]) &&
-			   i < sizeof(known) / sizeof(known[0]);
-	     i++) {
-		if (!strcmp(end, known[i].unit)) {
-			return json_real(value * known[i].seconds);
+	for (size_t i = 0; n && i < sizeof(known) / sizeof(known[0]); i++) {
+		if (!strcmp(text + n, known[i].unit)) {
+			return json_real(strtod(text, NULL) * known[i].seconds);
 		}
 	}
 	return NULL;

@@ -98,6 +98,7 @@ def test_usage(socket):
             (("intr", "-w"), "-w: its value is missing"),
             (("intr", "list", "--compact"), "--compact: unknown option"),
             (("intr", "list", "-w", "x"), "'x' is not a number of seconds"),
+            (("intr", "list", "-w", "0x1"), "'0x1' is not a number of seconds"),
             (("intr", "list", "31"), "31: an argument too many"),
             (("intr", "nointr", "-c", "1", "2"), "2: an argument too many"),
     ]:
@@ -375,13 +376,17 @@ def test_config_change(socket, folder):
     same(["config", "confirm"], socket, 1, out="", err="no configuration is being tried")
     same(["config", "try", bad], socket, 1, out="", err=f"{bad}: nothing was changed")
     same(["config", "try", bad], socket, 1, out="", err=f"{bad}:12:7: unknown key")
-    for text, seconds in (("120s", 120), ("2m", 120), ("90", 90), ("1h", 3600), ("1500ms", 1.5)):
+    for text, seconds in (("120s", 120), ("2m", 120), ("90", 90), ("1h", 3600), ("1500ms", 1.5),
+                          ("1000000us", 1), ("016", 16)):
         same(["config", "try", good, "--timeout", text], socket, 0, err="",
              out=PLAN + f"in force for {seconds} s: ")
-    for text in ("", "x", "-1s", "5 s", "1d", "0x", "s"):
+    for text in ("", "x", "-1s", "5 s", "1d", "0x", "s", "0x10", "1e2", "1.5s", "inf",
+                 " 5", "+5", "5M"):
         same(["config", "try", good, "--timeout", text], socket, 2, out="",
              err=f"'{text}' is not a duration")
-    same(["config", "try", good, "--timeout", "0"], socket, 2, out="", err="is not between")
+    for text, seconds in (("0", "0"), ("1us", "1e-06"), ("999ms", "0.999"), ("86401", "86401")):
+        same(["config", "try", good, "--timeout", text], socket, 2, out="",
+             err=f"{seconds} s is not between")
     same(["config", "confirm"], socket, 0, out="", err="")
 
 
