@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 
+import tap
+
 FOLDER, CTL, DAEMON = map(os.path.abspath, sys.argv[1:4])
 PATIENCE_S = 20
 VERBS = {"mac": {"add", "del", "flush", "get", "show", "watch"}}
@@ -186,7 +188,7 @@ def run_cases(environment, folder):
     good, why = names_are_data(environment)
     yield good, "bash: a name is data", why
     if not shutil.which("zsh"):
-        yield None, "zsh: it is not there (packaging/install-deps)", ""
+        yield None, "zsh", "it is not there (packaging/install-deps)"
         return
     shell = Zsh(environment, os.path.join(folder, "offered"))
     for typed, wanted in CASES:
@@ -196,17 +198,13 @@ def run_cases(environment, folder):
 
 
 def main():
-    n = n_failed = 0
     with tempfile.TemporaryDirectory() as folder, fake_daemon(folder) as environment:
         for good, text, why in run_cases(environment, folder):
-            n += 1
-            n_failed += good is False
-            skip = " # SKIP" if good is None else ""
-            print(f"{'not ok' if good is False else 'ok'} {n} - {text}{skip}", flush=True)
-            if good is False:
-                print(f"# {why}")
-    print(f"1..{n}")
-    return 1 if n_failed else 0
+            if good is None:
+                tap.skip(text, why)
+            else:
+                tap.ok(good, text, why)
+    return tap.done()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import os
 import subprocess
 import sys
 
+import tap
+
 OWNERS, ROOT = sys.argv[1:3]
 PORTS = 4
 
@@ -97,13 +99,10 @@ def main():
              (by_hand, "boxes that can be reckoned by hand"),
              (looks_count, "looks at other workers count once a turn"),
              (document_is_true, "ARCHITECTURE.md shows what tests/model/cores prints"))
-    n_failed = 0
-    print(f"1..{len(tests)}")
-    for number, (test, text) in enumerate(tests, 1):
+    for test, text in tests:
         good, why = test()
-        n_failed += not good
-        print(f"{'ok' if good else 'not ok'} {number} - {text}" + ("" if good else f"\n# {why}"))
-    return 1 if n_failed else 0
+        tap.ok(good, text, why)
+    return tap.done()
 
 
 if __name__ == "__main__":

@@ -17,18 +17,11 @@ import tempfile
 import termios
 import time
 
+import tap
+from tap import ok
+
 CTL, DAEMON = sys.argv[1:3]
 N_LEARNED = 2500
-n_tests = 0
-n_failed = 0
-
-
-def ok(good, text):
-    global n_tests, n_failed
-    n_tests += 1
-    n_failed += not good
-    print(f"{'ok' if good else 'not ok'} {n_tests} - {text}", flush=True)
-    return good
 
 
 def ctl(*args, socket, stdin=None, stdout=subprocess.PIPE):
@@ -45,9 +38,8 @@ def same(args, socket, status, out=None, err=None, stdin=None):
     def holds(part, whole):
         return part is None or (part in whole if part else not whole)
 
-    if not ok(done.returncode == status and holds(out, stdout) and holds(err, stderr),
-              f"viaductctl {' '.join(args)}: {status}"):
-        print(f"# {done.returncode}\n# {stdout!r}\n# {stderr!r}")
+    ok(done.returncode == status and holds(out, stdout) and holds(err, stderr),
+       f"viaductctl {' '.join(args)}: {status}", done.returncode, repr(stdout), repr(stderr))
 
 
 def document(*args, socket):
@@ -482,8 +474,7 @@ def main():
         test_intr_list(folder)
         test_intr_rates(folder)
         test_intr_wide(folder)
-    print(f"1..{n_tests}")
-    return 1 if n_failed else 0
+    return tap.done()
 
 
 sys.exit(main())

@@ -13,6 +13,9 @@ import sys
 import tempfile
 import time
 
+import tap
+from tap import ok
+
 CTL, DAEMON = sys.argv[1:3]
 sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lab"))
 
@@ -23,16 +26,6 @@ TAGGED = bytes.fromhex("020000000002020000000001810000140800" + "45").ljust(72, 
 WHOLE = [("enp2s0", "rx", None, TAGGED, 72, BEGIN_NS),
          ("enp3s0", "tx", None, TAGGED, 72, BEGIN_NS + 1000),
          ("enp3s0", "rx", "runt", TAGGED[:13], 13, BEGIN_NS + 2000)]
-n_tests = n_failed = 0
-
-
-def ok(good, text, *what):
-    global n_tests, n_failed
-    n_tests += 1
-    n_failed += not good
-    print(f"{'ok' if good else 'not ok'} {n_tests} - {text}", flush=True)
-    for line in () if good else what:
-        print(f"#   {line}")
 
 
 def capture(socket, *words, number=None):
@@ -192,8 +185,7 @@ def main():
         test_reader_stands(socket, directory)
         daemon.stdin.close()
         ok(daemon.wait(10) == 0, "the daemon ends in order")
-    print(f"1..{n_tests}")
-    return 1 if n_failed else 0
+    return tap.done()
 
 
 if __name__ == "__main__":

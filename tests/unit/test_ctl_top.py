@@ -10,6 +10,9 @@ import subprocess
 import sys
 import tempfile
 
+import tap
+from tap import ok
+
 CTL, DAEMON = sys.argv[1:3]
 sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lab"))
 
@@ -18,17 +21,6 @@ try:
 except ModuleNotFoundError as missing:
     print(f"1..0 # SKIP {missing}")
     sys.exit(0)
-
-n_tests = n_failed = 0
-
-
-def ok(good, text, *what):
-    global n_tests, n_failed
-    n_tests += 1
-    n_failed += not good
-    print(f"{'ok' if good else 'not ok'} {n_tests} - {text}", flush=True)
-    for line in () if good else what:
-        print("\n".join(f"#   {part}" for part in str(line).splitlines()))
 
 
 class Fake:
@@ -176,8 +168,7 @@ def main():
         daemon = test_daemon_goes(socket, daemon)
         test_refusals(socket, directory)
         daemon.stop()
-    print(f"1..{n_tests}")
-    return 1 if n_failed else 0
+    return tap.done()
 
 
 if __name__ == "__main__":

@@ -18,19 +18,12 @@ import subprocess
 import sys
 import tempfile
 
+import tap
+from tap import ok
+
 CTL = sys.argv[1]
 SYS_PIDFD_GETFD = 438           # on every architecture
 PLAN = {"changes": [], "actions": []}
-n_tests = 0
-n_failed = 0
-
-
-def ok(good, text):
-    global n_tests, n_failed
-    n_tests += 1
-    n_failed += not good
-    print(f"{'ok' if good else 'not ok'} {n_tests} - {text}", flush=True)
-    return good
 
 
 def timeout_of(pid):
@@ -105,8 +98,7 @@ def main():
         server.settimeout(20)
         test_patience(server)
         test_lines(server)
-    print(f"1..{n_tests}")
-    return 1 if n_failed else 0
+    return tap.done()
 
 
 sys.exit(main())

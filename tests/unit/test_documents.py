@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 
+import tap
+
 FOLDER, ROOT, VIADUCTD, VIADUCTCTL = sys.argv[1:5]
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(ROOT, "packaging", "documents"))
@@ -266,15 +268,10 @@ def main():
     if not shutil.which("mandoc"):
         print("1..0 # SKIP mandoc is not there (packaging/install-deps)")
         return 0
-    print(f"1..{len(TESTS)}")
-    n_failed = 0
-    for number, (test, text) in enumerate(TESTS, 1):
+    for test, text in TESTS:
         found = list(test())
-        n_failed += bool(found)
-        print(f"{'not ok' if found else 'ok'} {number} - {text}", flush=True)
-        for line in found[:20]:
-            print(f"# {line.strip()}")
-    return 1 if n_failed else 0
+        tap.ok(not found, text, *(line.strip() for line in found))
+    return tap.done()
 
 
 if __name__ == "__main__":

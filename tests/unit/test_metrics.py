@@ -17,6 +17,9 @@ import sys
 import tempfile
 import time
 
+import tap
+from tap import ok
+
 CTL, DAEMON, HARNESS = sys.argv[1:4]
 sys.path.insert(0, HARNESS)
 import openmetrics                                                                    # noqa: E402
@@ -24,22 +27,10 @@ import openmetrics                                                              
 OPEN = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 ODD = "we\"i\\rd\n?"
-n_tests = 0
-n_failed = 0
-
-
-def ok(good, text):
-    global n_tests, n_failed
-    n_tests += 1
-    n_failed += not good
-    print(f"{'ok' if good else 'not ok'} {n_tests} - {text}", flush=True)
-    return good
 
 
 def none_of(lines, text):
-    if not ok(not lines, text):
-        for line in lines[:20]:
-            print(f"# {line}")
+    ok(not lines, text, *lines)
 
 
 class Daemon:
@@ -439,8 +430,7 @@ def main():
             test_many(daemon, path)
         test_large(folder)
         test_places(folder)
-    print(f"1..{n_tests}")
-    return 1 if n_failed else 0
+    return tap.done()
 
 
 sys.exit(main())

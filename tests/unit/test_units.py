@@ -12,18 +12,14 @@ import re
 import subprocess
 import sys
 
+import tap
+from tap import ok
+
 FOLDER, ROOT = sys.argv[1:3]
 UNITS = ("viaduct.service", "viaduct-restore.service")
 EXPOSURE_MAX = 20                       # tenths
 # What is not there before the installation, or needs a man(1).
 NOT_YET = re.compile(r"is not executable: No such file|Command 'man ")
-
-results = []
-
-
-def tap(good, what):
-    results.append(good)
-    print(f"{'ok' if good else 'not ok'} {len(results)} - {what}")
 
 
 def read(path):
@@ -54,19 +50,18 @@ def manual_capabilities():
 def check(unit):
     path = os.path.join(FOLDER, unit)
     text = read(path)
-    tap("@" not in re.sub(r"@[a-z]", "", text), f"{unit}: every path is filled in")
+    ok("@" not in re.sub(r"@[a-z]", "", text), f"{unit}: every path is filled in")
     said = [line for line in analyze("verify", path).stderr.splitlines()
             if not NOT_YET.search(line)]
-    tap(not said, f"{unit}: systemd-analyze verify says {said}")
+    ok(not said, f"{unit}: systemd-analyze verify says {said}")
     done = analyze("security", "--offline=true", f"--threshold={EXPOSURE_MAX}", path)
-    tap(done.returncode == 0, f"{unit}: {done.stdout.strip().splitlines()[-1:]}")
+    ok(done.returncode == 0, f"{unit}: {done.stdout.strip().splitlines()[-1:]}")
     for key in ("AmbientCapabilities", "CapabilityBoundingSet"):
-        tap(sorted(settings(text, key)) == manual_capabilities(), f"{unit}: {key} as manual 2")
+        ok(sorted(settings(text, key)) == manual_capabilities(), f"{unit}: {key} as manual 2")
     return sandbox(text)
 
 
-tap(len(manual_capabilities()) == 7, "manual 2 names seven capabilities")
+ok(len(manual_capabilities()) == 7, "manual 2 names seven capabilities")
 found = [check(unit) for unit in UNITS]
-tap(found[0] and found[0] == found[1], "both units have one sandbox")
-print(f"1..{len(results)}")
-sys.exit(0 if all(results) else 1)
+ok(found[0] and found[0] == found[1], "both units have one sandbox")
+sys.exit(tap.done())

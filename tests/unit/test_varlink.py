@@ -16,6 +16,9 @@ import subprocess
 import sys
 import tempfile
 
+import tap
+from tap import ok, skip
+
 DAEMON, ROOT = sys.argv[1:3]
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
@@ -23,22 +26,6 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
 from lab.varlink import Client, Interface       # noqa: E402 pylint: disable=wrong-import-position
 
 NAMES = ("io.viaduct", "org.varlink.service")
-n_tests = n_failed = 0
-
-
-def ok(good, text, why=""):
-    global n_tests, n_failed
-    n_tests += 1
-    n_failed += not good
-    print(f"{'ok' if good else 'not ok'} {n_tests} - {text}", flush=True)
-    if not good and why:
-        print("# " + str(why).replace("\n", "\n# "))
-
-
-def skip(text, why):
-    global n_tests
-    n_tests += 1
-    print(f"ok {n_tests} - {text} # SKIP {why}")
 
 
 # ---- the reader of the language ----
@@ -159,8 +146,7 @@ def main():
     with fake_daemon() as path:
         test_replies(path)
         test_varlinkctl(path)
-    print(f"1..{n_tests}")
-    return 1 if n_failed else 0
+    return tap.done()
 
 
 if __name__ == "__main__":
