@@ -388,6 +388,7 @@ struct restore {
 	struct opener *opener;
 	struct irq_table table;
 	note_fn *note;
+	bool served;                    /* only interrupts that have a handler now */
 };
 
 static int affinity_put_back(const struct restore *restore, uint32_t irq, const struct numset *was)
@@ -424,6 +425,9 @@ static int entry_put_back(const struct restore *restore, const struct journal_en
 	}
 	if (r == -ENOENT || (r == 0 && numset_equal(&now, &was))) {
 		return 0;
+	}
+	if (restore->served && (!row || !row->name[0])) {
+		return -EAGAIN;
 	}
 	if (r == 0 && !cpus_are_set(&now, e->set)) {
 		note_line(restore->note,
@@ -507,7 +511,7 @@ uint32_t irq_restore(const char *root, uint32_t irq, struct opener *opener, stru
 uint32_t irq_restore_others(const char *root, const uint32_t *irq, uint32_t n,
 			    struct opener *opener, struct journal *journal, note_fn *note)
 {
-	struct restore restore = { .root = root, .opener = opener, .note = note };
+	struct restore restore = { .root = root, .opener = opener, .note = note, .served = true };
 	const struct chosen chosen = { .irq = IRQ_ALL, .but = irq, .n_but = n };
 
 	return restore_chosen(&restore, &chosen, journal);

@@ -97,6 +97,10 @@ void irq_set_all(const char *root, struct irq_move *move, uint32_t n, struct ope
 #define IRQ_ALL UINT32_MAX
 uint32_t irq_restore(const char *root, uint32_t irq, struct opener *opener, struct journal *journal,
 		     note_fn *note);
-/* The same for all that are listed but these 'n': what was moved once and would not be now. */
+/*
+ * The same for all that are listed but these 'n': what was moved once and would not be now. What
+ * nobody handles just now stays listed: its interface is down, and the kernel would take no
+ * affinity for it.
+ */
 uint32_t irq_restore_others(const char *root, const uint32_t *irq, uint32_t n,
 			    struct opener *opener, struct journal *journal, note_fn *note);

@@ -435,6 +435,21 @@ static void test_many(void)
 	journal_close(journal);
 }
 
+/* Its interface is down: 41 has no handler. */
+static void test_unhandled(void)
+{
+	struct journal *journal = open_journal();
+
+	box_open();
+	set(41, "enp3s0-rx-1", "1", journal, NULL);
+	tap_ok(irq_restore_others(proc_irq.root, NULL, 0, NULL, journal, note) == 1 &&
+		       affinity_is(41, "1") && journal_count(journal) == 1 && !said[0],
+	       "one that nobody handles now waits, without a word %s", said);
+	journal_forget(journal, JOURNAL_IRQ, 0, "41 enp3s0-rx-1", NULL);
+	proc_irq_close();
+	journal_close(journal);
+}
+
 /* ---- killed at each step ---- */
 
 /* Three at once, then two of them again. */
@@ -522,6 +537,7 @@ int main(int argc, char **argv)
 	test_device_restore();
 	test_as_found();
 	test_many();
+	test_unhandled();
 	test_faults();
 	tap_ok(rmdir(dir) == 0, "nothing is left behind");
 	return tap_done();
