@@ -10,8 +10,9 @@
  * Threads: control.
  * Cost:    one ioctl a port and second, which finds a device with other channels (hot plug of
  *          queues: flows that come to a queue without a socket go to the stack until the port is
- *          rebuilt); settings and interrupts every DRIFT_PERIOD_NS; features and promiscuity
- *          soon after a link event of a port, which the kernel sends for them, and every minute.
+ *          rebuilt), and another one for rings where other ones make the driver forget its program;
+ *          settings and interrupts every DRIFT_PERIOD_NS; features and promiscuity soon after a
+ *          link event of a port, which the kernel sends for them, and every minute.
  * Fights:  what cannot be mended, or comes again at once, is tried and said ever more seldom.
  */
 #include "daemon/state.h"

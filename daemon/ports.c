@@ -284,6 +284,12 @@ int port_open(struct vswitch *vswitch, struct port *port, int *ret_exit_status, 
 	port->n_rx_channels = port->device.n_rx;
 	port->n_tx_channels = port->device.n_tx;
 	(void)device_read_channels(port->link.ifname, &port->n_rx_channels, &port->n_tx_channels);
+	port->forgot = false;
+	port->forgetful = port->xport->mode != XQ_MODE_GENERIC &&
+			  device_forgets_program(port->device.driver);
+	if (port->forgetful) {
+		(void)device_read_rings(port->link.ifname, &port->ring_rx, &port->ring_tx);
+	}
 	place_queues(vswitch, port);
 	addresses_port_limits(vswitch, port);
 	port->life = PORT_LIFE_OPEN;

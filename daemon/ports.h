@@ -62,6 +62,12 @@ void ports_link_event(struct vswitch *vswitch, const struct link_info *link, boo
 void port_rebuild(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
 void port_rebuild_end(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
 
+/*
+ * Rebuilds a port whose driver has forgotten its program (port->forgot), unless its link is down:
+ * then it is rebuilt when that comes up.
+ */
+void port_attach_again(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
+
 /* It could not be taken: said once in the log, with what goes on. 'err' gets the port's name. */
 void port_fail(struct port *port, struct err *err);
 

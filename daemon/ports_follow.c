@@ -270,6 +270,22 @@ static void retry(struct vswitch *vswitch, struct port *port)
 	}
 }
 
+/* Of a link that went down and up in one breath the event alone tells. */
+static bool tells_of_reset(const struct port *port, const struct link_info *event)
+{
+	return event->up != port->link.up || event->mtu != port->link.mtu;
+}
+
+void port_attach_again(struct vswitch *vswitch, struct port *port)
+{
+	if (port->life != PORT_LIFE_OPEN || !port->forgot || !port->link.up) {
+		return;
+	}
+	log_info("port '%s': was reset, and %s has forgotten the program: attached again",
+		 port->name, port->device.driver);
+	port_rebuild(vswitch, port);
+}
+
 /*
  * An event may be older than what is known: taking a port changes its link and reads it afresh
  * while the events of that still wait. So the event only says that it is time to look.
@@ -414,7 +430,9 @@ void ports_link_event(struct vswitch *vswitch, const struct link_info *link, boo
 		return;
 	}
 	if (port && (port->life != PORT_LIFE_CLOSED)) {
+		port->forgot |= port->forgetful && tells_of_reset(port, link);
 		port_changes(vswitch, port, link);
+		port_attach_again(vswitch, port);
 		return;
 	}
 	if (port && port->failed) {

@@ -101,6 +101,9 @@ struct port {
 	uint16_t queue_worker[XPORT_QUEUES_MAX];
 	/* as the driver told after the program was attached; other numbers are drift */
 	uint32_t n_rx_channels, n_tx_channels;
+	bool forgetful;                 /* its driver forgets its program as it resets */
+	bool forgot;                    /* it has; the port is rebuilt once its link is up */
+	uint32_t ring_rx, ring_tx;      /* of a forgetful one, as they were then */
 	struct port_retry rebuild, mend[DRIFT_KIND_N];
 	uint16_t first_queue_id;
 	/* what the counters of this port_idx showed when the port came: another one's */

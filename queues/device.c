@@ -158,6 +158,24 @@ uint32_t device_zero_copy_buffer_bytes(const char *driver)
 	return 0;
 }
 
+/* Linux 6.6 to 7.2: vmxnet3_rq_cleanup_all(), at every vmxnet3_quiesce_dev(). */
+bool device_forgets_program(const char *driver)
+{
+	return strcmp(driver, "vmxnet3") == 0;
+}
+
+int device_read_rings(const char *ifname, uint32_t *ret_rx, uint32_t *ret_tx)
+{
+	struct ethtool_ringparam ring = { .cmd = ETHTOOL_GRINGPARAM };
+	int r = ethtool_ioctl(ifname, &ring);
+
+	if (r == 0) {
+		*ret_rx = ring.rx_pending;
+		*ret_tx = ring.tx_pending;
+	}
+	return r;
+}
+
 int device_check_name(const char *ifname, uint32_t ifindex, struct err *reterr)
 {
 	struct netlink_link link = { 0 };

@@ -52,6 +52,16 @@ uint32_t device_zero_copy_buffer_bytes(const char *driver);
 bool device_lacks_zero_copy(uint32_t ifindex);
 
 /*
+ * Whether this driver forgets its native program whenever it resets the device: as that is set up,
+ * gets another MTU or other rings. The kernel still counts the program as attached, and all frames
+ * go to the stack until one is attached anew. Pure.
+ */
+bool device_forgets_program(const char *driver);
+
+/* The sizes of its rings, in descriptors. 0, -EOPNOTSUPP, ... */
+int device_read_rings(const char *ifname, uint32_t *ret_rx, uint32_t *ret_tx);
+
+/*
  * Whether this name still is that device's: settings go by name, and one that the caller learnt may
  * be another's since. 0, -ENODEV, ...
  */

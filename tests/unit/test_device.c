@@ -142,6 +142,8 @@ static void test_read(void)
 		       device_zero_copy_buffer_bytes("igbvf") == 0 &&
 		       device_zero_copy_buffer_bytes("virtio_net") == 0,
 	       "igb needs buffers of 4096 for zero-copy, others do not");
+	tap_ok(device_forgets_program("vmxnet3") && !device_forgets_program("igb"),
+	       "vmxnet3 forgets its program, others do not");
 
 	/* a bridge has no channels to tell: the stack's count, or as made */
 	netns_run("ip link add dev vtbr type bridge");
