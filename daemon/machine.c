@@ -12,9 +12,11 @@
 #include "queues/device.h"
 #include "xdp/port.h"
 
-#define ETHERNET_HEADER 14u
-#define VLAN_TAG        4u
-#define MTU_ORDINARY    1500u
+#define ETHERNET_HEADER  14u
+#define VLAN_TAG         4u
+#define MTU_ORDINARY     1500u
+#define DESCRIPTORS_OWN  32u
+#define DESCRIPTORS_PORT 6u
 
 /* ---- CPUs ---- */
 
@@ -277,6 +279,22 @@ static uint64_t memory_limit(const struct conf_limits *limits)
 	return sysinfo(&info) ? 128ull << 20 : (uint64_t)info.totalram * info.mem_unit / 8;
 }
 
+/*
+ * What `ls /proc/PID/fd` shows at rest, and a dozen for clients and for what is open in passing. A
+ * port has its program, two maps, their types, the link and its promiscuous socket.
+ */
+static uint32_t descriptors_needed(const struct sizing *sizing, const struct machine_plan *plan)
+{
+	uint32_t n = DESCRIPTORS_OWN + plan->n_workers + sizing->n_ports * DESCRIPTORS_PORT;
+
+	for (uint32_t i = 0; i < sizing->n_ports; i++) {
+		const struct port_size *port = &sizing->port[i];
+
+		n += port->n_queues * machine_sockets(plan, port->queues, port->n_queues);
+	}
+	return n;
+}
+
 /* ---- members ---- */
 
 /* An MTU that fits: headroom before the frame, room for its header and one tag in it. */
@@ -475,6 +493,7 @@ int machine_plan(const struct conf *conf, const struct members *members, struct 
 				VIEW_PORTS - 1);
 	}
 	plan_memory(conf, &sizing, &plan, errors);
+	plan.n_descriptors = descriptors_needed(&sizing, &plan);
 	*ret = plan;
 	return 0;
 }

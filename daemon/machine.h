@@ -43,6 +43,7 @@ struct machine_plan {
 	uint32_t n_frames;
 	uint32_t ring_size;             /* for `ring: auto` */
 	uint32_t lines_log2, lines_log2_max;
+	uint32_t n_descriptors;         /* open files that all of it needs, clients besides */
 	uint64_t memory_bytes;          /* of table, frames and rings together */
 	uint64_t memory_max_bytes;      /* limits.memory */
 };

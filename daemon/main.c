@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,8 +23,6 @@
 #include "daemon/owner.h"
 #include "daemon/start.h"
 #include "daemon/status.h"
-
-#define DESCRIPTORS_WANTED 65536u
 
 /* ---- acts ---- */
 
@@ -84,18 +81,6 @@ static void block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* systemd gives 1024 of what may be 524288: a box may have more queues than that. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= DESCRIPTORS_WANTED) {
-		return;
-	}
-	limit.rlim_cur = limit.rlim_max < DESCRIPTORS_WANTED ? limit.rlim_max : DESCRIPTORS_WANTED;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static void print_library_line(const char *line)
 {
 	log_debug("libbpf: %s", line);
@@ -111,7 +96,6 @@ static int run(const struct options *options, struct vswitch *vswitch)
 	role_enter(ROLE_CONTROL);
 	role_assert_control();
 	block_signals();
-	raise_descriptor_limit();
 	if (make_dir(options->runtime_dir) != STATUS_OK) {
 		return STATUS_MACHINE;
 	}

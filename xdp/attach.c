@@ -27,6 +27,10 @@ static int load_failed(struct err *reterr, int error)
 			"XDP program: not permitted to load it: CAP_BPF and CAP_NET_ADMIN are "
 			"needed");
 	}
+	if (error == -EMFILE || error == -ENFILE) {
+		return err_set(reterr, -error, "XDP program: too many open files to load it (%s)",
+			       err_name(-error, name));
+	}
 	return err_set(reterr, -error,
 		       "XDP program: the kernel refused to load it (%s): Linux 6.1 or later with "
 		       "CONFIG_BPF_SYSCALL and CONFIG_XDP_SOCKETS is needed",

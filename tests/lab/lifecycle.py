@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Starting, checking, stopping, adopting and restoring; exit statuses and what is left behind."""
 import os
+import re
 import signal
 import time
 
@@ -35,6 +36,35 @@ def stops(env):
             lab.expect_state_restored()
             expect_no_journal(daemon)
             expect(not os.path.exists(daemon.socket), "the control socket is left")
+
+
+def under_limit(daemon, n, *options):
+    """The daemon's --check where `n` files may be open."""
+    plain = daemon.argv
+    daemon.argv = lambda *words: ["prlimit", f"--nofile={n}:{n}", *plain(*words)]
+    try:
+        return daemon.command(*options) if options else daemon.start()
+    finally:
+        daemon.argv = plain
+
+
+@case("too few files may be open: --check says so with 4; with as many as it names viaductd runs")
+def few_files(env):
+    with Lab(env, {"p1": 4, "p2": 1}) as lab:
+        daemon = lab.configure(box())
+        for n in (12, 20, 30, 40):
+            done = under_limit(daemon, n, "--check")
+            expect_equal(done.returncode, 4, f"--check with {n} files ({done.stderr})")
+            expect("LimitNOFILE" in done.stderr, f"--check with {n} files: {done.stderr}")
+        needed = int(re.search(r"need (\d+)", done.stderr)[1])
+        expect_equal(under_limit(daemon, needed - 1, "--check").returncode, 4,
+                     f"--check with a file less than {needed}")
+        under_limit(daemon, needed)
+        watches = [lab.watch("mac", "watch") for _ in range(4)]
+        expect_equal(len(daemon.ports()), 3, "ports")
+        expect(daemon.n_fds() < needed, f"{daemon.n_fds()} files are open")
+        for watch in watches:
+            watch.close()
 
 
 @case("usage: --version, --help-like mistakes end with status 2, a file that is not there with 3")
