@@ -23,11 +23,17 @@
 
 void port_name_subject(const struct port *port, struct err *err)
 {
-	static const char own[] = "port '";
+	char device[sizeof(port->link.ifname) + 16];
+	int n = snprintf(device, sizeof(device), "port '%s': ", port->link.ifname);
 
-	if (strncmp(err->text, own, sizeof(own) - 1) != 0) {
-		err_prefix(err, 0, "port '%s'", port->name);
+	/* xdp/ knows the device alone, which for a host port is the far end of its pair. */
+	if (strncmp(err->text, device, (size_t)n) == 0) {
+		memmove(err->text, err->text + n, strlen(err->text + n) + 1);
+	} else if (strncmp(err->text, "port '", 6) == 0 ||
+		   strncmp(err->text, "host port '", 11) == 0) {
+		return;
 	}
+	err_prefix(err, 0, "port '%s'", port->name);
 }
 
 int port_place_error(const struct vswitch *vswitch, const struct port *port, int exit_status,

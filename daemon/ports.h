@@ -88,8 +88,8 @@ int port_set_enabled(struct vswitch *vswitch, struct port *port, bool enabled, s
 void ports_host_follow(struct vswitch *vswitch, struct bridge *bridge) REQUIRES(role_control);
 
 /*
- * Puts "port 'NAME': " before a text that does not begin so: xdp's texts name their port
- * themselves.
+ * Has the text begin with "port 'NAME': ", NAME as in the file: where it begins so with its device,
+ * as xdp's texts do, in place of that.
  */
 void port_name_subject(const struct port *port, struct err *err);
 

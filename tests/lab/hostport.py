@@ -117,6 +117,20 @@ def stable_address(env):
         expect(any(n.startswith("vd-lan") for n in lab.sw.links()), "no vd- interface")
 
 
+@case("what is wrong with the host port is told of it by its name, not by its other end's")
+def named_in_errors(env):
+    with Lab(env, {"p1": 1}, allowed=["zero-copy", "did not make"]) as lab:
+        daemon = lab.configure({**config(["p1"]), "queues": {"lan": {"mode": "zero-copy"}}})
+        daemon.spawn()
+        expect_equal(daemon.wait_exit(), 4, f"status without zero-copy ({daemon.log()})")
+        expect("error: port 'lan': queue 0: mode zero-copy" in daemon.log(), daemon.log())
+        lab.sw.ip("link", "add", "lan", "type", "veth", "peer", "name", "vd-lan")
+        daemon.spawn()
+        expect_equal(daemon.wait_exit(), 3, f"status where `lan` is another's ({daemon.log()})")
+        expect(":5:16: host port 'lan': there is an interface" in daemon.log(), daemon.log())
+        lab.sw.ip("link", "del", "lan")
+
+
 @case("host-port takes a name, an address and an MTU of the file")
 def named(env):
     with Lab(env, {"p1": 1, "p2": 1}) as lab:

@@ -176,7 +176,7 @@ def undone_bridge(env):
     def box(**bridges):
         return {"bridges": {name: {"interfaces": members, "host-port": host}
                             for name, (members, host) in bridges.items()}}
-    with Lab(env, PORTS, allowed=["reload: ", "vd-hpz"]) as lab:
+    with Lab(env, PORTS, allowed=["reload: ", "port 'hpz'"]) as lab:
         before = box(lan=(["p1", "p2"], True), b2=(["p3"], False), b3=(["p4"], True))
         daemon = lab.start(before)
         write(daemon, {**box(lan=(["p1", "p2"], True), b2=(["p3", "p4"], {"name": "hpz"})),
