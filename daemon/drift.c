@@ -40,8 +40,8 @@ static struct drift_note *note_for(struct drift *drift, enum drift_kind kind, co
 	return oldest;
 }
 
-void drift_note(struct vswitch *vswitch, enum drift_kind kind, const char *subject,
-		const char *fmt, ...)
+void drift_note(struct vswitch *vswitch, enum drift_kind kind, uint32_t ifindex,
+		const char *subject, const char *fmt, ...)
 {
 	struct drift_note *note = note_for(&vswitch->drift, kind, subject);
 	uint64_t now = clock_now_ns();
@@ -50,6 +50,7 @@ void drift_note(struct vswitch *vswitch, enum drift_kind kind, const char *subje
 	va_start(ap, fmt);
 	vsnprintf(note->text, sizeof(note->text), fmt, ap);
 	va_end(ap);
+	note->ifindex = ifindex;
 	note->at_ns = now;
 	note->n++;
 	if (now >= note->log_at_ns) {
@@ -64,6 +65,33 @@ static const char *subject_of(const struct port *port, char buffer[CONF_NAME_BYT
 	return buffer;
 }
 
+static bool is_a_place(const struct interrupts *interrupts, const char *subject)
+{
+	char buffer[CONF_NAME_BYTES];
+
+	for (uint32_t i = 0; i < interrupts->n_places; i++) {
+		if (!strcmp(interrupts_subject(&interrupts->place[i], buffer), subject)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool drift_note_is_current(const struct vswitch *vswitch, const struct drift_note *note)
+{
+	char buffer[CONF_NAME_BYTES];
+
+	for (uint32_t i = 1; note->ifindex && i < VIEW_PORTS; i++) {
+		const struct port *port = &vswitch->port[i];
+
+		if (port->idx && port->link.ifindex == note->ifindex &&
+		    !strcmp(subject_of(port, buffer), note->subject)) {
+			return true;
+		}
+	}
+	return !note->ifindex && is_a_place(&vswitch->interrupts, note->subject);
+}
+
 static void note_port(struct vswitch *vswitch, const struct port *port, enum drift_kind kind,
 		      const char *what, const struct err *failure) REQUIRES(role_control)
 {
@@ -71,12 +99,12 @@ static void note_port(struct vswitch *vswitch, const struct port *port, enum dri
 	const char *subject = subject_of(port, buffer);
 
 	if (failure) {
-		drift_note(vswitch, kind, subject,
+		drift_note(vswitch, kind, port->link.ifindex, subject,
 			   "%.60s: changed by somebody, and cannot be set again: %.150s", what,
 			   failure->text);
 	} else {
-		drift_note(vswitch, kind, subject, "%.110s: changed by somebody, and set again",
-			   what);
+		drift_note(vswitch, kind, port->link.ifindex, subject,
+			   "%.110s: changed by somebody, and set again", what);
 	}
 }
 
@@ -86,7 +114,7 @@ static void drift_followed(struct vswitch *vswitch, const struct port *port, con
 {
 	char buffer[CONF_NAME_BYTES];
 
-	drift_note(vswitch, DRIFT_KIND_CHANNELS, subject_of(port, buffer),
+	drift_note(vswitch, DRIFT_KIND_CHANNELS, port->link.ifindex, subject_of(port, buffer),
 		   "%.110s: changed by somebody, and followed", what);
 }
 

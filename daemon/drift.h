@@ -32,7 +32,11 @@ void drift_tick(struct vswitch *vswitch) REQUIRES(role_control);
 /* A link event came: where it is a port's, the whole look follows, once for many events. */
 void drift_look_soon(struct vswitch *vswitch, uint32_t ifindex) REQUIRES(role_control);
 
-/* 'subject' drifted; the text says from what, and that it is mended. */
-void drift_note(struct vswitch *vswitch, enum drift_kind kind, const char *subject,
-		const char *fmt, ...)
-	REQUIRES(role_control) __attribute__((format(printf, 4, 5)));
+/* 'subject' drifted; the text says from what, and that it is mended. 'ifindex': a port's device. */
+void drift_note(struct vswitch *vswitch, enum drift_kind kind, uint32_t ifindex,
+		const char *subject, const char *fmt, ...)
+	REQUIRES(role_control) __attribute__((format(printf, 5, 6)));
+
+/* What it is about is still there: for `status`. */
+bool drift_note_is_current(const struct vswitch *vswitch, const struct drift_note *note)
+	REQUIRES(role_control);

@@ -253,13 +253,18 @@ static void note_failure(const struct interrupt_place *place, const struct inter
 	}
 }
 
+const char *interrupts_subject(const struct interrupt_place *place, char buf[CONF_NAME_BYTES])
+{
+	snprintf(buf, CONF_NAME_BYTES, "interrupt %u (%.80s)", place->irq, place->name);
+	return buf;
+}
+
 static void note_drift(struct vswitch *vswitch, const struct interrupt_place *place,
 		       const struct numset *found) REQUIRES(role_control)
 {
 	char subject[CONF_NAME_BYTES], was[128], is[128];
 
-	snprintf(subject, sizeof(subject), "interrupt %u (%.80s)", place->irq, place->name);
-	drift_note(vswitch, DRIFT_KIND_INTERRUPT, subject,
+	drift_note(vswitch, DRIFT_KIND_INTERRUPT, 0, interrupts_subject(place, subject),
 		   "its affinity was set to CPU %s by somebody, and is CPU %s again",
 		   numset_format(found, was, sizeof(was)),
 		   numset_format(&place->cpus, is, sizeof(is)));

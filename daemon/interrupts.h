@@ -31,6 +31,9 @@ bool interrupts_is_managed(const struct interrupts *interrupts, const struct irq
 /* Puts back where the interrupts of this port, which is open or closing, were. */
 void interrupts_give_back(struct vswitch *vswitch, const struct port *port) REQUIRES(role_control);
 
+/* "interrupt 27 (enp2s0-rx-0)": what it is called in the log and in `status`. */
+const char *interrupts_subject(const struct interrupt_place *place, char buf[CONF_NAME_BYTES]);
+
 /* What a user can do about an irq_set() that failed so. */
 const char *interrupts_remedy(int error);
 

@@ -158,6 +158,7 @@ struct age_job {
 struct drift_note {
 	enum drift_kind kind;
 	char subject[CONF_NAME_BYTES], text[256];
+	uint32_t ifindex;               /* the port's device, then; 0: of an interrupt */
 	uint64_t at_ns;                 /* the last time */
 	uint64_t log_at_ns;             /* not before; what is not logged is counted */
 	uint32_t n;                     /* how often */

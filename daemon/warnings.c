@@ -121,10 +121,10 @@ static void port_warnings(const struct vswitch *vswitch, const struct port *port
 static void place_warning(const struct interrupt_place *place, const char *code,
 			  struct warnings *warnings)
 {
-	char subject[MGMT_NAME_BYTES], cpus[64], name[24];
+	char subject[CONF_NAME_BYTES], cpus[64], name[24];
 
-	snprintf(subject, sizeof(subject), "interrupt %u (%.80s)", place->irq, place->name);
-	add(warnings, code, subject, "belongs on CPU %s and cannot be moved there: %s\n%s",
+	add(warnings, code, interrupts_subject(place, subject),
+	    "belongs on CPU %s and cannot be moved there: %s\n%s",
 	    numset_format(&place->cpus, cpus, sizeof(cpus)), err_name(-place->error, name),
 	    interrupts_remedy(place->error));
 }
@@ -163,11 +163,13 @@ static void interrupt_warnings(const struct vswitch *vswitch, struct warnings *w
 }
 
 static void drift_warnings(const struct vswitch *vswitch, struct warnings *warnings)
+	REQUIRES(role_control)
 {
 	for (uint32_t i = 0; i < vswitch->drift.n_notes; i++) {
 		const struct drift_note *note = &vswitch->drift.note[i];
 
-		if (clock_now_ns() - note->at_ns < DRIFT_TELL_NS) {
+		if (clock_now_ns() - note->at_ns < DRIFT_TELL_NS &&
+		    drift_note_is_current(vswitch, note)) {
 			add(warnings, "drift", note->subject,
 			    "%s (%u time%s, last %llu s ago)\nfind out who sets it: another "
 			    "manager, a script or a person", note->text, note->n,

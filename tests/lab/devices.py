@@ -255,6 +255,20 @@ def offload_drift(env):
         expect("rx-vlan" in done.stdout, f"status says nothing of it: {done.stdout}")
 
 
+@case("status tells no drift of a device that is gone, nor of another in its place")
+def drift_gone(env):
+    with Lab(env, {"p1": 1, "p2": 1}, (*DRIFTED, "is gone"), state_checked=False) as lab:
+        daemon = lab.start(bridge(["p1", "p2"]))
+        lab.sw.exec("ethtool", "-K", "p1", "rx-vlan-offload", "on")
+        wait_for(lambda: drifts(daemon), "a warning of the drift")
+        lab.sw.ip("link", "del", "p1")
+        wait_for(lambda: daemon.port("p1")["state"] == "absent", "p1 is gone")
+        expect_equal(drifts(daemon), [], "drift of what is not there any more")
+        lab.add_port("p1")
+        wait_for(lambda: daemon.port("p1")["state"] == "forwarding", "p1 is there again")
+        expect_equal(drifts(daemon), [], "drift of another device")
+
+
 @case("channels after kill -9: the next start adopts them, --restore puts them back")
 def channels_after_a_crash(env):
     with Lab(env, {"p1": 4, "p2": 4}) as lab:
