@@ -76,6 +76,25 @@ static uint64_t macaddress_default(const char *ifname, char *note, size_t note_b
 	return id_read(BOOT_ID_PATH, id, sizeof(id)) ? hostport_macaddress(id, ifname) : 0;
 }
 
+/* As the file says, or auto; 0: whatever it has. */
+static uint64_t macaddress_wanted(const struct hostport_config *config, struct hostport_info *info)
+{
+	return config->has_macaddress
+		       ? config->macaddress
+		       : macaddress_default(config->ifname, info->note, sizeof(info->note));
+}
+
+static int macaddress_set(struct hostport_info *info, uint64_t macaddress, struct err *reterr)
+{
+	int r = 0;
+
+	if (macaddress && macaddress != info->macaddress) {
+		r = link_set_macaddress(info->ifindex, macaddress, reterr);
+		info->macaddress = r == 0 ? macaddress : info->macaddress;
+	}
+	return r;
+}
+
 /* ---- what is there ---- */
 
 enum found {
@@ -240,7 +259,7 @@ static int pair_make(struct hostport *hostport, const struct hostport_config *co
 	struct hostport_info *info = &hostport->info;
 	struct link_veth veth = {
 		.name = info->ifname, .peer = info->peer_ifname, .mtu = config->mtu,
-		.n_queues = config->n_queues, .macaddress = config->macaddress,
+		.n_queues = config->n_queues, .macaddress = macaddress_wanted(config, info),
 	};
 	struct link_info link, peer;
 	int r = link_name_free(HOSTPORT_PEER_PREFIX, config->ifname, info->peer_ifname, reterr);
@@ -248,10 +267,6 @@ static int pair_make(struct hostport *hostport, const struct hostport_config *co
 	snprintf(info->ifname, sizeof(info->ifname), "%s", config->ifname);
 	if (r == 0) {
 		r = pair_note(hostport, 0, reterr);
-	}
-	if (!config->has_macaddress) {
-		veth.macaddress =
-			macaddress_default(config->ifname, info->note, sizeof(info->note));
 	}
 	if (r == 0) {
 		r = link_add_veth(&veth, reterr);
@@ -278,6 +293,7 @@ static int pair_adopt(struct hostport *hostport, const struct hostport_config *c
 		      struct err *reterr)
 {
 	struct hostport_info *info = &hostport->info;
+	uint64_t macaddress = macaddress_wanted(config, info);
 	char mark[LINK_ALIAS_BYTES];
 	int r;
 
@@ -291,9 +307,9 @@ static int pair_adopt(struct hostport *hostport, const struct hostport_config *c
 			 config->n_queues);
 	}
 	r = box_features_set(info, reterr);
-	if (r == 0 && config->has_macaddress && config->macaddress != info->macaddress) {
-		r = link_set_macaddress(info->ifindex, config->macaddress, reterr);
-		info->macaddress = config->macaddress;
+	/* What the file said before is forgotten: auto is the same after every start. */
+	if (r == 0) {
+		r = macaddress_set(info, macaddress, reterr);
 	}
 	if (r == 0) {
 		r = hostport_set_mtu(hostport, config->mtu, reterr);
@@ -417,17 +433,10 @@ int hostport_change(struct hostport *hostport, const struct hostport_config *con
 		    struct err *reterr)
 {
 	struct hostport_info *info = &hostport->info;
-	uint64_t macaddress = config->macaddress;
-	int r = 0;
+	int r;
 
 	info->note[0] = '\0';
-	if (!config->has_macaddress) {
-		macaddress = macaddress_default(config->ifname, info->note, sizeof(info->note));
-	}
-	if (macaddress && macaddress != info->macaddress) {
-		r = link_set_macaddress(info->ifindex, macaddress, reterr);
-		info->macaddress = r == 0 ? macaddress : info->macaddress;
-	}
+	r = macaddress_set(info, macaddress_wanted(config, info), reterr);
 	return r == 0 ? hostport_set_mtu(hostport, config->mtu, reterr) : r;
 }
 

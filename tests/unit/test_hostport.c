@@ -213,6 +213,7 @@ static void test_adopt(void)
 	struct hostport *hostport = opened(&lan, journal);
 	struct hostport_config config = lan;
 	uint32_t ifindex = get("lan").ifindex;
+	uint64_t automatic = get("lan").macaddress;
 	const struct hostport_info *info;
 
 	netns_run("ip addr add 192.0.2.1/24 dev lan && ip link set lan alias 'Home LAN' down");
@@ -241,6 +242,13 @@ static void test_adopt(void)
 	       get("lan").macaddress == config.macaddress && get("lan").ifindex == ifindex,
 	       "adopt: MAC address that the file names");
 	features_check("adopt");
+	journal = successor(hostport, journal);
+	config.has_macaddress = false;
+	hostport = opened(&config, journal);
+	info = hostport ? hostport_get(hostport) : NULL;
+	tap_ok(info && info->macaddress == automatic && get("lan").macaddress == automatic &&
+	       strstr(info->note, "4 queues"),
+	       "adopt: the automatic MAC address again, where the file names none any more");
 	config.mtu = 70000;
 	journal = successor(hostport, journal);
 	hostport = NULL;
