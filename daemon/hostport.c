@@ -14,7 +14,6 @@
 
 #define IFNAME_CHARS_MAX 15
 #define MACHINE_ID_PATH  "/etc/machine-id"
-#define BOOT_ID_PATH     "/proc/sys/kernel/random/boot_id"
 
 struct hostport {
 	struct journal *journal;
@@ -73,7 +72,7 @@ static uint64_t macaddress_default(const char *ifname, char *note, size_t note_b
 	snprintf(note, note_bytes,
 		 "the MAC address of host port '%s' will be another one after the next boot: there "
 		 "is no %s (see systemd-machine-id-setup(1))", ifname, MACHINE_ID_PATH);
-	return id_read(BOOT_ID_PATH, id, sizeof(id)) ? hostport_macaddress(id, ifname) : 0;
+	return id_read(LINE_BOOT_ID, id, sizeof(id)) ? hostport_macaddress(id, ifname) : 0;
 }
 
 /* As the file says, or auto; 0: whatever it has. */

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/line.h"
 
-#define READ_MACS    4096u
-#define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
+#define READ_MACS 4096u
 
 static_assert(sizeof(struct keep_header) == 88 && sizeof(struct keep_bridge) == 136 &&
 	      sizeof(struct keep_vlan) == 8 && sizeof(struct keep_port) == 136 &&
@@ -55,18 +55,8 @@ uint64_t keep_header_sum(uint64_t sum, const struct keep_header *header)
 
 void keep_boot_id(char ret[static KEEP_BOOT_BYTES])
 {
-	FILE *file = fopen(BOOT_ID_PATH, "re");
-
 	memset(ret, 0, KEEP_BOOT_BYTES);
-	if (!file) {
-		return;
-	}
-	if (fgets(ret, KEEP_BOOT_BYTES, file)) {
-		size_t n = strcspn(ret, "\n");
-
-		memset(ret + n, 0, KEEP_BOOT_BYTES - n);
-	}
-	fclose(file);
+	(void)line_read(LINE_BOOT_ID, ret, KEEP_BOOT_BYTES);
 }
 
 uint64_t keep_boottime_ns(void)
