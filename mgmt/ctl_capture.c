@@ -72,8 +72,12 @@ static void open_file(struct capture *capture)
 
 	capture->file_name = name ? "standard output" : "the output";
 	if (name && strcmp(name, "-") != 0) {
-		fd = ctl_output_create(name);
+		fd = ctl_output_create(name, &capture->leave);
 		capture->file_name = name;
+		if (fd < 0 && errno == ECANCELED) {
+			capture->ended = true;
+			return;
+		}
 	}
 	if (fd >= 0) {
 		capture->file = ctl_output_open(&capture->output, fd, &capture->leave);

@@ -139,13 +139,17 @@ FILE *ctl_output_open(struct ctl_output *output, int fd, struct ctl_leave *leave
 	});
 }
 
-int ctl_output_create(const char *path)
+int ctl_output_create(const char *path, const struct ctl_leave *leave)
 {
 	sigset_t set = signals();
 	struct stat st;
 	bool is_fifo = stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
 	int fd;
 
+	if (is_fifo && leave->at_ns) {          /* no signal would come that ends the wait */
+		errno = ECANCELED;
+		return -1;
+	}
 	if (is_fifo) {
 		sigprocmask(SIG_UNBLOCK, &set, NULL);
 	}

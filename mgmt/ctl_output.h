@@ -35,6 +35,6 @@ FILE *ctl_output_open(struct ctl_output *output, int fd, struct ctl_leave *leave
 
 /*
  * As open(2) for writing, for the user alone: a FIFO may be waited for, until a signal ends the
- * program.
+ * program; ECANCELED where one has come before.
  */
-int ctl_output_create(const char *path);
+int ctl_output_create(const char *path, const struct ctl_leave *leave);

@@ -144,12 +144,32 @@ def ended_by_term(child):
         while not blocks_signals(child) and time.monotonic() < deadline:
             time.sleep(0.01)
         child.send_signal(signal.SIGTERM)
-        try:
-            _, said = child.communicate(timeout=5)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            _, said = child.communicate()
+        return ended(child)
+
+
+def ended(child):
+    try:
+        _, said = child.communicate(timeout=5)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        _, said = child.communicate()
     return child.returncode, said
+
+
+def test_term_before_fifo(socket, daemon, directory):
+    """TERM came, was taken, and only then the daemon agrees and the FIFO is to be opened."""
+    fifo = os.path.join(directory, "late-fifo")
+    os.mkfifo(fifo)
+    os.kill(daemon.pid, signal.SIGSTOP)
+    child = subprocess.Popen([CTL, "--socket", socket, "capture", "-w", fifo],
+                             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 5
+    while not blocks_signals(child) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    child.send_signal(signal.SIGTERM)
+    os.kill(daemon.pid, signal.SIGCONT)
+    status, said = ended(child)
+    ok(status in (0, -signal.SIGTERM), "TERM before the FIFO is opened ends it", status, said)
 
 
 def test_reader_stands(socket, directory):
@@ -183,6 +203,7 @@ def main():
         test_refusals(socket, directory)
         test_reader_goes(socket)
         test_reader_stands(socket, directory)
+        test_term_before_fifo(socket, daemon, directory)
         daemon.stdin.close()
         ok(daemon.wait(10) == 0, "the daemon ends in order")
     return tap.done()
