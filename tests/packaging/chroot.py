@@ -9,6 +9,7 @@ newest.
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -34,9 +35,10 @@ OTHERS = ("proc", "sys", "dev", "tmp", "src", "var/lib/dpkg", "var/lib/apt", "va
 
 
 def tail(text):
-    """What one reads of a long output: the tests that failed in it, and its end."""
+    """What one reads of a long output: the tests that failed in it, how, and its end."""
     lines = text.splitlines()
-    return "\n".join([line for line in lines[:-40] if "not ok " in line][:20] + lines[-40:])
+    told = re.findall(r"^not ok .*(?:\n#.*){0,9}|^Traceback .*(?:\n +.*)*\n.*", text, re.MULTILINE)
+    return "\n".join(told[:10] + lines[-40:])
 
 
 class Chroot:
