@@ -44,11 +44,13 @@ class Nic:
     A network card of the guest and its tap. virtio takes part in zero-copy only where it is a
     modern device behind an IOMMU's interface. Of the driver's `queues`, it uses as many as there
     are CPUs; what is left over it wants for frames that the kernel itself redirects. The other
-    cards share out the one queue of their tap themselves.
+    cards share out the one queue of their tap themselves. `sndbuf`: so many bytes under way in the
+    host, and the tap takes no more; a virtio card then completes nothing that it sends, another one
+    throws away.
     """
 
-    def __init__(self, name, model="virtio-net-pci", queues=4):
-        self.name, self.model = name, model
+    def __init__(self, name, model="virtio-net-pci", queues=4, sndbuf=None):
+        self.name, self.model, self.sndbuf = name, model, sndbuf
         self.queues = queues if model.startswith("virtio") else 1
         self.spreads = model in ("virtio-net-pci", "igb")       # flows over its receive queues
 
@@ -61,6 +63,8 @@ class Nic:
         netdev = f"tap,id=n{number},ifname=tap{number},script=no,downscript=no,vhost=off"
         if self.queues > 1:
             netdev += f",queues={self.queues}"
+        if self.sndbuf:
+            netdev += f",sndbuf={self.sndbuf}"
         return ["-netdev", netdev, "-device", ",".join(device)]
 
 
