@@ -42,7 +42,7 @@ def stall(bridge):
 
 # In copy mode: QEMU 10 does not survive the reset of a virtio queue whose frame waits for the tap
 # (flush_or_purge_queued_packets() asserts that none does), and zero-copy ends with one.
-@case(BOX, "it stands still for good: the stop is not held up, says what it leaves, and all is back")
+@case(BOX, "it stands still for good: the stop is not held up, says what it leaves, all is back")
 def stall_stop(bridge):
     bridge.allowed += ["does not let go of its queues"]
     bridge.start({"defaults": {"mode": "auto"}, STALLED: {"mode": "copy"}})
