@@ -302,6 +302,27 @@ def statics(env):
         expect_equal(daemon.macs("--type", "static"), {}, "static addresses of a port that went")
 
 
+@case("a static address of the file takes a learned one's place, and leaves nothing when it goes")
+def static_over_learned(env):
+    with Lab(env, PORTS) as lab:
+        daemon = lab.start(bridge(("p1", "p2")))
+        lab.learn("p1", A)
+        lab.learn("p2", B)
+        for port in ("p1", "p2"):
+            reload_to(daemon, bridge(("p1", "p2"), static_macs=[{"macaddress": A, "port": port}]))
+            expect_equal({m: (r["port"], r["type"]) for (_, m), r in daemon.macs().items()},
+                         {A: (port, "static"), B: ("p2", "dynamic")}, "addresses")
+            expect_equal([daemon.port(p)["macs_learned"] for p in ("p1", "p2")], [0, 1],
+                         "learned addresses of p1 and p2")
+        reload_to(daemon, bridge(("p1", "p2")))
+        expect_equal([m for _, m in daemon.macs()], [B], "addresses without the static one")
+        lab.learn("p1", A)
+        expect_equal([daemon.port(p)["macs_learned"] for p in ("p1", "p2")], [1, 1],
+                     "learned addresses of p1 and p2 after that")
+        expect_equal(sorted((m["bridge"], m["type"], n) for m, n in macs_counted(daemon) if n),
+                     [("lan", "dynamic", 2)], "addresses as metrics count them")
+
+
 @case("host ports come, go and change address and MTU; their own address follows")
 def host_ports(env):
     def box(**host):
