@@ -319,20 +319,35 @@ static bool flush_takes(const struct fdb_entry *entry, void *arg)
 	return true;
 }
 
+static uint64_t flush_walk(struct flush *flush) REQUIRES(role_control)
+{
+	struct vswitch *vswitch = flush->vswitch;
+	uint32_t cursor = 0, n_removed = 0;
+
+	while (cursor < fdb_n_lines(&vswitch->tables)) {
+		n_removed += fdb_remove_if(vswitch->fdb, &vswitch->tables, flush_takes, flush,
+					   &cursor, AGE_SLICE_LINES);
+	}
+	return n_removed;
+}
+
 uint64_t addresses_flush(struct vswitch *vswitch, address_match_fn *match, const void *arg)
 {
 	struct flush flush = {vswitch, match, arg};
-	uint32_t cursor = 0, n_removed = 0;
+	uint32_t n_removed;
 
 	keep_forget(vswitch);
 	if (!match && !vswitch->mac_watched && tables_flush(vswitch, &n_removed)) {
 		return n_removed;
 	}
-	while (cursor < fdb_n_lines(&vswitch->tables)) {
-		n_removed += fdb_remove_if(vswitch->fdb, &vswitch->tables, flush_takes, &flush,
-					   &cursor, AGE_SLICE_LINES);
-	}
-	return n_removed;
+	return flush_walk(&flush);
+}
+
+void addresses_flush_walk(struct vswitch *vswitch)
+{
+	struct flush flush = {.vswitch = vswitch};
+
+	flush_walk(&flush);
 }
 
 static bool is_on_port(struct vswitch *vswitch, const struct fdb_entry *entry, const void *arg)

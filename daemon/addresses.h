@@ -65,6 +65,9 @@ typedef bool address_match_fn(struct vswitch *vswitch, const struct fdb_entry *e
 uint64_t addresses_flush(struct vswitch *vswitch, address_match_fn *match, const void *arg)
 	REQUIRES(role_control);
 
+/* Removes all learned entries, one by one. */
+void addresses_flush_walk(struct vswitch *vswitch) REQUIRES(role_control);
+
 /* Workers have learned: pass their events on, and grow if it is time. */
 void addresses_notice(struct vswitch *vswitch) REQUIRES(role_control);
 

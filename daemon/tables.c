@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/addresses.h"
 #include "daemon/publish.h"
 
 #define MIGRATE_SLICE_LINES 4096u
@@ -149,12 +150,13 @@ static void flushed_is_gone(void *arg) NO_THREAD_SAFETY
 	job_ends(vswitch);
 }
 
-/* The fresh table is there: fill in the static entries and show it. */
-static bool show_fresh(struct vswitch *vswitch, struct fdb_table *fresh) REQUIRES(role_control)
+/* The fresh table is made, if it could be: fill in the static entries and show it. */
+static bool show_fresh(struct vswitch *vswitch) REQUIRES(role_control)
 {
+	struct fdb_table *fresh = vswitch->table_job.made;
 	struct fdb_tables was = vswitch->tables;
 
-	if (fdb_copy_static(vswitch->fdb, &was, fresh) < 0) {
+	if (vswitch->table_job.error < 0 || fdb_copy_static(vswitch->fdb, &was, fresh) < 0) {
 		return false;
 	}
 	set_tables(vswitch, (struct fdb_tables){.cur = fresh});
@@ -170,19 +172,24 @@ static bool show_fresh(struct vswitch *vswitch, struct fdb_table *fresh) REQUIRE
 	return true;
 }
 
+static void give_up_fresh(struct vswitch *vswitch)
+{
+	fdb_table_free(vswitch->table_job.made);
+	vswitch->table_job.made = NULL;
+	job_ends(vswitch);
+	log_info("table: no memory for a fresh one; it is flushed entry by entry");
+}
+
 static void fresh_is_made(void *arg) NO_THREAD_SAFETY
 {
 	struct vswitch *vswitch = arg;
-	struct fdb_table *fresh = vswitch->table_job.made;
 
 	if (vswitch->stopping) {
 		return;                 /* tables_close() frees it */
 	}
-	vswitch->table_job.made = NULL;
-	if (vswitch->table_job.error < 0 || !show_fresh(vswitch, fresh)) {
-		log_warn("table: no memory to flush it as a whole; nothing was flushed");
-		fdb_table_free(fresh);
-		job_ends(vswitch);
+	if (!show_fresh(vswitch)) {
+		give_up_fresh(vswitch);
+		addresses_flush_walk(vswitch);
 	}
 }
 
@@ -200,11 +207,15 @@ bool tables_flush(struct vswitch *vswitch, uint32_t *ret_n_removed)
 	job->flushing = true;
 	if (fdb_table_bytes(job->lines_log2) <= TABLES_INLINE_BYTES) {
 		make_table(vswitch);
-		fresh_is_made(vswitch);
+		if (!show_fresh(vswitch)) {
+			give_up_fresh(vswitch);
+		}
 	} else if (reclaim_run(vswitch->reclaim, make_table, fresh_is_made, vswitch) < 0) {
 		job_ends(vswitch);
 	}
-	*ret_n_removed = counts.n_learned;
+	if (job->running) {
+		*ret_n_removed = counts.n_learned;
+	}
 	return job->running;
 }
 

@@ -20,7 +20,8 @@ void tables_grow_if_wanted(struct vswitch *vswitch) REQUIRES(role_control);
 
 /*
  * Replaces the table by one with the static entries only: at once, or as soon as reclaim has made a
- * large one. false: not now (growing), or no memory: flush by a walk instead.
+ * large one; where it finds no memory for that, addresses_flush_walk(). false: not now (growing),
+ * or no memory: flush by a walk instead.
  */
 bool tables_flush(struct vswitch *vswitch, uint32_t *ret_n_removed) REQUIRES(role_control);
 

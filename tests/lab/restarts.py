@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Learned addresses over restarts: what was known floods nothing, what was forgotten stays so."""
 import os
+import resource
 import random
 import signal
 import socket
@@ -142,6 +143,30 @@ def seldom(env):
         wait_kept(daemon, 1)
         apart = os.stat(kept.path(daemon)).st_mtime - first.st_mtime
         expect(apart > 4.5, f"written again after {apart:.1f} s")
+
+
+def limit_memory(daemon, more):
+    """So many bytes of address space more than it has now."""
+    limit = daemon.memory_kib("VmSize") * 1024 + more
+    resource.prlimit(daemon.pid, resource.RLIMIT_AS, (limit, limit))
+
+
+@case("a flush without memory for a fresh table removes what it says, small and large", slow=True)
+def flushed_without_memory(env):
+    # A large table is made by another thread, when the client has its answer already.
+    for n, more in ((100, 512 << 10), (600000, 8 << 20)):
+        with Lab(env, PORTS) as lab:
+            config = bridge(PORTS, ageing_time="1h")
+            config["limits"] = {"macs": 1 << 20, "memory": "512M"}
+            daemon = lab.configure(config)
+            kept.write(daemon, kept.pack([((0x020000000000 + i).to_bytes(6, "big"), 0, 0, 0)
+                                          for i in range(n)], step_ns=18750000000))
+            daemon.start()
+            expect_equal(daemon.ctl("mac", "show", "--count")["count"], n, "addresses")
+            limit_memory(daemon, more)
+            expect_equal(daemon.ctl("mac", "flush"), {"flushed": n}, "what a flush says")
+            wait_for(lambda: "entry by entry" in daemon.log(), "a flush without a fresh table")
+            expect_equal(daemon.ctl("mac", "show", "--count")["count"], 0, f"of {n} addresses")
 
 
 @case("a flush of a large table holds over a stop that follows at once")
