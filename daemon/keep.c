@@ -26,6 +26,8 @@
 #define SAVE_NS         NS_PER_S
 #define RETRY_NS        (60 * NS_PER_S)
 #define AGES_PER_AGEING 4u
+/* Writings that need not be paid for yet, where the file is gone. */
+#define CREDIT_WRITINGS 2u
 
 /* What a snapshot names, as it was when its rows were written. */
 struct rows {
@@ -51,11 +53,14 @@ struct keep {
 	sd_event_source *source;
 	enum stage stage;
 	bool forget;                    /* the file, or what is being written, does not hold */
+	bool gone;                      /* it was removed, and there is none */
 	uint32_t cursor, epoch;         /* of the walk */
 	uint32_t n_macs;
 	uint64_t sum;
 	uint64_t n_learned, n_moved;    /* when it was begun */
 	uint64_t begun_ns, next_ns, carrier_ns;
+	uint64_t paid_ns;               /* when the disk has rested from all that was written */
+	uint64_t whole_ns;              /* how long it rests from a whole file, the last */
 	struct rows rows;
 };
 
@@ -136,11 +141,25 @@ static bool rows_name(struct vswitch *vswitch, const struct rows *rows,
  * From one writing to the next: 5 s, and as long as 64 KB/s take. A million addresses, 12 MB, are
  * written every 190 s then, 5 GB a day at most; a hundred, 38 KB, twelve times a minute at most and
  * never while nothing happens but four times per ageing-time. One that a flush cut short counts as
- * far as it came: else a port that flaps wears out the disk.
+ * far as it came: else a port that flaps wears out the disk. But after a flush there is no file,
+ * and a crash would lose all: the next one is written at once, and its time is rested later. Who
+ * flushes again and again has used up that credit soon.
  */
 static uint64_t write_pause_ns(const struct keep *keep)
 {
 	return 5 * NS_PER_S + keep->n_macs * sizeof(struct keep_mac) * NS_PER_S / (64 * 1024);
+}
+
+static void charge(struct keep *keep)
+{
+	uint64_t now = clock_now_ns();
+
+	keep->paid_ns = (keep->paid_ns > now ? keep->paid_ns : now) + write_pause_ns(keep);
+}
+
+static bool disk_has_rested(const struct keep *keep, uint64_t now_ns)
+{
+	return now_ns + (keep->gone ? CREDIT_WRITINGS * keep->whole_ns : 0) >= keep->paid_ns;
 }
 
 static uint64_t ages_hold_ns(struct vswitch *vswitch)
@@ -165,7 +184,7 @@ static bool is_due(struct vswitch *vswitch)
 	struct fdb_counts counts;
 
 	fdb_counts(vswitch->fdb, &counts);
-	return now >= keep->next_ns &&
+	return now >= keep->next_ns && disk_has_rested(keep, now) &&
 	       (counts.n_learned != keep->n_learned || counts.n_moved != keep->n_moved ||
 		(counts.n_learned && now - keep->begun_ns >= ages_hold_ns(vswitch)));
 }
@@ -310,7 +329,9 @@ static void advance(struct vswitch *vswitch, int error) REQUIRES(role_control)
 		return;
 	}
 	if (keep->forget) {
-		rest(keep, keep->begun_ns + write_pause_ns(keep));
+		if (keep->stage != STAGE_FORGET) {
+			charge(keep);
+		}
 		post_forget(keep);
 		return;
 	}
@@ -322,10 +343,14 @@ static void advance(struct vswitch *vswitch, int error) REQUIRES(role_control)
 		walk(vswitch);
 		break;
 	case STAGE_END:
-		rest(keep, clock_now_ns() + write_pause_ns(keep));
+		charge(keep);
+		keep->whole_ns = write_pause_ns(keep);
+		keep->gone = false;
+		rest(keep, clock_now_ns());
 		break;
 	case STAGE_FORGET:              /* and what is left is written soon */
 		rest(keep, clock_now_ns() + NS_PER_S);
+		keep->gone = true;
 		keep->n_learned = UINT64_MAX;
 		break;
 	case STAGE_NONE:

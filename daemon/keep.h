@@ -11,7 +11,8 @@
  *          learned, moved or forgotten, and four times per ageing-time for the ages, but not more
  *          often than a disk of flash should bear (write_pause_ns()). So kill -9 loses seconds.
  * Flushed: `mac flush`, `mac del`, lost carrier: the file is removed at once, tried until it is
- *          gone, and written anew when its time comes; until then kill -9 loses all.
+ *          gone, and written anew a second later; until then kill -9 loses all. Only where that is
+ *          flushed too, again and again, does it wait for its time.
  * Ages:    go on while nobody runs. After a reboot nothing is taken (keep_file.h).
  * Taken:   what the file names by bridge, VLAN and port, where these still are, are of one another,
  *          and learn; static entries are the configuration's or die with the process.

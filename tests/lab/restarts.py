@@ -141,8 +141,14 @@ def seldom(env):
         daemon.ctl("mac", "flush", "--port", "p1")
         expect_equal(kept.count(daemon), None, "addresses in the file of what was flushed")
         wait_kept(daemon, 1)
-        apart = os.stat(kept.path(daemon)).st_mtime - first.st_mtime
-        expect(apart > 4.5, f"written again after {apart:.1f} s")
+        written = [first.st_mtime, os.stat(kept.path(daemon)).st_mtime]
+        expect(written[1] - written[0] < 4, f"written again only after {written} s")
+        while written[-1] - written[-2] < 4.5:
+            expect(len(written) < 7, f"ports may flap as they like: written at {written}")
+            daemon.ctl("mac", "flush", "--port", "p3")
+            lab.learn("p3", D)
+            wait_kept(daemon, 1)
+            written.append(os.stat(kept.path(daemon)).st_mtime)
 
 
 def limit_memory(daemon, more):
