@@ -227,8 +227,7 @@ static int far_end(const struct journal *journal, const char *ifname, struct lin
 		const struct journal_entry *entry = journal_get(journal, i);
 
 		if (entry->kind == JOURNAL_HOST_PORT && strcmp(entry->ifname, ifname) == 0 &&
-		    link_get(entry->key, 0, ret, NULL) == 0 &&
-		    strcmp(ret->alias, HOSTPORT_ALIAS) == 0) {
+		    link_get(entry->key, 0, ret, NULL) == 0 && hostport_is_marked(ret->alias)) {
 			return 0;
 		}
 	}
