@@ -470,6 +470,11 @@ static void give_up(struct vswitch *vswitch, struct reload_target *half, const s
 	sd_event_exit(vswitch->event, -EIO);
 }
 
+void reload_done(void)
+{
+	reload_target_done(&half_way);
+}
+
 void reload_undo(struct vswitch *vswitch, struct reload_target *before)
 {
 	struct err err = {""};

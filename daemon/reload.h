@@ -89,6 +89,9 @@ int reload_apply(struct vswitch *vswitch, struct reload_target *target, struct e
 /* Leads back to what 'before' holds, as far as the machine lets; 'before' is used up. */
 void reload_undo(struct vswitch *vswitch, struct reload_target *before) REQUIRES(role_control);
 
+/* What was given up half way, once no port is left that points into it. */
+void reload_done(void);
+
 /* ---- reload_try.c: who asks, and `config try` ---- */
 
 /* The daemon's own file, for SIGHUP: the outcome goes to the log. */

@@ -448,6 +448,7 @@ int stop_all(struct vswitch *vswitch)
 	control_close(vswitch);
 	interrupts_close(vswitch);
 	free_memory(vswitch);
+	reload_done();
 	journal_close(vswitch->journal);
 	return 0;
 }
