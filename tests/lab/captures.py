@@ -3,7 +3,6 @@
 import base64
 import collections
 import contextlib
-import ctypes
 import itertools
 import json
 import os
@@ -16,6 +15,7 @@ from lab import pcapng, varlink
 from lab.daemon import expect, expect_equal, wait_for
 from lab.fixture import Lab, bridge, expect_flow_report
 from lab.frames import BROADCAST, frame, station_mac, tag
+from lab.standing import standing, worker_on
 from lab.tap import Skip, case
 from queues import destination, held_up
 
@@ -317,28 +317,12 @@ def rights_and_ends(env):
         wait_for(lambda: memory(daemon) == idle, "memory is given back")
 
 
-@contextlib.contextmanager
-def stopped(tid):
-    """The thread stands still, its process runs on: PTRACE_SEIZE and PTRACE_INTERRUPT."""
-    ptrace = ctypes.CDLL(None, use_errno=True).ptrace
-    ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-    for request in (0x4206, 0x4207):
-        expect(ptrace(request, tid, None, None) == 0, os.strerror(ctypes.get_errno()))
-    os.waitpid(tid, 0x40000000)         # __WALL
-    try:
-        yield
-    finally:
-        ptrace(17, tid, None, None)     # PTRACE_DETACH
-
-
 @case("captures that end while a worker stands keep their places and memory; none come on top")
 def standing_worker(env):
     with Lab(env, {"p1": 1, "p2": 1}, allowed=("census",)) as lab:
         daemon = lab.start({**bridge(["p1", "p2"]), "workers": {"cpus": "1", "polling": "busy"}})
-        worker, = (int(t) for t in os.listdir(f"/proc/{daemon.pid}/task")
-                   if os.sched_getaffinity(int(t)) == {1})
         idle = memory(daemon)
-        with stopped(worker):
+        with standing(worker_on(daemon, 1)):
             for _ in range(4):
                 Capture(lab).end()
             taken = memory(daemon) - idle
