@@ -233,7 +233,8 @@ void borrow_end(struct vswitch *vswitch, struct port *port)
 	 * for then or for the end.
 	 */
 	if (vswitch->keep_for_successor || port->rebuilding || port->host ||
-	    !port->borrowed_ifindex || link_get(NULL, port->borrowed_ifindex, &link, NULL) < 0) {
+	    !port->borrowed_ifindex ||
+	    link_get(NULL, port->borrowed_ifindex, &link, NULL) == -ENODEV) {
 		return;
 	}
 	borrow_keep(vswitch, port);

@@ -82,6 +82,7 @@ static int on_second(sd_event_source *source, uint64_t usec, void *arg)
 	role_assert_control();
 	inspect_sample(arg);
 	inspect_doctor_tick(arg);
+	ports_tick(arg);
 	drift_tick(arg);
 	keep_tick(arg);
 	watchdog_tick(arg, clock_now_ns());

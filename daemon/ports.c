@@ -345,11 +345,15 @@ int port_open_host(struct vswitch *vswitch, struct port *port, int *ret_exit_sta
 static void reopen(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
 {
 	struct link_info link;
+	struct err err = {""};
+	int r = link_get(NULL, port->link.ifindex, &link, &err);
 
 	port->reopen = false;
 	port->failed = false;
-	if (link_get(NULL, port->link.ifindex, &link, NULL) == 0) {
+	if (r == 0) {
 		ports_link_event(vswitch, &link, false);
+	} else if (r != -ENODEV) {
+		port_not_taken(port, r, &err);
 	}
 }
 

@@ -70,6 +70,11 @@ void port_attach_again(struct vswitch *vswitch, struct port *port) REQUIRES(role
 
 /* It could not be taken: said once in the log, with what goes on. 'err' gets the port's name. */
 void port_fail(struct port *port, struct err *err);
+/* As port_fail(); where 'error' passes by itself, the port is tried again, ever more seldom. */
+void port_not_taken(struct port *port, int error, struct err *err);
+
+/* Once a second: ports that are to be tried again, a view for which there was no memory. */
+void ports_tick(struct vswitch *vswitch) REQUIRES(role_control);
 
 /* Tries a port again that could not be taken. */
 void port_retry(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);

@@ -20,6 +20,8 @@
 #define RETRY_MIN_NS NS_PER_S
 #define RETRY_MAX_NS (64 * NS_PER_S)
 
+static bool host_make(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
+
 /* ---- the host port follows its bridge ---- */
 
 uint32_t ports_smallest_mtu(struct vswitch *vswitch, const struct bridge *bridge)
@@ -127,13 +129,19 @@ static void note_failure(struct port *port)
 	port->retry_at_ns = clock_now_ns() + port->retry_delay_ns;
 }
 
-/* What passes by itself: a queue that is not let go of yet, no memory just now. */
+/* What passes by itself: a queue that is not let go of yet, no memory or descriptors just now. */
 static bool is_transient(int error)
 {
-	return error == -EBUSY || error == -ETIMEDOUT || error == -ENOMEM || error == -EAGAIN;
+	return error == -EBUSY || error == -ETIMEDOUT || error == -ENOMEM || error == -EAGAIN ||
+	       error == -ENOBUFS || error == -EMFILE || error == -ENFILE;
 }
 
-static void retry_arm(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
+void port_not_taken(struct port *port, int error, struct err *err)
+{
+	port_fail(port, err);
+	note_failure(port);
+	port->transient = port->retry_wanted = is_transient(error);
+}
 
 static void port_comes(struct vswitch *vswitch, struct port *port, const struct link_info *link)
 	REQUIRES(role_control)
@@ -143,24 +151,24 @@ static void port_comes(struct vswitch *vswitch, struct port *port, const struct 
 
 	port->link = *link;
 	r = port_open(vswitch, port, &exit_status, &err);
-	if (r < 0 && !port->host && link_get(NULL, link->ifindex, &port->link, NULL) < 0) {
+	if (r < 0 && !port->host && link_get(NULL, link->ifindex, &port->link, NULL) == -ENODEV) {
 		port->link.ifindex = 0; /* it went while it was taken, which is told next */
 		port->failed = false;
 		return;
 	}
 	if (r < 0) {
-		port_fail(port, &err);
-		note_failure(port);
-		port->transient = is_transient(r);
-		if (port->transient) {
-			retry_arm(vswitch, port);
-		}
+		port_not_taken(port, r, &err);
 		/* What the try itself did to the link is no news. */
 		link_get(NULL, link->ifindex, &port->link, NULL);
 		ports_host_follow(vswitch, &vswitch->bridge[port->bridge_idx]);
 		return;
 	}
 	port->retry_delay_ns = 0;
+	if (port->hostport && addresses_add_local(vswitch, port,
+						  hostport_get(port->hostport)->macaddress,
+						  &err) < 0) {
+		log_warn("%s", err.text);
+	}
 	/* Setting it up and attaching have changed what the event said. */
 	if (port->disabled && port_admin_set(vswitch, port, false, &err) < 0) {
 		log_warn("port '%s': %s", port->name, err.text);
@@ -194,26 +202,34 @@ void port_rebuild(struct vswitch *vswitch, struct port *port)
 	port->rebuilding = port->life == PORT_LIFE_CLOSING;
 }
 
-void port_rebuild_end(struct vswitch *vswitch, struct port *port)
+/* An interface that cannot be read is not one that has gone: only that is told by an event. */
+static void look_and_take(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
 {
 	struct link_info link;
+	struct err err = {""};
+	int r = link_get(NULL, port->link.ifindex, &link, &err);
 
-	port->rebuilding = port->reopen = false;
-	if (link_get(NULL, port->link.ifindex, &link, NULL) == 0) {
+	if (r == 0) {
 		port_comes(vswitch, port, &link);
+	} else if (r != -ENODEV) {
+		port_not_taken(port, r, &err);
 	} else if (port->host) {
 		port_host_again(vswitch, port); /* deleted meanwhile */
 	}
 }
 
+void port_rebuild_end(struct vswitch *vswitch, struct port *port)
+{
+	port->rebuilding = port->reopen = false;
+	look_and_take(vswitch, port);
+}
+
 void port_retry(struct vswitch *vswitch, struct port *port)
 {
-	struct link_info link;
-
 	if (port->host) {
 		port_host_again(vswitch, port);
-	} else if (link_get(NULL, port->link.ifindex, &link, NULL) == 0) {
-		port_comes(vswitch, port, &link);
+	} else {
+		look_and_take(vswitch, port);
 	}
 }
 
@@ -223,50 +239,45 @@ static bool link_differs(const struct link_info *a, const struct link_info *b)
 	       strcmp(a->ifname, b->ifname) != 0 || a->macaddress != b->macaddress;
 }
 
-static void retry(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
-
-static int on_retry_timer(sd_event_source *source, uint64_t usec, void *arg)
-{
-	struct port *port = arg;
-
-	(void)source;
-	(void)usec;
-	role_assert_control();
-	port->retry_armed = false;
-	if (port->life == PORT_LIFE_CLOSED && port->failed && port->link.ifindex) {
-		retry(port->vswitch, port);
-	}
-	return 0;
-}
-
-static void retry_arm(struct vswitch *vswitch, struct port *port)
-{
-	uint64_t now = clock_now_ns();
-	uint64_t wait_ns = port->retry_at_ns > now ? port->retry_at_ns - now : 0;
-
-	if (!port->retry_armed &&
-	    sd_event_add_time_relative(vswitch->event, NULL, CLOCK_MONOTONIC,
-				       wait_ns / NS_PER_US + 1, 0, on_retry_timer, port) >= 0) {
-		port->retry_armed = true;
-	}
-}
-
 /*
  * The link of a failed port may have changed, or what was in the way may have gone: if so, tries
  * again, now or when the delay is over.
  */
-static void retry(struct vswitch *vswitch, struct port *port)
+static void retry(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
 {
+	bool has_link = !port->host || port->hostport;
 	struct link_info link;
+	int r = has_link ? link_get(NULL, port->link.ifindex, &link, NULL) : 0;
 
-	if (link_get(NULL, port->link.ifindex, &link, NULL) < 0 ||
-	    (!port->transient && !link_differs(&port->link, &link))) {
+	if (r == -ENODEV ||
+	    (r == 0 && has_link && !port->transient && !link_differs(&port->link, &link))) {
 		return;
 	}
-	if (clock_now_ns() >= port->retry_at_ns) {
-		port_comes(vswitch, port, &link);
+	port->retry_wanted = clock_now_ns() < port->retry_at_ns;
+	if (port->retry_wanted) {
+		return;
+	}
+	if (has_link) {
+		look_and_take(vswitch, port);
 	} else {
-		retry_arm(vswitch, port);
+		host_make(vswitch, port);
+	}
+}
+
+void ports_tick(struct vswitch *vswitch)
+{
+	struct err err;
+
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		struct port *port = &vswitch->port[i];
+
+		if (port->idx && port->retry_wanted && port->failed &&
+		    port->life == PORT_LIFE_CLOSED) {
+			retry(vswitch, port);
+		}
+	}
+	if (vswitch->view_is_behind) {
+		(void)publish_view(vswitch, &err);
 	}
 }
 
@@ -346,7 +357,7 @@ static struct port *make_room(struct vswitch *vswitch, struct port *port,
 {
 	struct link_info now;
 
-	if (link_get(NULL, port->link.ifindex, &now, NULL) < 0) {
+	if (link_get(NULL, port->link.ifindex, &now, NULL) == -ENODEV) {
 		port_goes(vswitch, port);
 		return port;
 	}
@@ -458,7 +469,7 @@ void ports_drop_gone(struct vswitch *vswitch)
 		struct link_info link;
 
 		if (port->idx && port->life == PORT_LIFE_OPEN &&
-		    link_get(NULL, port->link.ifindex, &link, NULL) < 0) {
+		    link_get(NULL, port->link.ifindex, &link, NULL) == -ENODEV) {
 			port_goes(vswitch, port);
 		}
 	}
@@ -466,22 +477,31 @@ void ports_drop_gone(struct vswitch *vswitch)
 
 /* ---- the box's end of a host port ---- */
 
-/* Deleted from outside, and closed by now: the pair is made again. Its addresses are the user's. */
-void port_host_again(struct vswitch *vswitch, struct port *port)
+/* Whatever is left of it goes first. */
+static bool host_make(struct vswitch *vswitch, struct port *port)
 {
 	struct err err = {""};
-	int exit_status;
+	int exit_status, r;
 
 	hostport_close(port->hostport, true, NULL);
 	port->hostport = NULL;
-	if (port_open_host(vswitch, port, &exit_status, &err) < 0) {
-		port_fail(port, &err);
-		return;
+	r = port_open_host(vswitch, port, &exit_status, &err);
+	if (r < 0) {
+		port_not_taken(port, r, &err);
+		return false;
 	}
-	log_warn("port '%s': was deleted from outside and is made again", port->name);
 	link_get(NULL, port->link.ifindex, &port->link, NULL);
 	state_changed(vswitch, port, PORT_STATE_ABSENT);
 	ports_host_follow(vswitch, &vswitch->bridge[port->bridge_idx]);
+	return true;
+}
+
+/* Deleted from outside, and closed by now: the pair is made again. Its addresses are the user's. */
+void port_host_again(struct vswitch *vswitch, struct port *port)
+{
+	if (host_make(vswitch, port)) {
+		log_warn("port '%s': was deleted from outside and is made again", port->name);
+	}
 }
 
 /* ---- enable, disable ---- */

@@ -121,6 +121,7 @@ int publish_view(struct vswitch *vswitch, struct err *reterr)
 	if (desc) {
 		desc_free(desc);
 	}
+	vswitch->view_is_behind = r < 0;
 	if (r < 0) {
 		return err_set(reterr, -r, "no memory for a new view; the old one stays in force");
 	}

@@ -149,12 +149,12 @@ static int open_one(struct vswitch *vswitch, struct port *port, bool strict, str
 	if (port->host && !port->hostport) {
 		r = port_open_host(vswitch, port, &exit_status, reterr);
 		if (r < 0 && !strict) {
-			port_fail(port, reterr);
+			port_not_taken(port, r, reterr);
 			return 0;
 		}
 	} else {
 		r = link_get(NULL, port->link.ifindex, &port->link, reterr);
-		if (r < 0 && !port->host) {
+		if (r == -ENODEV && !port->host) {
 			port->link.ifindex = 0; /* it left meanwhile: it is waited for */
 			return 0;
 		}

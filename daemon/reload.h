@@ -9,7 +9,9 @@
  *          step by step, and somebody waits for its end.
  * All or nothing: what can be refused is refused before anything is touched; where a step fails
  *          half way, the same procedure leads back to the configuration before, and there a port
- *          that cannot be opened again is `failed` and the others go on.
+ *          that cannot be opened again is `failed` and the others go on. Where not even that can
+ *          be done (no memory; a worker that stands still, then for two grace periods), the process
+ *          ends with status 1 for a successor, as with USR2; that starts with what the file says.
  * Loss:    a port that stays as it is keeps its sockets, queues and addresses; all that workers see
  *          of the reload are two views more.
  *

@@ -163,7 +163,7 @@ static int open_member(struct vswitch *vswitch, struct port *port, int *ret_exit
 
 	if (port->link.ifindex) {
 		r = port_open(vswitch, port, ret_exit_status, reterr);
-		if (r == 0 || link_get(NULL, port->link.ifindex, &link, NULL) == 0) {
+		if (r == 0 || link_get(NULL, port->link.ifindex, &link, NULL) != -ENODEV) {
 			return r;
 		}
 		port->link.ifindex = 0;

@@ -86,7 +86,7 @@ struct port {
 	char reason[256];
 	uint64_t retry_at_ns;           /* a failed port is not tried before */
 	uint64_t retry_delay_ns;
-	bool retry_armed;
+	bool retry_wanted;              /* when that time has come */
 	bool transient;                 /* what it failed of may pass by itself */
 	struct link_info link;          /* as last heard; ifindex 0: absent */
 	uint32_t borrowed_ifindex;      /* the device whose settings are journalled; 0: none */
@@ -241,6 +241,7 @@ struct vswitch {
 	int64_t started_at;             /* seconds since 1970 */
 	bool running, stopping;
 	bool keep_for_successor;        /* USR2 */
+	bool view_is_behind;            /* there was no memory for a new one */
 	struct successor *successor;    /* programs that are handed on */
 
 	struct journal *journal;
