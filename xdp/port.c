@@ -85,7 +85,7 @@ static int queues_check(const struct xport *xport, struct port_failure *failure)
 {
 	struct attach_queues now = attach_queues_get(xport->ifindex);
 
-	if (now.n <= xport->kernel->before.n) {
+	if (xport->kernel->before.n == 0 || now.n <= xport->kernel->before.n) {
 		return 0;
 	}
 	failure->step = PORT_STEP_QUEUES;
@@ -219,6 +219,8 @@ static bool failure_is_final(const struct port_failure *failure)
 	case EPERM:
 	case EBUSY:
 	case EEXIST:
+	case EMFILE:
+	case ENFILE:
 	case ENODEV:
 	case ENOBUFS:
 	case ETIMEDOUT:
@@ -340,6 +342,12 @@ static int explain(const struct xport *xport, const struct xport_config *config,
 	case EBUSY:
 	case EEXIST:
 		return explain_busy(config, failure, reterr);
+	case EMFILE:
+	case ENFILE:
+		return err_set(reterr, failure->error,
+			       "port '%s': %u queues need more descriptors than there are: raise "
+			       "LimitNOFILE=",
+			       config->ifname, config->n_queues);
 	case ENODEV:
 		return err_set(reterr, ENODEV, "port '%s': the interface is gone", config->ifname);
 	case ENOBUFS:
