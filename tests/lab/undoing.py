@@ -3,12 +3,15 @@
 A reload that fails half way, where the way back is hard: a worker that stands still, no memory, no
 descriptors.
 """
+import os
+import random
 import subprocess
 import time
 
-from lab.daemon import expect, expect_equal, expect_no_journal, wait_for
+from lab.daemon import Failure, expect, expect_equal, expect_no_journal, wait_for
 from lab.fixture import Lab, bridge
 from lab.frames import BROADCAST, frame, station_mac
+from lab.shortage import MEMORY, NEVER, SOCKETS, Shortage
 from lab.standing import Standing, standing, worker_on
 from lab.tap import case
 
@@ -105,3 +108,101 @@ def standing_for_good(env):
         daemon.stop()
         expect_no_journal(daemon)
         lab.expect_state_restored()
+
+
+class Short:
+    """A daemon that reloads while some of its requests for memory or sockets are refused."""
+
+    def __init__(self, lab, env, old, new):
+        self.lab, self.old, self.new = lab, old, new
+        self.daemon = lab.configure(old)
+        self.shortage = Shortage(env, lab.dir)
+        self.start()
+
+    def start(self):
+        self.shortage.set()
+        self.daemon.parted = {}
+        self.daemon.start(env=self.shortage.env)
+
+    def reload(self, config, kind=MEMORY, first=NEVER, end=NEVER):
+        """"done", "refused" or "ended", and how many requests were made and refused."""
+        write(self.daemon, config)
+        self.shortage.set(kind, first, end)
+        client = reload_begin(self.lab, self.daemon)
+        _, why = client.communicate(timeout=20)
+        if GAVE_UP in self.daemon.log():
+            expect_equal(self.daemon.wait_exit(), 1, f"exit status ({self.daemon.log()})")
+        n = self.shortage.n_asked(), self.shortage.n_refused()
+        self.shortage.set()
+        if not self.daemon.running():
+            return "ended", *n
+        expect(client.returncode == 0 or why, "a refusal without a reason")
+        done = self.daemon.ctl("status")["config"]["matches_file"]
+        return "done" if done else "refused", *n
+
+    def planning(self, kind):
+        """Requests of what comes before anything is changed."""
+        write(self.daemon, self.new)
+        self.shortage.set(kind)
+        self.daemon.ctl_run("config", "diff")
+        return self.shortage.n_asked()
+
+    def expect_right(self, config):
+        """What could not be opened is tried again by itself."""
+        lan = config["bridges"]["lan"]
+        wanted = lan["interfaces"] + (["lan"] if lan["host-port"] else [])
+        wait_for(lambda: states(self.daemon) == {p: ("forwarding", None) for p in wanted},
+                 lambda: f"{wanted} to forward: {states(self.daemon)}", 10.0)
+        self.daemon.ports_part(lambda: None, settled=False)
+        expect_forwards(self.lab, lan["interfaces"])
+
+    def try_at(self, kind, first, end):
+        outcome, _, n_refused = self.reload(self.new, kind, first, end)
+        if outcome == "ended":
+            expect("192.0.2.1" in self.lab.sw.ip("addr", "show", "dev", "lan").stdout, "lan went")
+            self.start()
+        expect(n_refused or outcome == "done", f"{outcome}, and nothing was refused")
+        self.expect_right(self.old if outcome == "refused" else self.new)
+        if outcome != "refused":
+            expect_equal(self.reload(self.old)[0], "done", "back")
+            self.expect_right(self.old)
+        return outcome
+
+    def try_all(self, kind, points, ends):
+        """The outcomes, where `ends` tells, of the first request refused, which no longer is."""
+        outcomes = set()
+        for first in points:
+            for end in ends(first):
+                try:
+                    outcomes.add(self.try_at(kind, first, end))
+                except Failure as why:
+                    raise Failure(f"requests {first} to {end} of kind {kind}: {why}") from why
+        return outcomes
+
+
+@case("no memory from some point of a reload on, or for a moment: undone, or ended and adopted",
+      slow=True)
+def no_memory(env):
+    seed = int(os.environ.get("SEED", random.randrange(1 << 30)))
+    print(f"# seed {seed}", flush=True)
+    with Lab(env, PORTS, allowed=["reload: ", "memory"]) as lab:
+        daemon = Short(lab, env, before(), after())
+        lab.sw.ip("addr", "add", "192.0.2.1/24", "dev", "lan")
+        n = daemon.reload(daemon.new)[1]
+        daemon.reload(daemon.old)
+        points = random.Random(seed).sample(range(daemon.planning(MEMORY), n), 12)
+        outcomes = daemon.try_all(MEMORY, points, lambda first: (first + 1, NEVER))
+        expect("refused" in outcomes, f"{outcomes}")
+
+
+@case("no socket for a moment, when a reload asks for one: no port is taken for gone", slow=True)
+def no_socket(env):
+    ports = {"p1": 1, "p2": 1, "p3": 2}
+    with Lab(env, ports, allowed=["reload: ", "EMFILE", "Too many open files"]) as lab:
+        daemon = Short(lab, env, bridge(("p1", "p2")), bridge(("p1", "p3")))
+        planning = daemon.planning(SOCKETS)
+        n = daemon.reload(daemon.new, SOCKETS)[1]
+        daemon.reload(daemon.old)
+        n_fds = daemon.daemon.n_fds()
+        daemon.try_all(SOCKETS, range(planning, n), lambda first: (first + 1,))
+        expect_equal(daemon.daemon.n_fds(), n_fds, "open descriptors")

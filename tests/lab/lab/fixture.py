@@ -23,7 +23,8 @@ from lab import netns
 from lab.daemon import Daemon, Failure, expect, expect_equal, wait_for
 from lab.frames import BROADCAST, Station, describe, frame
 
-Env = collections.namedtuple("Env", "viaductd viaductctl wire pauses sanitized slow complete")
+Env = collections.namedtuple("Env", "viaductd viaductctl wire pauses shortage sanitized slow "
+                                     "complete")
 
 _numbers = itertools.count(1)
 
