@@ -352,10 +352,10 @@ static void world_make(struct world *w, uint32_t lines_log2)
 		if (k < N_CROWDED) {
 			uint32_t tag_bits = FDB_MIX_BITS - lines_log2;
 			uint64_t line = rng_below(&w->rng, CROWDED_LINES);
-			uint64_t tag =
-				(rng_next(&w->rng) << 24 | rng_below(&w->rng, CROWDED_LINES)) &
-				((UINT64_C(1) << tag_bits) - 1);
+			uint64_t tag = rng_next(&w->rng) << 33 | rng_below(&w->rng, CROWDED_LINES);
 
+			/* Its number is in it: no two are the same. */
+			tag = (tag | (uint64_t)k << 24) & ((UINT64_C(1) << tag_bits) - 1);
 			w->key[k] = fdb_mix_undo(&w->fdb->mix, line << tag_bits | tag);
 		}
 		w->mixed[k] = fdb_mix_do(&w->fdb->mix, w->key[k]);
