@@ -9,8 +9,6 @@
 #include "daemon/hostport_mark.h"
 #include "daemon/status.h"
 
-#define DESCRIPTORS_WANTED 65536u
-
 void check_print_errors(const char *config_path, struct conf_errors *errors)
 {
 	conf_errors_sort(errors);
@@ -111,36 +109,17 @@ void check_host_ports(const struct conf *conf, struct conf_errors *errors)
 	}
 }
 
-/*
- * As far as what is allowed goes: systemd gives 1024 of what may be 524288, and a box may have more
- * queues than that. What is in force then.
- */
-static rlim_t raise_descriptor_limit(void)
-{
-	struct rlimit limit, raised;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit)) {
-		return RLIM_INFINITY;
-	}
-	raised = limit;
-	raised.rlim_cur = limit.rlim_max < DESCRIPTORS_WANTED ? limit.rlim_max : DESCRIPTORS_WANTED;
-	if (limit.rlim_cur < raised.rlim_cur && setrlimit(RLIMIT_NOFILE, &raised) == 0) {
-		limit = raised;
-	}
-	return limit.rlim_cur;
-}
-
 /* Without them it would fail at whatever needs the first one too many, and name that. */
 static int check_descriptors(const struct machine_plan *plan)
 {
-	rlim_t limit = raise_descriptor_limit();
+	struct rlimit limit;
 
-	if (limit >= plan->n_descriptors) {
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= plan->n_descriptors) {
 		return STATUS_OK;
 	}
 	log_err("viaductd: %llu files may be open at once, and these ports, queues and workers "
 		"need %u: raise LimitNOFILE= of the service, or the shell's limit (ulimit -n)",
-		(unsigned long long)limit, plan->n_descriptors);
+		(unsigned long long)limit.rlim_cur, plan->n_descriptors);
 	return STATUS_MACHINE;
 }
 

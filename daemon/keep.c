@@ -60,7 +60,7 @@ struct keep {
 	uint64_t n_learned, n_moved;    /* when it was begun */
 	uint64_t begun_ns, next_ns, carrier_ns;
 	uint64_t paid_ns;               /* when the disk has rested from all that was written */
-	uint64_t whole_ns;              /* how long it rests from a whole file, the last */
+	uint64_t whole_ns;              /* how long it rests from the largest file not paid yet */
 	struct rows rows;
 };
 
@@ -343,8 +343,10 @@ static void advance(struct vswitch *vswitch, int error) REQUIRES(role_control)
 		walk(vswitch);
 		break;
 	case STAGE_END:
+		if (write_pause_ns(keep) > keep->whole_ns || clock_now_ns() >= keep->paid_ns) {
+			keep->whole_ns = write_pause_ns(keep);
+		}
 		charge(keep);
-		keep->whole_ns = write_pause_ns(keep);
 		keep->gone = false;
 		rest(keep, clock_now_ns());
 		break;

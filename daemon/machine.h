@@ -20,8 +20,9 @@
 #define MACHINE_RING_MIN 64u
 
 /*
- * `frames: auto` makes no fewer where limits.memory allows it (8 MiB), so that a file with a port
- * or two of small rings can be followed by one with the whole box: they cannot be made more later.
+ * `frames: auto` makes no fewer where limits.memory allows it (8 MiB; 16 with buffers of 4096),
+ * so that a file with a port or two of small rings can be followed by one with the whole box: they
+ * cannot be made more later.
  */
 #define MACHINE_FRAMES_LEAST 4096u
 

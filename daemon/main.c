@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +24,8 @@
 #include "daemon/owner.h"
 #include "daemon/start.h"
 #include "daemon/status.h"
+
+#define DESCRIPTORS_WANTED 65536u
 
 /* ---- acts ---- */
 
@@ -130,6 +133,21 @@ static int restore(const struct options *options, struct vswitch *vswitch)
 	return aftermath_run(options->runtime_dir, options->socket_path, vswitch);
 }
 
+/*
+ * As far as what is allowed goes: systemd gives 1024 of what may be 524288, and a box may have more
+ * queues than that.
+ */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < DESCRIPTORS_WANTED) {
+		limit.rlim_cur = limit.rlim_max < DESCRIPTORS_WANTED ? limit.rlim_max
+								     : DESCRIPTORS_WANTED;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 static int act(const struct options *options, struct vswitch *vswitch)
 {
 	int status;
@@ -146,6 +164,7 @@ static int act(const struct options *options, struct vswitch *vswitch)
 		return print_config(vswitch);
 	}
 	xport_set_print(print_library_line);
+	raise_descriptor_limit();
 	status = check_machine(vswitch, options->act == OPTIONS_ACT_CHECK);
 	if (status != STATUS_OK || options->act == OPTIONS_ACT_CHECK) {
 		return status;

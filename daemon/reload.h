@@ -92,7 +92,7 @@ int reload_apply(struct vswitch *vswitch, struct reload_target *target, struct e
 void reload_undo(struct vswitch *vswitch, struct reload_target *before) REQUIRES(role_control);
 
 /* What was given up half way, once no port is left that points into it. */
-void reload_done(void);
+void reload_done(void) REQUIRES(role_control);
 
 /* ---- reload_try.c: who asks, and `config try` ---- */
 

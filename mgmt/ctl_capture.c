@@ -314,8 +314,10 @@ static void take_messages(struct capture *capture)
 			flush(capture);
 		}
 		json_decref(message);
+		/* there may be more than a slow disk or reader ever takes */
+		ctl_leave_look(&capture->leave);
 		if (continues && ctl_leave_ms(&capture->leave) == 0) {
-			return;         /* it may have more than a slow reader ever takes */
+			return;
 		}
 	}
 	capture->ended = true;

@@ -56,6 +56,15 @@ void ctl_leave_take(struct ctl_leave *leave)
 	}
 }
 
+void ctl_leave_look(struct ctl_leave *leave)
+{
+	struct pollfd pollfd = {.fd = leave->fd, .events = POLLIN};
+
+	if (poll(&pollfd, 1, 0) > 0) {
+		ctl_leave_take(leave);
+	}
+}
+
 int ctl_leave_ms(const struct ctl_leave *leave)
 {
 	uint64_t now_ns = clock_now_ns();

@@ -21,6 +21,8 @@ void ctl_leave_open(struct ctl_leave *leave);
 void ctl_leave_close(struct ctl_leave *leave);
 /* The descriptor is readable. */
 void ctl_leave_take(struct ctl_leave *leave);
+/* Takes one that has come, and waits for none. */
+void ctl_leave_look(struct ctl_leave *leave);
 /* For poll(2): -1 for ever, 0 where it is time to leave. */
 int ctl_leave_ms(const struct ctl_leave *leave);
 

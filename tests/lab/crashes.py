@@ -125,6 +125,7 @@ def socket_left(env):
             expect_equal(os.path.exists(path), left, f"{path} is there after --restore")
         expect(other.ctl("status"), "the other daemon still answers")
 
+
 @case("too little memory to start: it says so, ends with 4, and the box is as it was", slow=True)
 def no_memory(env):
     with member_lab(env) as (lab, host, daemon):

@@ -39,7 +39,7 @@ def stops(env):
 
 
 def under_limit(daemon, n, *options):
-    """The daemon's --check where `n` files may be open."""
+    """The daemon with these options, or started, where `n` files may be open."""
     plain = daemon.argv
     daemon.argv = lambda *words: ["prlimit", f"--nofile={n}:{n}", *plain(*words)]
     try:

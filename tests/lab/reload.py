@@ -4,7 +4,6 @@ Another configuration in place of the one in force: `config reload`, `diff`, `tr
 """
 import json
 import os
-import random
 import signal
 import sys
 
@@ -12,7 +11,7 @@ from lab import netns
 from lab.daemon import Failure, expect, expect_equal, wait_for
 from lab.fixture import Lab, bridge, expect_flow_report
 from lab.frames import BROADCAST, frame, station_mac, tag
-from lab.tap import case
+from lab.tap import case, seeded
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../harness"))
 import openmetrics                                                                    # noqa: E402
@@ -485,9 +484,7 @@ def picture(daemon):
 
 @case("random pairs of configurations: a reload ends where a fresh start does")
 def random_pairs(env):
-    seed = int(os.environ.get("SEED", random.randrange(1 << 30)))
-    dice = random.Random(seed)
-    with Lab(env, PORTS) as lab:
+    with seeded() as dice, Lab(env, PORTS) as lab:
         daemon = lab.start(random_config(dice))
         for number in range(12 if env.slow else 4):
             config = random_config(dice)
@@ -501,7 +498,7 @@ def random_pairs(env):
             daemon.start()
             fresh = picture(daemon)
             for part, value in fresh.items():
-                expect(reloaded[part] == value, f"seed {seed}, pair {number}: {part} after a "
+                expect(reloaded[part] == value, f"pair {number}: {part} after a "
                        f"reload {reloaded[part]}, after a start {value}; {config}")
 
 

@@ -127,7 +127,7 @@ def not_removed(env):
 
 
 @case("the file is written as often as the disk should bear, though ports flap; `mac del` of a "
-      "static address does not touch it")
+      "static address does not touch it", alone=True)
 def seldom(env):
     with Lab(env, PORTS) as lab:
         daemon = lab.start(bridge(PORTS))

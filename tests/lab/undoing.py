@@ -3,8 +3,6 @@
 A reload that fails half way, where the way back is hard: a worker that stands still, no memory, no
 descriptors.
 """
-import os
-import random
 import subprocess
 import time
 
@@ -13,7 +11,7 @@ from lab.fixture import Lab, bridge
 from lab.frames import BROADCAST, frame, station_mac
 from lab.shortage import MEMORY, NEVER, SOCKETS, Shortage
 from lab.standing import Standing, standing, worker_on
-from lab.tap import case
+from lab.tap import case, seeded
 
 A, B = station_mac(1), station_mac(2)
 PORTS = {"p1": 2, "p2": 2, "p3": 2, "p4": 1}
@@ -54,7 +52,8 @@ def expect_forwards(lab, ports):
     lab.exchange([(lab.p1, raw)], {lab.station[p]: [raw] for p in ports if p != "p1"})
 
 
-@case("a worker stands still for a moment: a reload waits 2 s, is undone, and works when repeated")
+@case("a worker stands still for a moment: a reload waits 2 s, is undone, and works when repeated",
+      alone=True)
 def standing_a_while(env):
     with Lab(env, PORTS, allowed=["reload: ", "census"]) as lab:
         daemon = lab.start(before())
@@ -81,7 +80,8 @@ def standing_a_while(env):
         expect_forwards(lab, ("p1", "p2", "p4"))
 
 
-@case("a worker stands still for good: the undoing fails, too; it ends, the next start adopts")
+@case("a worker stands still for good: the undoing fails, too; it ends, the next start adopts",
+      alone=True)
 def standing_for_good(env):
     with Lab(env, PORTS) as lab:
         daemon = lab.start(before())
@@ -183,14 +183,12 @@ class Short:
 @case("no memory from some point of a reload on, or for a moment: undone, or ended and adopted",
       slow=True)
 def no_memory(env):
-    seed = int(os.environ.get("SEED", random.randrange(1 << 30)))
-    print(f"# seed {seed}", flush=True)
-    with Lab(env, PORTS, allowed=["reload: ", "memory"]) as lab:
+    with seeded() as dice, Lab(env, PORTS, allowed=["reload: ", "memory"]) as lab:
         daemon = Short(lab, env, before(), after())
         lab.sw.ip("addr", "add", "192.0.2.1/24", "dev", "lan")
         n = daemon.reload(daemon.new)[1]
         daemon.reload(daemon.old)
-        points = random.Random(seed).sample(range(daemon.planning(MEMORY), n), 12)
+        points = dice.sample(range(daemon.planning(MEMORY), n), 12)
         outcomes = daemon.try_all(MEMORY, points, lambda first: (first + 1, NEVER))
         expect("refused" in outcomes, f"{outcomes}")
 

@@ -27,6 +27,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "wire.h"
 #include "wire_sender.h"
 
 #define QUEUES_MAX  16u

@@ -4,40 +4,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 
-void die(const char *what)
-{
-	fprintf(stderr, "wire: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-void *must(void *memory)
-{
-	if (memory == NULL) {
-		die("memory");
-	}
-	return memory;
-}
-
-uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
-void sleep_until(uint64_t ns)
-{
-	struct timespec ts = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
-}
+#include "wire.h"
 
 /* 0 or a positive errno. */
 static int sender_try(struct sender *s, const char *ifname, uint32_t queue)

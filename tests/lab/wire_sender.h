@@ -10,7 +10,6 @@
 
 #include <xdp/xsk.h>
 
-#define NS_PER_S    UINT64_C(1000000000)
 #define TX_FRAMES   2048u
 #define FRAME_BYTES 2048u
 
@@ -23,16 +22,6 @@ struct sender {
 	uint32_t free_frame[TX_FRAMES], n_free;
 	uint64_t n_refused; /* frames that the device dropped on their way out */
 };
-
-/* ---- of every part of the tool ---- */
-
-/* Ends the program, with errno's text. */
-void die(const char *what);
-void *must(void *memory);
-uint64_t now_ns(void);
-void sleep_until(uint64_t ns);
-
-/* ---- the sender ---- */
 
 /* Waits, at most 5 s, for a queue that the kernel has not let go of since its last socket. */
 void sender_open(struct sender *s, const char *ifname, uint32_t queue);

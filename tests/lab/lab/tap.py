@@ -8,9 +8,12 @@ Test cases and their runner. A case is a function of the environment:
 It passes by returning, fails by raising and is skipped by raising Skip. Output is TAP.
 """
 import collections
+import contextlib
 import itertools
 import multiprocessing
 import multiprocessing.connection
+import os
+import random
 import sys
 import time
 import traceback
@@ -38,6 +41,16 @@ def case(text, slow=False, alone=False):
     return register
 
 
+@contextlib.contextmanager
+def seeded():
+    """A random.Random for a case; where it fails it says of which seed. SEED=N repeats that."""
+    seed = int(os.environ.get("SEED", random.randrange(1 << 30)))
+    try:
+        yield random.Random(seed)
+    except Failure as why:
+        raise Failure(f"SEED={seed}: {why}") from why
+
+
 # `mark` and `rest` of its line stand before and after the number; `reasons`: REASONS_SEEN by then.
 Result = collections.namedtuple("Result", "failed mark rest reasons")
 
@@ -49,7 +62,7 @@ def run_cases(env, only, jobs=1, out=sys.stdout):
     that want to be alone come after them.
     """
     chosen = [c for c in CASES if not (c.slow and not env.slow)
-              and (not only or any(w in f"{c.__module__}: {c.text}" for w in only))]
+              and (not only or any(w in _title(c) for w in only))]
     shared = [c for c in chosen if jobs > 1 and not c.alone]
     results = _run_shared(env, shared, jobs) if shared else []
     n_failed = n_run = 0
@@ -60,9 +73,13 @@ def run_cases(env, only, jobs=1, out=sys.stdout):
     return n_failed
 
 
+def _title(function):
+    return f"{function.__module__}: {function.text}"
+
+
 def _run(function, env):
     begin = time.monotonic()
-    title = f"{function.__module__}: {function.text}"
+    title = _title(function)
     try:
         function(env)
         return Result(False, "ok", f"{title} # {time.monotonic() - begin:.1f} s", REASONS_SEEN)
@@ -85,26 +102,31 @@ def _run_shared(env, functions, jobs):
                 process = context.Process(target=_work, args=(there, [here, *at_work], env))
                 process.start()
                 there.close()
-                here.send(CASES.index(waiting.pop()))
-                at_work[here] = process
+                _hand_out(at_work, here, process, waiting.pop())
             for here in multiprocessing.connection.wait(list(at_work)):
+                process, function = at_work.pop(here)
                 try:
                     result = here.recv()
                 except EOFError:
-                    at_work.pop(here).join()
-                    yield Result(True, "not ok", "a process of the runner ended", set())
+                    process.join()
+                    yield Result(True, "not ok", f"{_title(function)}: its process ended", set())
                     continue
                 REASONS_SEEN.update(result.reasons)
                 if waiting:
-                    here.send(CASES.index(waiting.pop()))
+                    _hand_out(at_work, here, process, waiting.pop())
                 else:
                     here.send(None)
-                    at_work.pop(here).join()
+                    process.join()
                 yield result
     finally:
-        for process in at_work.values():        # SIGTERM: each removes its lab
+        for process, _ in at_work.values():     # SIGTERM: each removes its lab
             process.terminate()
             process.join()
+
+
+def _hand_out(at_work, here, process, function):
+    here.send(CASES.index(function))
+    at_work[here] = process, function
 
 
 def _work(pipe, parents_ends, env):
