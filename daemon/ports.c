@@ -246,13 +246,14 @@ static void close_sockets(struct vswitch *vswitch, struct port *port, uint64_t d
 		if (!vswitch->keep_for_successor) {
 			successor_forget(vswitch, ifindex);
 		}
-		port->xport = NULL;
 		if (released) {
 			release_queue_ids(vswitch, port, n);
 		} else {
 			log_warn("port '%s': the device does not let go of its queues; the frames "
 				 "that it has are lost until the next start", port->name);
+			xport_abandon(port->xport);
 		}
+		port->xport = NULL;
 	}
 }
 

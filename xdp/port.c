@@ -129,7 +129,11 @@ static int try_undo(struct xport *xport, struct frame_cache *cache, int r)
 	struct umem *umem = &xport->kernel->umem;
 
 	umem_close_begin(umem, NULL);
-	return umem_close_end(umem, xport->ifindex, cache, UINT64_MAX) ? r : -ETIMEDOUT;
+	if (umem_close_end(umem, xport->ifindex, cache, UINT64_MAX)) {
+		return r;
+	}
+	umem_abandon(umem);
+	return -ETIMEDOUT;
 }
 
 /*
@@ -551,10 +555,15 @@ void xport_close_begin(struct xport *xport, struct frame_cache *cache, struct cl
 	kernel->closing = true;
 }
 
+static void port_free(struct xport *xport)
+{
+	free(xport->kernel);
+	free(xport);
+}
+
 bool xport_close(struct xport *xport, struct frame_cache *cache, uint64_t deadline_ns)
 {
 	struct closer closer = {.n = 0};
-	bool released = true;
 
 	if (!xport) {
 		return true;
@@ -564,9 +573,28 @@ bool xport_close(struct xport *xport, struct frame_cache *cache, uint64_t deadli
 			xport_close_begin(xport, cache, &closer, deadline_ns);
 			closer_wait(&closer);
 		}
-		released = umem_close_end(&xport->kernel->umem, xport->ifindex, cache, deadline_ns);
-		free(xport->kernel);
+		if (!umem_close_end(&xport->kernel->umem, xport->ifindex, cache, deadline_ns)) {
+			return false;
+		}
 	}
-	free(xport);
-	return released;
+	port_free(xport);
+	return true;
+}
+
+uint32_t xport_held(const struct xport *xport)
+{
+	uint32_t n = 0;
+
+	for (uint32_t q = 0; q < xport->n_queues; q++) {
+		const struct xq *xq = xport->queue[q];
+
+		n += xq->fill_outstanding - xq_taken(xq) + xq->tx_outstanding;
+	}
+	return n;
+}
+
+void xport_abandon(struct xport *xport)
+{
+	umem_abandon(&xport->kernel->umem);
+	port_free(xport);
 }

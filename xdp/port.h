@@ -10,7 +10,7 @@
  *                 filled, bound, receivers; then the map.
  *          close: map, drain, detach, per queue: receivers, rings unmapped, socket closed;
  *                 registration; then, once the device has let go, the frames; where it does not in
- *                 time, they are lost.
+ *                 time, it is asked again later, or they are lost.
  *          A queue without a socket is an error of open, never silence; a map miss is XDP_PASS.
  */
 #include <stdbool.h>
@@ -117,12 +117,22 @@ int xport_open(const struct xport_config *config, struct frames *frames, struct 
  * Closes; NULL and half-open are fine. No worker may know the queues any more. Waits at most 50 ms
  * for completions, then closes anyway: after that the kernel holds nothing, and every frame that it
  * held is in 'cache'. Returns whether that is so: a device that will not let go of a queue's memory
- * within two more seconds keeps the port's frames, which are FRAME_LOST: never used again rather
- * than used twice. Its queues' ids are better not given to others then. Neither wait goes beyond
- * 'deadline_ns' (monotonic), so that many ports can share one.
+ * within two more seconds keeps what it may still read or write. 'xport' then stays, closed, with
+ * that on its queues' books, and nobody else may have their ids; the same call with the deadline 0
+ * looks again and does not wait. Neither wait goes beyond 'deadline_ns' (monotonic), so that many
+ * ports can share one.
  */
 bool xport_close(struct xport *xport, struct frame_cache *cache, uint64_t deadline_ns)
 	REQUIRES(role_control);
+
+/* Frames, and claims to shared ones, that the kernel has of a port that no worker knows. */
+uint32_t xport_held(const struct xport *xport) REQUIRES(role_control);
+
+/*
+ * Instead of looking again after xport_close() returned false: the frames are FRAME_LOST, never
+ * used again rather than used twice. The queues' ids are better not given to others.
+ */
+void xport_abandon(struct xport *xport) REQUIRES(role_control);
 
 /*
  * The first half of closing, for many ports together: the map is emptied, what was sent completes,

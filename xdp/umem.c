@@ -283,7 +283,7 @@ int umem_open(struct umem *umem, const struct xport_config *config, enum xq_mode
  * of a socket's buffers in deferred work. Until then a zero-copy device goes on receiving into
  * them, and packets on their way out point into them on drivers that do not copy. In copy modes
  * nothing does once every frame that was taken from the TX ring has completed: closing waits for
- * receivers.
+ * receivers, see holds_fill().
  */
 static bool queue_may_linger(const struct xq *xq)
 {
@@ -372,7 +372,8 @@ static bool queue_wait_released(uint32_t ifindex, uint32_t queue_id, uint64_t cl
 	for (;;) {
 		int r = queue_try(ifindex, queue_id);
 
-		if (r == 0 || r == -ENODEV) {
+		/* -EINVAL: there is no such queue now; none goes that somebody has. */
+		if (r == 0 || r == -ENODEV || r == -EINVAL) {
 			return true;
 		}
 		if (r != -EBUSY) {
@@ -401,37 +402,67 @@ static void reclaim_shared(struct xq *xq, struct frame_cache *cache)
 }
 
 /*
- * Frames whose holder names one of the queues: in the rings, in the driver, wherever the kernel had
- * them. Without a cache they are lost: a later port may have the same queue numbers and must not
- * find them at its end.
+ * Whether the closed queue's frames for receiving are the kernel's still. In copy modes it takes
+ * them off the fill ring as it copies, under RCU, and the last close takes the socket off its queue
+ * and waits for a grace period: what packets on their way out keep beyond that is never received
+ * into. A zero-copy driver receives until the deferred work has told it to end.
  */
-static void reclaim_held(struct frames *frames, uint16_t first_id, uint32_t n_queues,
-			 struct frame_cache *cache)
+static bool holds_fill(const struct umem *umem, uint32_t queue_id)
 {
+	return umem->may_linger[queue_id] && umem->xport->queue[queue_id]->tx_only_kernel_wakes;
+}
+
+/* The first queue's 'id' and so many more have frames that are marked so, from 'base' on. */
+static bool is_of(uint16_t holder, uint16_t base, uint32_t n_queues, uint32_t *ret_queue_id)
+{
+	*ret_queue_id = (uint16_t)(holder - base);
+	return *ret_queue_id < n_queues;
+}
+
+/*
+ * Frames whose holder names one of the queues: in the rings, in the driver, wherever the kernel had
+ * them; but not what a device has still.
+ */
+static void reclaim_held(struct umem *umem, struct frame_cache *cache)
+{
+	struct frames *frames = umem->xport->queue[0]->frames;
+	uint16_t first_id = umem->xport->queue[0]->id;
+	uint32_t n = umem->n_created, q;
+
 	for (uint32_t i = 0; i < frames->n_frames; i++) {
 		uint16_t holder =
 			atomic_load_explicit(&frames->info[i].holder, memory_order_relaxed);
 
-		if ((uint32_t)(uint16_t)(holder - FRAME_FILL(first_id)) >= n_queues &&
-		    (uint32_t)(uint16_t)(holder - FRAME_TX(first_id)) >= n_queues) {
-			continue;
-		}
-		if (cache) {
+		if ((is_of(holder, FRAME_FILL(first_id), n, &q) && !holds_fill(umem, q)) ||
+		    (is_of(holder, FRAME_TX(first_id), n, &q) && !umem->may_linger[q])) {
 			frame_put(cache, i);
-		} else {
-			atomic_store_explicit(&frames->info[i].holder, FRAME_LOST,
-					      memory_order_relaxed);
 		}
 	}
 }
 
+/* All that the device has let go of comes home, and is off the queues' books. */
 static void reclaim(struct umem *umem, struct frame_cache *cache)
 {
-	for (uint32_t q = 0; cache && q < umem->n_created; q++) {
-		reclaim_shared(umem->xport->queue[q], cache);
+	reclaim_held(umem, cache);
+	for (uint32_t q = 0; q < umem->n_created; q++) {
+		struct xq *xq = umem->xport->queue[q];
+
+		if (!holds_fill(umem, q)) {
+			xq->fill_outstanding = xq_taken(xq);
+		}
+		if (!umem->may_linger[q]) {
+			reclaim_shared(xq, cache);
+			xq->tx_outstanding = 0;
+		}
 	}
-	reclaim_held(umem->xport->queue[0]->frames, umem->xport->queue[0]->id, umem->n_created,
-		     cache);
+}
+
+static void queues_free(struct umem *umem)
+{
+	for (uint32_t q = 0; q < umem->n_created; q++) {
+		queue_free(umem, q);
+	}
+	umem->n_created = 0;
 }
 
 /*
@@ -470,6 +501,7 @@ static void queue_close(struct umem *umem, struct xq *owner, struct closer *clos
 void umem_close_begin(struct umem *umem, struct closer *closer)
 {
 	umem->first_fd = -1;
+	umem->looked = false;
 	for (uint32_t q = 0; q < umem->n_created; q++) {
 		queue_close(umem, umem->xport->queue[q], closer);
 	}
@@ -492,22 +524,46 @@ void umem_close_begin(struct umem *umem, struct closer *closer)
 bool umem_close_end(struct umem *umem, uint32_t ifindex, struct frame_cache *cache,
 		    uint64_t deadline_ns)
 {
-	bool released = true;
 	uint64_t closed_at = clock_now_ns();
+	uint32_t n_lingering = 0, n_before = 0;
 
 	if (umem->n_created == 0) {
 		return true;
 	}
 	/* One for all queues, so that a port with many closes in bounded time too. */
 	deadline_ns = min_u64(deadline_ns, closed_at + RELEASE_WAIT_NS);
-	for (uint32_t q = 0; q < umem->n_created && released; q++) {
-		released = !umem->may_linger[q] ||
-			   queue_wait_released(ifindex, q, closed_at, deadline_ns);
-	}
-	reclaim(umem, released ? cache : NULL);
 	for (uint32_t q = 0; q < umem->n_created; q++) {
-		queue_free(umem, q);
+		n_before += umem->may_linger[q];
+		umem->may_linger[q] = umem->may_linger[q] &&
+				      !queue_wait_released(ifindex, q, closed_at, deadline_ns);
+		n_lingering += umem->may_linger[q];
 	}
-	umem->n_created = 0;
-	return released;
+	if (!umem->looked || n_lingering < n_before) {
+		reclaim(umem, cache);
+	}
+	umem->looked = true;
+	if (n_lingering) {
+		return false;
+	}
+	queues_free(umem);
+	return true;
+}
+
+/* A later port may have the same queue numbers and must not find these frames at its end. */
+void umem_abandon(struct umem *umem)
+{
+	struct frames *frames = umem->n_created ? umem->xport->queue[0]->frames : NULL;
+	uint16_t first_id = umem->n_created ? umem->xport->queue[0]->id : 0;
+	uint32_t n = umem->n_created, q;
+
+	for (uint32_t i = 0; frames && i < frames->n_frames; i++) {
+		_Atomic uint16_t *holder = &frames->info[i].holder;
+		uint16_t now = atomic_load_explicit(holder, memory_order_relaxed);
+
+		if (is_of(now, FRAME_FILL(first_id), n, &q) ||
+		    is_of(now, FRAME_TX(first_id), n, &q)) {
+			atomic_store_explicit(holder, FRAME_LOST, memory_order_relaxed);
+		}
+	}
+	queues_free(umem);
 }

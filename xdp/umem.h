@@ -28,8 +28,9 @@ struct umem {
 	struct xsk_umem *umem;
 	struct xport *xport; /* port.c's, with places for the queues and their receivers */
 	uint32_t n_created; /* queues that have memory, with or without sockets */
-	/* from umem_close_begin() on: queues of which the kernel may have frames after the close */
+	/* from umem_close_begin() on: queues of which the kernel may have frames still */
 	bool may_linger[XPORT_QUEUES_MAX];
+	bool looked; /* umem_close_end() has taken what it could */
 	int first_fd;
 };
 
@@ -50,7 +51,11 @@ void umem_close_begin(struct umem *umem, struct closer *closer);
 /*
  * Waits until the kernel has let go of the memory, 2 s and never beyond 'deadline_ns' (monotonic),
  * and puts all that it held into 'cache'. The queues' memory goes too. False: the device still has
- * frames; all that the queues held are FRAME_LOST.
+ * frames, and what it cannot have any more is in 'cache'; the queues stay, with the rest on their
+ * books, for another look: the same call, which with the deadline 0 waits for nothing.
  */
 bool umem_close_end(struct umem *umem, uint32_t ifindex, struct frame_cache *cache,
 		    uint64_t deadline_ns);
+
+/* In place of another look: what the device still has is FRAME_LOST. A closed umem is fine. */
+void umem_abandon(struct umem *umem);

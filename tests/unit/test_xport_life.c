@@ -217,30 +217,116 @@ static uint32_t count_held(const struct rig *rig, uint16_t holder)
 	return n;
 }
 
-/*
- * A device that keeps a queue: the test holds its socket open. What the queues held stays away from
- * everybody for good, from a later port with the same queue numbers too.
- */
+/* 20 frames to be sent on the queue, the last ten also claimed by the caller. */
+static void send_some(struct rig *rig, struct xq *xq, struct frame_desc desc[20]) NO_THREAD_SAFETY
+{
+	for (uint32_t i = 0; i < 20; i++) {
+		desc[i] = rig_frame_make(rig, i);
+		if (i >= 10) {
+			frame_share(rig->frames, frame_idx_of(rig->frames, desc[i].addr), 2);
+		}
+	}
+	xq_tx_burst(xq, desc, 20, &n_bytes);
+}
+
+static bool close_in_time(struct rig *rig, struct xport *xport) NO_THREAD_SAFETY
+{
+	uint64_t end = clock_now_ns() + DEADLINE_NS;
+
+	while (!xport_close(xport, &rig->cache, 0)) {
+		if (clock_now_ns() > end) {
+			return false;
+		}
+		rig_pause_short();
+	}
+	return true;
+}
+
+/* A device that keeps a queue, in zero-copy: the test holds its socket open. */
+static int queue_keep(struct xq *xq)
+{
+	xq->tx_only_kernel_wakes = true;
+	return fcntl(xq->fd, F_DUPFD_CLOEXEC, 0);
+}
+
+/* What that queue held stays away from everybody until the device lets go; all else is home. */
 static void test_close_lingering(void) NO_THREAD_SAFETY
 {
+	struct frame_desc desc[20];
 	struct xport *a;
 	struct rig rig;
-	uint32_t n_held = 0, n_lost;
+	uint32_t n_held;
 	uint64_t begin;
 	int fd;
 
 	rig_init(&rig);
 	a = rig_open_mode(&rig, "vtx0", XQ_MODE_COPY);
-	for (uint32_t q = 0; q < a->n_queues; q++) {
-		n_held += count_held(&rig, FRAME_FILL(a->queue[q]->id));
-	}
-	fd = fcntl(a->queue[2]->fd, F_DUPFD_CLOEXEC, 0);
-	a->queue[2]->tx_only_kernel_wakes = true;
+	rig_run("ip link set vtx0 down");
+	send_some(&rig, a->queue[2], desc);
+	fd = queue_keep(a->queue[2]);
+	n_held = count_held(&rig, FRAME_FILL(a->queue[2]->id)) + 20;
 	begin = clock_now_ns();
 	tap_ok(!xport_close(a, &rig.cache, rig_soon()), "a queue that the device keeps is told");
 	tap_ok(clock_now_ns() - begin < 3 * NS_PER_S, "and waited for in bounded time");
+	tap_ok(n_held > 20 && xport_held(a) == n_held &&
+		       rig.frames->n_pool + rig.cache.n + n_held == rig.frames->n_frames,
+	       "what it holds is on the books (%u), the other queues' frames are home", n_held);
+	begin = clock_now_ns();
+	tap_ok(!xport_close(a, &rig.cache, 0) && clock_now_ns() - begin < NS_PER_S / 2 &&
+		       xport_held(a) == n_held,
+	       "another look changes nothing and does not wait");
+	close(fd);
+	tap_ok(close_in_time(&rig, a), "once it lets go, a look ends the closing");
+	for (uint32_t i = 10; i < 20; i++) {
+		frame_release(&rig.cache, frame_idx_of(rig.frames, desc[i].addr));
+	}
+	tap_ok(rig_done(&rig), "lingering: every frame is home");
+	rig_run("ip link set vtx0 up");
+}
+
+/* Its interface goes meanwhile: nothing is waited for, and nobody holds anything. */
+static void test_lingering_gone(void) NO_THREAD_SAFETY
+{
+	struct xport *a;
+	struct rig rig;
+	int fd;
+
+	rig_init(&rig);
+	a = rig_open_mode(&rig, "vtx0", XQ_MODE_COPY);
+	fd = queue_keep(a->queue[2]);
+	if (xport_close(a, &rig.cache, 0)) {
+		rig_bail("a queue that is kept");
+	}
+	rig_run("ip link del vtx0");
+	tap_ok(xport_close(a, &rig.cache, 0), "a device that is gone lingers no more");
+	close(fd);
+	tap_ok(rig_done(&rig), "gone as it lingered: every frame is home");
+	rig_veth_make();
+}
+
+/*
+ * What is not waited for any more stays away for good, from a later port with the same queue
+ * numbers too.
+ */
+static void test_close_abandoned(void) NO_THREAD_SAFETY
+{
+	struct xport *a;
+	struct rig rig;
+	uint32_t n_held, n_lost;
+	uint64_t begin;
+	int fd;
+
+	rig_init(&rig);
+	a = rig_open_mode(&rig, "vtx0", XQ_MODE_COPY);
+	fd = queue_keep(a->queue[2]);
+	begin = clock_now_ns();
+	tap_ok(!xport_close(a, &rig.cache, begin + 100 * NS_PER_MS) &&
+		       clock_now_ns() - begin < NS_PER_S,
+	       "no wait goes beyond the caller's deadline");
+	n_held = xport_held(a);
+	xport_abandon(a);
 	n_lost = count_held(&rig, FRAME_LOST);
-	tap_ok(n_held > 0 && n_lost == n_held, "what was held is lost (%u)", n_lost);
+	tap_ok(n_held > 0 && n_lost == n_held, "what it held then is lost (%u)", n_lost);
 	close(fd);
 	a = rig_open_mode(&rig, "vtx0", XQ_MODE_COPY);
 	tap_ok(xport_close(a, &rig.cache, rig_soon()),
@@ -248,15 +334,44 @@ static void test_close_lingering(void) NO_THREAD_SAFETY
 	tap_ok(count_held(&rig, FRAME_LOST) == n_lost &&
 		       rig.frames->n_pool + rig.cache.n + n_lost == rig.frames->n_frames,
 	       "and collects its own frames alone");
-	a = rig_open_mode(&rig, "vtx0", XQ_MODE_COPY);
-	fd = fcntl(a->queue[2]->fd, F_DUPFD_CLOEXEC, 0);
-	a->queue[2]->tx_only_kernel_wakes = true;
-	begin = clock_now_ns();
-	tap_ok(!xport_close(a, &rig.cache, begin + 100 * NS_PER_MS) &&
-		       clock_now_ns() - begin < NS_PER_S,
-	       "no wait goes beyond the caller's deadline");
-	close(fd);
 	(void)rig_done(&rig);
+}
+
+/*
+ * A device of the kernel's that stands still as it sends: what it sends waits below it, in a queue
+ * that lets nothing out.
+ */
+static void test_close_stalled(void) NO_THREAD_SAFETY
+{
+	struct frame_desc desc[20];
+	struct xport_config config;
+	struct xport *a;
+	struct rig rig;
+
+	if (system("ip link add vtm0 link vtx0 type macvlan && ip link set vtm0 up && tc qdisc add "
+		   "dev vtx0 root tbf rate 500bit burst 100 limit 1000000") != 0) {
+		tap_skip(3, "no macvlan or tbf");
+		return;
+	}
+	rig_init(&rig);
+	config = rig_config_of("vtm0");
+	config.n_queues = config.n_tx_queues = 1;
+	a = rig_open_config(&rig, &config);
+	send_some(&rig, a->queue[0], desc);
+	xq_kick(a->queue[0]);
+	if (xport_close(a, &rig.cache, rig_soon())) {
+		rig_bail("a device that holds what it sends");
+	}
+	tap_ok(count_held(&rig, FRAME_FILL(0)) == 0 && xport_held(a) > 0 && xport_held(a) <= 20,
+	       "stalled: the frames for receiving are home, %u that are sent are not",
+	       xport_held(a));
+	rig_run("tc qdisc del dev vtx0 root");
+	tap_ok(close_in_time(&rig, a), "they are when it goes on");
+	for (uint32_t i = 10; i < 20; i++) {
+		frame_release(&rig.cache, frame_idx_of(rig.frames, desc[i].addr));
+	}
+	tap_ok(rig_done(&rig), "stalled: every frame is home");
+	rig_run("ip link del vtm0");
 }
 
 static void test_device_gone(void) NO_THREAD_SAFETY
@@ -376,6 +491,9 @@ int main(void)
 	test_small_buffer();
 	test_close_outstanding();
 	test_close_lingering();
+	test_lingering_gone();
+	test_close_abandoned();
+	test_close_stalled();
 	test_device_gone();
 	test_cycles();
 	test_close_nothing();
