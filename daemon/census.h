@@ -34,7 +34,7 @@ struct census {
 struct census_input {
 	struct worker_shared *shared;
 	const struct frame_cache *control_cache;
-	/* the owner of every open queue on the box, published or not */
+	/* the owner of every queue on the box, published or not, closed ones that linger too */
 	struct xq *const *queue;
 	uint32_t n_queues;
 };

@@ -13,6 +13,7 @@
 #include "daemon/drift.h"
 #include "daemon/inspect.h"
 #include "daemon/keep.h"
+#include "daemon/linger.h"
 #include "daemon/ports.h"
 #include "daemon/reload.h"
 
@@ -84,6 +85,7 @@ static int on_second(sd_event_source *source, uint64_t usec, void *arg)
 	inspect_doctor_tick(arg);
 	ports_tick(arg);
 	drift_tick(arg);
+	linger_tick(arg);
 	keep_tick(arg);
 	watchdog_tick(arg, clock_now_ns());
 	sd_event_source_set_time_relative(source, USEC_PER_S);

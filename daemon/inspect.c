@@ -116,6 +116,13 @@ void inspect_census(struct vswitch *vswitch)
 			queue[input.n_queues++] = xport->queue[q];
 		}
 	}
+	for (uint32_t i = 0; i < vswitch->linger.n; i++) {
+		const struct xport *xport = vswitch->linger.port[i].xport;
+
+		for (uint32_t q = 0; q < xport->n_queues; q++) {
+			queue[input.n_queues++] = xport->queue[q];
+		}
+	}
 	vswitch->next_census_ns = clock_now_ns() + CENSUS_INTERVAL_NS;
 	if (census_take(&input, CENSUS_WAIT_MS, &vswitch->last_census) < 0) {
 		log_warn("census: a worker did not answer within %u ms", CENSUS_WAIT_MS);

@@ -13,6 +13,7 @@
 #include "daemon/borrow.h"
 #include "daemon/inspect.h"
 #include "daemon/interrupts.h"
+#include "daemon/linger.h"
 #include "daemon/publish.h"
 #include "daemon/status.h"
 #include "daemon/successor.h"
@@ -128,9 +129,9 @@ static int reserve_queue_ids(struct vswitch *vswitch, uint32_t n, uint16_t *ret)
 	return -ENOSPC;
 }
 
-static void release_queue_ids(struct vswitch *vswitch, const struct port *port, uint32_t n)
+void ports_release_queue_ids(struct vswitch *vswitch, uint32_t first, uint32_t n)
 {
-	memset(&vswitch->queue_id_used[port->first_queue_id], false, n);
+	memset(&vswitch->queue_id_used[first], false, n);
 }
 
 static bool is_short_of_queues(const struct vswitch *vswitch, const struct port *port)
@@ -200,7 +201,7 @@ static int open_sockets(struct vswitch *vswitch, struct port *port, struct err *
 		successor_forget(vswitch, config.ifindex);
 	}
 	if (r < 0 && r != -ETIMEDOUT) {         /* a device that lingers keeps its ids */
-		release_queue_ids(vswitch, port, config.n_queues);
+		ports_release_queue_ids(vswitch, port->first_queue_id, config.n_queues);
 	}
 	return r;
 }
@@ -238,22 +239,19 @@ static void close_sockets(struct vswitch *vswitch, struct port *port, uint64_t d
 	REQUIRES(role_control)
 {
 	if (port->xport) {
-		uint32_t n = port->xport->n_queues, ifindex = port->xport->ifindex;
-		bool released;
+		struct xport *xport = port->xport;
+		uint32_t n = xport->n_queues, ifindex = xport->ifindex;
 
 		leave_to_successor(vswitch, port);
-		released = xport_close(port->xport, &vswitch->cache, deadline_ns);
+		port->xport = NULL;
+		if (xport_close(xport, &vswitch->cache, deadline_ns)) {
+			ports_release_queue_ids(vswitch, port->first_queue_id, n);
+		} else {
+			linger_add(vswitch, port->name, xport);
+		}
 		if (!vswitch->keep_for_successor) {
 			successor_forget(vswitch, ifindex);
 		}
-		if (released) {
-			release_queue_ids(vswitch, port, n);
-		} else {
-			log_warn("port '%s': the device does not let go of its queues; the frames "
-				 "that it has are lost until the next start", port->name);
-			xport_abandon(port->xport);
-		}
-		port->xport = NULL;
 	}
 }
 
@@ -275,6 +273,9 @@ int port_open(struct vswitch *vswitch, struct port *port, int *ret_exit_status, 
 	}
 	if (r == 0) {
 		r = check_queues(vswitch, port, ret_exit_status, reterr);
+	}
+	if (r == 0) {
+		r = linger_check(vswitch, port->link.ifindex, reterr);
 	}
 	if (r == 0) {
 		r = borrow_device(vswitch, port, ret_exit_status, reterr);

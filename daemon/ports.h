@@ -41,6 +41,10 @@ void port_close_now(struct vswitch *vswitch, struct port *port, uint64_t deadlin
 void ports_close_sockets(struct vswitch *vswitch, bool only_closing, uint64_t deadline_ns)
 	REQUIRES(role_control);
 
+/* Of a port whose frames are all home. */
+void ports_release_queue_ids(struct vswitch *vswitch, uint32_t first, uint32_t n)
+	REQUIRES(role_control);
+
 /* The host port of a bridge: makes or adopts its interface pair and takes its other end. */
 int port_open_host(struct vswitch *vswitch, struct port *port, int *ret_exit_status,
 		   struct err *reterr) REQUIRES(role_control);

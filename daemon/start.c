@@ -20,6 +20,7 @@
 #include "daemon/inspect.h"
 #include "daemon/interrupts.h"
 #include "daemon/keep.h"
+#include "daemon/linger.h"
 #include "daemon/ports.h"
 #include "daemon/publish.h"
 #include "daemon/reload.h"
@@ -348,6 +349,7 @@ static void close_ports(struct vswitch *vswitch) REQUIRES(role_control)
 			port_close_host(vswitch, port);
 		}
 	}
+	linger_end(vswitch);
 }
 
 /* Workers have their sockets, which go with the process; programs may be held by others, too. */
@@ -384,7 +386,10 @@ static void check_frames(struct vswitch *vswitch)
 	frame_cache_done(&vswitch->cache);
 	n_away = frames->n_frames - atomic_load(&frames->n_pool);
 	for (uint32_t i = 0; n_away && i < frames->n_frames; i++) {
-		n_kept += atomic_load(&frames->info[i].holder) == FRAME_LOST;
+		uint16_t holder = atomic_load(&frames->info[i].holder);
+
+		n_kept += holder == FRAME_LOST ||
+			  (holder == FRAME_SHARED && vswitch->linger.gave_up);
 	}
 	if (n_away != n_kept) {         /* what a device would not let go of is no bug of ours */
 		log_err("census: a bug: %u of %u frames did not come home", n_away - n_kept,

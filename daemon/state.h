@@ -174,6 +174,20 @@ struct drift {
 	sd_event_source *soon;          /* a look because a link event came in; NULL: none */
 };
 
+/* A closed port that its device has frames of: linger.c. */
+struct lingering {
+	struct xport *xport;
+	char name[CONF_NAME_BYTES];     /* the port's, then */
+	uint32_t n_held;                /* frames that the device had then */
+	uint64_t since_ns;
+};
+
+struct linger_list {
+	struct lingering port[VIEW_PORTS];
+	uint32_t n;
+	bool gave_up;                   /* on some: shared frames may have a claim for ever */
+};
+
 /* An interrupt that was given a place. */
 struct interrupt_place {
 	uint32_t irq;
@@ -264,6 +278,7 @@ struct vswitch {
 	struct bridge bridge[VIEW_BRIDGES];     /* by place: bridge_next() */
 	struct port port[VIEW_PORTS];   /* by port_idx; [0] is never used */
 	bool queue_id_used[4096];
+	struct linger_list linger;
 	struct members members;         /* as at start or the last reload */
 	const struct bridge_vlan *fid_vlan[FDB_FIDS];   /* NULL: the FID is not in use */
 	uint8_t fid_bridge[FDB_FIDS];

@@ -179,6 +179,23 @@ static void drift_warnings(const struct vswitch *vswitch, struct warnings *warni
 	}
 }
 
+static void linger_warnings(const struct vswitch *vswitch, struct warnings *warnings)
+	REQUIRES(role_control)
+{
+	for (uint32_t i = 0; i < vswitch->linger.n; i++) {
+		const struct lingering *lingering = &vswitch->linger.port[i];
+		char subject[MGMT_NAME_BYTES];
+
+		snprintf(subject, sizeof(subject), "port %.100s", lingering->name);
+		add(warnings, "device-lingers", subject,
+		    "it was closed %llu s ago, and its device has %u frames still\n"
+		    "see the kernel's log; set the link down and up, or reset the device, if this "
+		    "stays",
+		    (unsigned long long)((clock_now_ns() - lingering->since_ns) / NS_PER_S),
+		    xport_held(lingering->xport));
+	}
+}
+
 static void table_warnings(const struct vswitch *vswitch, struct warnings *warnings)
 {
 	struct fdb_counts counts;
@@ -223,6 +240,7 @@ int warnings_list(struct vswitch *vswitch, struct mgmt_warning **ret, uint32_t *
 	for (struct port *port = port_next(vswitch, NULL); port; port = port_next(vswitch, port)) {
 		port_warnings(vswitch, port, &warnings);
 	}
+	linger_warnings(vswitch, &warnings);
 	table_warnings(vswitch, &warnings);
 	interrupt_warnings(vswitch, &warnings);
 	drift_warnings(vswitch, &warnings);

@@ -224,7 +224,7 @@ def lost_by_kernel(lab, name):
     return json.loads(done.stdout)[0]["stats64"]["tx"]["dropped"]
 
 
-# A device that holds its ring is played in tests/unit/test_worker.c: software ones let go at once.
+# A device that holds its ring is played in tests/unit/test_worker.c; a tap lets go at once.
 @case("a tap that nobody reads as a port: it goes on once it is read, and other ports lose nothing")
 def unread_tap(env):
     with Lab(env, {"p1": 2, "p2": 2}, state_checked=False) as lab, silent_tap(lab, "t1") as fd:
@@ -254,3 +254,60 @@ def unread_tap(env):
         daemon.stop()
         took = time.monotonic() - begin
         expect(took < STOP_SECONDS, f"the stop took {took:.2f} s")
+
+
+@contextlib.contextmanager
+def stalled_device(lab, name):
+    """A device in the switch's namespace that completes nothing of what it sends, meanwhile."""
+    shaped = ("tc", "qdisc", "add", "dev", "low", "root", "tbf", "rate", "500bit", "burst", "100",
+              "limit", "1000000")
+    lab.trunk("low", "low-end")
+    lab.sw.ip("link", "add", "link", "low", "name", name, "type", "macvlan")
+    lab.sw.ip("link", "set", name, "up")
+
+    @contextlib.contextmanager
+    def stalled():
+        lab.sw.exec(*shaped)
+        yield
+        lab.sw.exec("tc", "qdisc", "del", "dev", "low", "root")
+    yield stalled
+
+
+def lingering(daemon):
+    return [w["subject"] for w in daemon.ctl("status")["warnings"] if w["code"] == "device-lingers"]
+
+
+@case("a port is reopened while its device stands still: what that has comes home, and it is taken")
+def stalled_port(env):
+    allowed = ["port 'm1': the device does not let go of its queues",
+               "port 'm1': the device has ", "going back to the configuration before"]
+    queues = {"p1": {"mode": "copy"}, "p2": {"mode": "copy"}}
+    with Lab(env, {"p1": 1, "p2": 1}, state_checked=False, allowed=allowed) as lab, \
+            stalled_device(lab, "m1") as stalled:
+        config = {**bridge(["p1", "p2", "m1"]), "queues": queues}
+        daemon = lab.start(config)
+
+        def flood():
+            before = lab.n_received()
+            lab.send_counted([(lab.p2, frame(GHOST, C))] * 100)
+            lab.wait_received(100, before)
+        with stalled():
+            flood()
+            daemon.write_config({"version": 1, **config, "queues": {
+                **queues, "m1": {"mode": "generic", "ring": {"rx": 256, "tx": 256}}}})
+            reason = daemon.ctl_refused("config", "reload")
+            expect("port 'm1'" in reason and "frames from before its port was closed" in reason,
+                   reason)
+            expect_equal(daemon.port("m1")["state"], "failed", "the port, meanwhile")
+            expect_equal(lingering(daemon), ["port m1"], "what lingers")
+            daemon.wait_sums()
+            lab.learn("p1", A)
+            raw = frame(A, B)
+            lab.exchange([(lab.p2, raw)], {lab.p1: [raw]})
+        wait_for(lambda: daemon.port("m1")["state"] == "forwarding", lambda: daemon.log(), 8.0)
+        expect_equal(lingering(daemon), [], "what lingers at the end")
+        expect("has let go of its queues" in daemon.log(), daemon.log())
+        with stalled():                 # and once more when it stops
+            flood()
+            daemon.check_end(allowed)
+        expect("are lost until the next start" in daemon.log(), daemon.log())

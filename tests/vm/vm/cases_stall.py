@@ -10,6 +10,7 @@ from lab.daemon import expect, expect_equal
 from lab.frames import frame
 
 from vm.case import case
+from vm.cases_changes import there_and_back
 from vm.cases_interrupts import streams
 from vm.kernel import KERNEL_7_2
 from vm.machine import Box, Nic
@@ -58,6 +59,38 @@ def stall_stop(bridge):
     bridge.station[STALLED].recv_all()
     bridge.start({"defaults": {"mode": "auto"}, STALLED: {"mode": "copy"}})
     bridge.expect_forwarding()
+
+
+@case(BOX, "it is closed as it stands still: what it has waits, comes home, and it can be opened")
+def stall_close(bridge):
+    bridge.allowed += ["does not let go of its queues and has"]
+    queues = {"defaults": {"mode": "auto"}, STALLED: {"mode": "copy"}}
+    others = {"interfaces": [SOURCE, *OTHERS], "host-port": False}
+    bridge.start(queues)
+    bridge.settle()
+    with standing_still(bridge):
+        flood_until_full(bridge)
+        reload(bridge, {"defaults": {"mode": "auto"}}, bridges={"lan": others})
+        bridge.guest.call("wait_sums", parted=True)
+        (told,) = lingering(bridge)
+        print(f"# stall-close: {told}", flush=True)
+        there_and_back(bridge, SOURCE, OTHERS[0])
+    bridge.wait(lambda: not lingering(bridge), "its frames to come home")
+    bridge.guest.call("wait_sums", parted=True)
+    bridge.station[STALLED].recv_all()
+    reload(bridge, queues)
+    bridge.wait_forwarding()
+    there_and_back(bridge, STALLED, SOURCE)
+
+
+def reload(bridge, queues, **more):
+    bridge.guest.call("write_config", config=bridge.config(queues, **more))
+    bridge.guest.ctl("config", "reload")
+
+
+def lingering(bridge):
+    """What `status` says of ports that were closed and have frames out still."""
+    return [row["text"] for row in bridge.warnings() if row["code"] == "device-lingers"]
 
 
 def to_stalled(bridge):
