@@ -420,6 +420,7 @@ void port_close_begin(struct vswitch *vswitch, struct port *port)
 		log_err("port '%s': cannot be closed now (no memory); it stays as it is",
 			port->name);
 		port->life = PORT_LIFE_OPEN;
+		vswitch->view_is_behind = true; /* it may be one without the port */
 		return;
 	}
 	addresses_flush_port(vswitch, port);
