@@ -173,30 +173,38 @@ static void look_at_channels(struct vswitch *vswitch, struct port *port) REQUIRE
 	port_rebuild(vswitch, port);
 }
 
-/*
- * Of other rings the kernel sends no event, but a forgetful driver has lost its program to them.
- * The port is rebuilt, which also sets the sizes that the file wants, before the program.
- */
-static void look_at_rings(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
+void drift_see_rings(struct vswitch *vswitch, struct port *port)
 {
+	bool known = port->ring_rx || port->ring_tx;
 	uint32_t rx = 0, tx = 0;
 	char what[64];
 
 	if (port->life != PORT_LIFE_OPEN || !port->forgetful ||
 	    device_read_rings(port->link.ifname, &rx, &tx) < 0 ||
-	    (rx == port->ring_rx && tx == port->ring_tx) || !retry_is_due(&port->rebuild)) {
+	    (rx == port->ring_rx && tx == port->ring_tx)) {
 		return;
 	}
 	snprintf(what, sizeof(what), "rings %u/%u -> %u/%u", port->ring_rx, port->ring_tx, rx, tx);
+	port->ring_rx = rx;
+	port->ring_tx = tx;
+	if (!known || port->forgot) {           /* what follows may be of our own making */
+		return;
+	}
+	port->forgot = true;
 	if (port->queues->device_rx != CONF_KEEP || port->queues->device_tx != CONF_KEEP) {
 		note_port(vswitch, port, DRIFT_KIND_SETTINGS, what, NULL);
 	} else {
 		log_info("port '%s': %s", port->name, what);
 	}
-	port->ring_rx = rx;
-	port->ring_tx = tx;
-	port->forgot = true;
-	retry_later(&port->rebuild);
+}
+
+/*
+ * A port that has lost its program is rebuilt, which also sets what the file wants, rings too,
+ * before the program. At each look, however often somebody does it: in between it hears nothing.
+ */
+static void look_at_program(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
+{
+	drift_see_rings(vswitch, port);
 	port_attach_again(vswitch, port);
 }
 
@@ -262,11 +270,13 @@ static void look_at_port(struct vswitch *vswitch, struct port *port, bool told)
 {
 	struct err err = {""};
 
-	look_at_rings(vswitch, port);
+	look_at_program(vswitch, port);
 	if (port->life != PORT_LIFE_OPEN) {
 		return;
 	}
-	look_at_settings(vswitch, port);
+	if (!port->forgot) {            /* else the rebuild sets them */
+		look_at_settings(vswitch, port);
+	}
 	if (told) {
 		look_at_offloads(vswitch, port);
 		look_at_promiscuity(vswitch, port);
@@ -295,7 +305,7 @@ void drift_tick(struct vswitch *vswitch)
 	for (struct port *port = port_next(vswitch, NULL); port; port = port_next(vswitch, port)) {
 		if (port->life == PORT_LIFE_OPEN) {
 			look_at_channels(vswitch, port);
-			look_at_rings(vswitch, port);
+			look_at_program(vswitch, port);
 		} else if (port->life == PORT_LIFE_CLOSED && port->failed && port->link.ifindex) {
 			look_at_failed(vswitch, port);
 		}

@@ -13,7 +13,8 @@
  *          rebuilt), and another one for rings where other ones make the driver forget its program;
  *          settings and interrupts every DRIFT_PERIOD_NS; features and promiscuity soon after a
  *          link event of a port, which the kernel sends for them, and every minute.
- * Fights:  what cannot be mended, or comes again at once, is tried and said ever more seldom.
+ * Fights:  what cannot be mended, or comes again at once, is tried and said ever more seldom; but a
+ *          port whose program is forgotten is rebuilt at each look, for it is deaf until then.
  */
 #include "daemon/state.h"
 
@@ -28,6 +29,13 @@
 
 /* Once a second. */
 void drift_tick(struct vswitch *vswitch) REQUIRES(role_control);
+
+/*
+ * Of other rings the kernel sends no event, but a forgetful driver has lost its program to them:
+ * noted in port->forgot, and drift_tick() mends. To be called before anything sets rings again on a
+ * port that is open, after which nobody could see it.
+ */
+void drift_see_rings(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
 
 /* A link event came: where it is a port's, the whole look follows, once for many events. */
 void drift_look_soon(struct vswitch *vswitch, uint32_t ifindex) REQUIRES(role_control);

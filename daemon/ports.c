@@ -295,6 +295,7 @@ int port_open(struct vswitch *vswitch, struct port *port, int *ret_exit_status, 
 	port->forgot = false;
 	port->forgetful = port->xport->mode != XQ_MODE_GENERIC &&
 			  device_forgets_program(port->device.driver);
+	port->ring_rx = port->ring_tx = 0;
 	if (port->forgetful) {
 		(void)device_read_rings(port->link.ifname, &port->ring_rx, &port->ring_tx);
 	}

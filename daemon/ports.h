@@ -68,7 +68,7 @@ void port_rebuild_end(struct vswitch *vswitch, struct port *port) REQUIRES(role_
 
 /*
  * Rebuilds a port whose driver has forgotten its program (port->forgot), unless its link is down:
- * then it is rebuilt when that comes up.
+ * then it is rebuilt when that comes up. Where it cannot begin, drift_tick() tries again.
  */
 void port_attach_again(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
 

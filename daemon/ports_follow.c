@@ -281,7 +281,10 @@ void ports_tick(struct vswitch *vswitch)
 	}
 }
 
-/* Of a link that went down and up in one breath the event alone tells. */
+/*
+ * Of a link that went down and up in one breath the event alone tells. One that is older than the
+ * port's opening tells of a reset before that: then the port is rebuilt once for nothing.
+ */
 static bool tells_of_reset(const struct port *port, const struct link_info *event)
 {
 	return event->up != port->link.up || event->mtu != port->link.mtu;
@@ -292,9 +295,11 @@ void port_attach_again(struct vswitch *vswitch, struct port *port)
 	if (port->life != PORT_LIFE_OPEN || !port->forgot || !port->link.up) {
 		return;
 	}
-	log_info("port '%s': was reset, and %s has forgotten the program: attached again",
-		 port->name, port->device.driver);
 	port_rebuild(vswitch, port);
+	if (port->rebuilding) {
+		log_info("port '%s': was reset, and %s has forgotten the program: attached again",
+			 port->name, port->device.driver);
+	}
 }
 
 /*

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "daemon/addresses.h"
 #include "daemon/borrow.h"
+#include "daemon/drift.h"
 #include "daemon/inspect.h"
 #include "daemon/interrupts.h"
 #include "daemon/ports.h"
@@ -222,6 +223,7 @@ static int set_live(struct vswitch *vswitch, const struct reload_target *target,
 			continue;
 		}
 		if (wanted->settings) {
+			drift_see_rings(vswitch, port);
 			r = borrow_change(vswitch, port, reterr);
 		}
 		if (r == 0 && port->hostport) {

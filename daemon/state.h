@@ -103,7 +103,7 @@ struct port {
 	uint32_t n_rx_channels, n_tx_channels;
 	bool forgetful;                 /* its driver forgets its program as it resets */
 	bool forgot;                    /* it has; the port is rebuilt once its link is up */
-	uint32_t ring_rx, ring_tx;      /* of a forgetful one, as they were then */
+	uint32_t ring_rx, ring_tx;      /* of a forgetful one, as last seen; 0: not known */
 	struct port_retry rebuild, mend[DRIFT_KIND_N];
 	uint16_t first_queue_id;
 	/* what the counters of this port_idx showed when the port came: another one's */

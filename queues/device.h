@@ -52,9 +52,9 @@ uint32_t device_zero_copy_buffer_bytes(const char *driver);
 bool device_lacks_zero_copy(uint32_t ifindex);
 
 /*
- * Whether this driver forgets its native program whenever it resets the device: as that is set up,
- * gets another MTU or other rings. The kernel still counts the program as attached, and all frames
- * go to the stack until one is attached anew. Pure.
+ * Whether this driver forgets its native program whenever it quiesces the device: as that is set
+ * down, gets another MTU or other rings. The kernel still counts the program as attached, and all
+ * frames go to the stack until one is attached anew. Pure.
  */
 bool device_forgets_program(const char *driver);
 
