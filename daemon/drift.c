@@ -130,7 +130,9 @@ static void retry_later(struct port_retry *retry)
 {
 	uint64_t now = clock_now_ns();
 
-	retry->delay_ns = now > retry->at_ns + RETRY_MAX_NS ? RETRY_MIN_NS : 2 * retry->delay_ns;
+	bool first = !retry->delay_ns || now > retry->at_ns + RETRY_MAX_NS;
+
+	retry->delay_ns = first ? RETRY_MIN_NS : 2 * retry->delay_ns;
 	retry->delay_ns = retry->delay_ns < RETRY_MAX_NS ? retry->delay_ns : RETRY_MAX_NS;
 	retry->at_ns = now + retry->delay_ns;
 }
