@@ -20,7 +20,9 @@ class Booted:
 
     def __init__(self, chroot, ns, log):
         self.chroot, self.log_path, self.leader = chroot, log, None
-        argv = ["systemd-nspawn", "--quiet", "--directory", chroot.root, "--boot", "--register=no",
+        # What nspawn mounts at /sys is of the network namespace in which it is run.
+        argv = ["nsenter", f"--net=/run/netns/{ns.name}",
+                "systemd-nspawn", "--quiet", "--directory", chroot.root, "--boot", "--register=no",
                 "--keep-unit", f"--network-namespace-path=/run/netns/{ns.name}",
                 "--capability=all", "--system-call-filter=bpf set_mempolicy", "--console=pipe",
                 "--resolv-conf=off", "--timezone=off", "--link-journal=no"]
