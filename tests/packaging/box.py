@@ -153,13 +153,14 @@ class Box:
 class Ports:
     """A namespace with two ports, their far ends in another, and a file that bridges them."""
 
-    def __init__(self):
+    def __init__(self, *names):
+        names = names or ("p1", "p2")
         self.ns = netns.Namespace(f"vt-deb-{os.getpid()}-sw")
         self.wire = netns.Namespace(f"vt-deb-{os.getpid()}-wire")
-        for name in ("p1", "p2"):
+        for name in names:
             netns.veth(self.ns, name, self.wire, "s-" + name)
-        self.config = ("version: 1\nbridges:\n  lan:\n    interfaces: [p1, p2]\nworkers:\n"
-                       f"  cpus: {min(os.sched_getaffinity(0))}\n")
+        self.config = (f"version: 1\nbridges:\n  lan:\n    interfaces: [{', '.join(names)}]\n"
+                       f"workers:\n  cpus: {min(os.sched_getaffinity(0))}\n")
 
     def __enter__(self):
         return self
