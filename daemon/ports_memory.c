@@ -59,11 +59,24 @@ static bool copies(const struct port *port, const struct xport_config *config)
  */
 static uint32_t n_queues_to_come(const struct vswitch *vswitch, const struct port *port)
 {
-	if (!port->name[0] || port->xport || !port->rx_size_planned) {
+	if (!port->name[0] || port->xport || !port->rx_size_planned || port->leaving) {
 		return 0;
 	}
 	return port->n_queues_planned ? port->n_queues_planned
 				      : machine_queue_guess(&vswitch->plan, port->queues);
+}
+
+/* For a refusal: of what is counted, but cannot be seen. */
+static const char *kept_note(const struct vswitch *vswitch, const struct port *port)
+{
+	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		const struct port *other = &vswitch->port[i];
+
+		if (other != port && n_queues_to_come(vswitch, other)) {
+			return "; room is kept for ports of the file that are absent or failed";
+		}
+	}
+	return "";
 }
 
 /*
@@ -110,8 +123,8 @@ static int fit_frames(const struct vswitch *vswitch, const struct port *port,
 	}
 	return err_set(reterr, ENOSPC,
 		       "needs a restart: the packet buffer of %u frames was made for fewer queues "
-		       "than this port's %u more",
-		       vswitch->plan.n_frames, config->n_queues);
+		       "than this port's %u more%s",
+		       vswitch->plan.n_frames, config->n_queues, kept_note(vswitch, port));
 }
 
 static uint64_t queues_bytes(const struct vswitch *vswitch, uint32_t n_queues, uint32_t rx_size,
@@ -144,10 +157,11 @@ static int check_memory(const struct vswitch *vswitch, const struct port *port,
 	}
 	return err_set(reterr, ENOSPC,
 		       "its %u queues need %.1f MiB more than limits.memory (%.1f MiB) allows; "
-		       "raise it, or have fewer queues ('ethtool -L %s', or 'count')",
+		       "raise it, or have fewer queues ('ethtool -L %s', or 'count')%s",
 		       config->n_queues,
 		       (double)(bytes - vswitch->plan.memory_max_bytes) / (1 << 20),
-		       (double)vswitch->plan.memory_max_bytes / (1 << 20), config->ifname);
+		       (double)vswitch->plan.memory_max_bytes / (1 << 20), config->ifname,
+		       kept_note(vswitch, port));
 }
 
 int port_fit_memory(const struct vswitch *vswitch, struct port *port, struct xport_config *config,

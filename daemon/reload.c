@@ -94,6 +94,7 @@ static int assign(struct vswitch *vswitch, struct reload_target *target, struct 
 	REQUIRES(role_control)
 {
 	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
+		vswitch->port[i].leaving = target->gone[i];
 		if (target->gone[i]) {
 			vswitch->port[i].order = target->n_ports + i;
 		}

@@ -81,6 +81,7 @@ struct port {
 	bool disabled;                  /* by `port disable` */
 	bool failed;                    /* it is there and could not be taken; 'reason' says why */
 	bool reopen;                    /* its interface came back while it was closing */
+	bool leaving;                   /* the reload under way takes it out of the file */
 	/* closing to be opened with other queues: its settings stay */
 	bool rebuilding;
 	char reason[256];

@@ -419,6 +419,22 @@ def absent_member(env):
             daemon.stop()
             lab.sw.ip("link", "del", "p4")
     expect(any("than limits.memory" in text for text in refused), f"none was refused: {refused}")
+    expect(all("room is kept for ports of the file" in text for text in refused if text),
+           f"no reason: {refused}")
+
+
+@case("memory that is kept for absent members is given to ports that take their place")
+def absent_members_swapped(env):
+    ports = dict.fromkeys(("p1", "p2", "p3", "p4"), 2)
+    keys = {"queues": {"defaults": {"count": 2, "ring": {"rx": 2048, "tx": 256}}}}
+    with Lab(env, ports, allowed=["reload: ", "'q"]) as lab:
+        daemon = lab.start({**bridge(("p1", "q2", "q3", "q4")), **keys})
+        write(daemon, {**bridge(("p1", "q2", "q3", "q4", "p2", "p3", "p4")), **keys})
+        reason = daemon.ctl_refused("config", "reload")
+        expect("room is kept for ports of the file" in reason, reason)
+        reload_to(daemon, {**bridge(("p1", "p2", "p3", "p4")), **keys})
+        raw = frame(BROADCAST, A)
+        lab.exchange([(lab.p1, raw)], {lab.p2: [raw], lab.p3: [raw], lab.p4: [raw]})
 
 
 # ---- random pairs, against a fresh start ----
