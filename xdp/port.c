@@ -355,7 +355,7 @@ static int explain(const struct xport *xport, const struct xport_config *config,
 	case ENODEV:
 		return err_set(reterr, ENODEV, "port '%s': the interface is gone", config->ifname);
 	case ENOBUFS:
-		return err_set(reterr, ENOBUFS,
+		return err_set(reterr, EPERM,
 			       "port '%s': the packet buffer (%llu MB) is above the limit of "
 			       "locked memory: "
 			       "give CAP_IPC_LOCK, or raise LimitMEMLOCK=",

@@ -107,8 +107,8 @@ static inline struct xq *xport_socket(const struct xport *xport, uint32_t queue_
 /*
  * Opens everything or nothing. Frames for the fill rings come from 'cache'. Retries EBUSY of a
  * queue that was just closed, bounded (5 s). -EOPNOTSUPP, -EBUSY (a foreign program or another
- * daemon: named), -EPERM (which capability), -ENOBUFS (memlock), -ETIMEDOUT (a failed try's queues
- * stay with the device, its frames are FRAME_LOST; nothing more is tried), -ENOMEM ...
+ * daemon: named), -EPERM (which capability, or memlock), -ETIMEDOUT (a failed try's queues stay
+ * with the device, its frames are FRAME_LOST; nothing more is tried), -ENOMEM ...
  */
 int xport_open(const struct xport_config *config, struct frames *frames, struct frame_cache *cache,
 	       struct xport **ret, struct err *reterr) REQUIRES(role_control);

@@ -4,8 +4,11 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -101,6 +104,45 @@ static void test_modes(void) NO_THREAD_SAFETY
 	config.mode = XQ_MODE_COPY;
 	tap_ok(rig_open_refused(&rig, &config, &err) == -ENODEV, "an interface that is gone");
 	tap_ok(rig_done(&rig), "modes: every frame is home");
+}
+
+static bool lose_ipc_lock(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	const struct rlimit limit = {64 << 10, 64 << 10};
+
+	if (syscall(SYS_capget, &header, data) < 0) {
+		return false;
+	}
+	data[0].effective &= ~(1u << CAP_IPC_LOCK);
+	return syscall(SYS_capset, &header, data) == 0 && setrlimit(RLIMIT_MEMLOCK, &limit) == 0;
+}
+
+/* Says what to do about it, and no error of those that pass by themselves. */
+static void test_memlock(void) NO_THREAD_SAFETY
+{
+	struct xport_config config = rig_config_of("vtx0");
+	pid_t pid;
+	int status = -1;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		struct err err = {.text = ""};
+		struct rig rig;
+		int r;
+
+		rig_init(&rig);
+		if (!lose_ipc_lock()) {
+			_exit(2);
+		}
+		r = rig_open_refused(&rig, &config, &err);
+		fflush(stdout);
+		_exit(r == -EPERM && strstr(err.text, "LimitMEMLOCK") ? 0 : 1);
+	}
+	waitpid(pid, &status, 0);
+	tap_ok(status == 0, "more than may be locked: EPERM, naming the limit");
 }
 
 /*
@@ -243,6 +285,7 @@ int main(void)
 	test_probe();
 	test_probe_unprivileged();
 	test_modes();
+	test_memlock();
 	test_forward(XQ_MODE_COPY);
 	test_forward(XQ_MODE_GENERIC);
 	test_station(XQ_MODE_COPY);
