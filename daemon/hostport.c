@@ -135,9 +135,10 @@ static bool alias_is(const struct link_info *link, const char *alias)
 }
 
 /* 'ret_peer' is that of a pair that is ours, half-made or whole. */
-static int pair_find(const char *ifname, const struct journal_entry *entry, struct link_info *ret,
+static int pair_find(const struct journal *journal, const char *ifname, struct link_info *ret,
 		     struct link_info *ret_peer, enum found *ret_found, struct err *reterr)
 {
+	const struct journal_entry *entry = listed_find(journal, ifname);
 	struct link_info peer;
 	int r = link_get(ifname, 0, ret, reterr);
 
@@ -151,7 +152,7 @@ static int pair_find(const char *ifname, const struct journal_entry *entry, stru
 	if (r < 0 || strcmp(peer.ifname, entry->key) != 0) {
 		return r == -ENODEV ? 0 : r;
 	}
-	if (hostport_is_marked(peer.alias)) {
+	if (hostport_is_ours(journal, peer.alias)) {
 		*ret_found = FOUND_OURS;
 	} else if (alias_is(&peer, "") && (alias_is(ret, "") || alias_is(ret, HOSTPORT_ALIAS))) {
 		*ret_found = FOUND_HALF_MADE;
@@ -161,7 +162,8 @@ static int pair_find(const char *ifname, const struct journal_entry *entry, stru
 }
 
 /* Our end of a pair whose other end was renamed or moved to another network, else none. */
-static int orphan_delete(const struct journal_entry *entry, struct err *reterr)
+static int orphan_delete(const struct journal *journal, const struct journal_entry *entry,
+			 struct err *reterr)
 {
 	struct link_info link;
 	int r = link_get(entry->key, 0, &link, reterr);
@@ -169,7 +171,7 @@ static int orphan_delete(const struct journal_entry *entry, struct err *reterr)
 	if (r < 0) {
 		return r == -ENODEV ? 0 : r;
 	}
-	if (strcmp(link.kind, "veth") != 0 || !hostport_is_marked(link.alias)) {
+	if (strcmp(link.kind, "veth") != 0 || !hostport_is_ours(journal, link.alias)) {
 		return 0;
 	}
 	journal_fault_point();
@@ -343,7 +345,7 @@ static int remains_clear(struct journal *journal, const struct journal_entry *en
 {
 	char ifname[sizeof(entry->ifname)];
 	int r = found == FOUND_HALF_MADE ? link_delete(link->ifindex, reterr)
-					 : orphan_delete(entry, reterr);
+					 : orphan_delete(journal, entry, reterr);
 
 	memcpy(ifname, entry->ifname, sizeof(ifname));
 	return r < 0 ? r : listed_forget(journal, ifname, reterr);
@@ -355,7 +357,7 @@ static int pair_open(struct hostport *hostport, const struct hostport_config *co
 	const struct journal_entry *entry = listed_find(hostport->journal, config->ifname);
 	struct link_info link = {0}, peer = {0};
 	enum found found = FOUND_NOTHING;
-	int r = pair_find(config->ifname, entry, &link, &peer, &found, reterr);
+	int r = pair_find(hostport->journal, config->ifname, &link, &peer, &found, reterr);
 
 	if (r < 0) {
 		return r;

@@ -34,6 +34,14 @@ bool hostport_is_marked(const char *alias)
 	return strncmp(alias, HOSTPORT_ALIAS, n) == 0 && (!alias[n] || alias[n] == ' ');
 }
 
+bool hostport_is_ours(const struct journal *journal, const char *alias)
+{
+	char mark[LINK_ALIAS_BYTES];
+
+	hostport_mark(journal_dir(journal), mark);
+	return strcmp(alias, mark) == 0 || strcmp(alias, HOSTPORT_ALIAS) == 0;
+}
+
 static bool is_listed(const struct journal *journal, const struct link_info *peer)
 {
 	for (uint32_t i = 0; i < journal_count(journal); i++) {

@@ -26,6 +26,12 @@ void hostport_mark(const char *runtime_dir, char ret[static LINK_ALIAS_BYTES]);
 bool hostport_is_marked(const char *alias);
 
 /*
+ * Of a pair that the journal lists: not another directory's. With the bare alias, as earlier
+ * versions set it, the journal is all that says so.
+ */
+bool hostport_is_ours(const struct journal *journal, const char *alias);
+
+/*
  * Lists the pairs again that bear the mark of the journal's directory and are not listed, telling
  * each. Of what may be a viaductd's, but nobody knows whose, only tells how to remove it.
  */

@@ -227,7 +227,8 @@ static int far_end(const struct journal *journal, const char *ifname, struct lin
 		const struct journal_entry *entry = journal_get(journal, i);
 
 		if (entry->kind == JOURNAL_HOST_PORT && strcmp(entry->ifname, ifname) == 0 &&
-		    link_get(entry->key, 0, ret, NULL) == 0 && hostport_is_marked(ret->alias)) {
+		    link_get(entry->key, 0, ret, NULL) == 0 &&
+		    hostport_is_ours(journal, ret->alias)) {
 			return 0;
 		}
 	}

@@ -281,6 +281,29 @@ static void test_orphan(void)
 	journal_close(journal);
 }
 
+/* Noted by its names and never made; another daemon's pair came to bear the far end's. */
+static void test_orphan_of_another(void)
+{
+	struct journal_entry entry = {
+		.kind = JOURNAL_HOST_PORT, .ifname = "lan", .key = "vd-lan",
+	};
+	struct journal *journal = journal_opened();
+	struct hostport *hostport;
+
+	netns_run("ip link add home type veth peer name vd-lan && ip link set home alias viaduct "
+		  "&& ip link set vd-lan alias 'viaduct /run/elsewhere 19'");
+	journal_add(journal, &entry, NULL);
+	hostport = opened(&lan, journal);
+	tap_ok(hostport && strcmp(hostport_get(hostport)->peer_ifname, "vd-lan2") == 0 &&
+	       get("home").ifindex && journal_count(journal) == 1,
+	       "another directory's pair of the noted name: left alone");
+	hostport_close(hostport, true, NULL);
+	netns_run("ip link del home");
+	tap_ok(n_interfaces() == NAMES_AT_REST && journal_count(journal) == 0,
+	       "another directory's pair of the noted name: no trace");
+	journal_close(journal);
+}
+
 /* ---- restore.json lost ---- */
 
 static int n_told;
@@ -384,6 +407,9 @@ static const struct foreign_case foreign_cases[] = {
 	{"listed, but with another end", "ip link add lan type veth peer name other && "
 	 "ip link set lan alias viaduct && ip link set other alias viaduct", "ip link del lan",
 	 true},
+	{"listed, but of a viaductd with another directory",
+	 "ip link add lan type veth peer name vd-lan && ip link set lan alias viaduct && "
+	 "ip link set vd-lan alias 'viaduct /run/elsewhere 19'", "ip link del lan", true},
 	{"listed, but aliased otherwise", "ip link add lan type veth peer name vd-lan && "
 	 "ip link set vd-lan alias theirs", "ip link del lan", true},
 };
@@ -538,6 +564,7 @@ int main(void)
 	test_configured();
 	test_adopt();
 	test_orphan();
+	test_orphan_of_another();
 	test_lost();
 	test_bare_mark();
 	for (size_t i = 0; i < sizeof(foreign_cases) / sizeof(foreign_cases[0]); i++) {
