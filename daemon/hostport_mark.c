@@ -29,9 +29,14 @@ void hostport_mark(const char *runtime_dir, char ret[static LINK_ALIAS_BYTES])
 
 bool hostport_is_marked(const char *alias)
 {
-	size_t n = strlen(HOSTPORT_ALIAS);
+	static const char begin[] = HOSTPORT_ALIAS " /";
+	const char *number = strrchr(alias, ' ');
 
-	return strncmp(alias, HOSTPORT_ALIAS, n) == 0 && (!alias[n] || alias[n] == ' ');
+	if (strcmp(alias, HOSTPORT_ALIAS) == 0) {
+		return true;
+	}
+	return strncmp(alias, begin, strlen(begin)) == 0 && number > alias + strlen(begin) &&
+	       number[1] && !number[1 + strspn(number + 1, "0123456789abcdef")];
 }
 
 bool hostport_is_ours(const struct journal *journal, const char *alias)

@@ -51,6 +51,13 @@ static bool is_host_port(const struct conf *conf, const char *ifname)
 	return false;
 }
 
+/* An end of a host port's pair, or a bridge of standin.c. An alias alone anybody may give. */
+static bool is_made_by_us(const struct link_info *link)
+{
+	return (strcmp(link->kind, "veth") == 0 || strcmp(link->kind, "bridge") == 0) &&
+	       hostport_is_marked(link->alias);
+}
+
 int member_refusal(const struct conf *conf, const struct conf_bridge *bridge,
 		   const struct conf_member *member, const struct link_info *link, char *buf,
 		   uint32_t buf_bytes, struct err *reterr)
@@ -62,8 +69,7 @@ int member_refusal(const struct conf *conf, const struct conf_bridge *bridge,
 		snprintf(buf, buf_bytes, "is no Ethernet device");
 		return 0;
 	}
-	if (member->glob && (is_host_port(conf, link->ifname) ||
-			     hostport_is_marked(link->alias))) {
+	if (member->glob && (is_host_port(conf, link->ifname) || is_made_by_us(link))) {
 		snprintf(buf, buf_bytes, "is viaductd's own");
 		return 0;
 	}

@@ -114,6 +114,16 @@ def globs(env):
         lab.exchange([(lab.p1, raw)], {lab.p2: [raw], lab.p3: [raw]})
 
 
+@case("a glob skips what bears a viaductd's mark, and takes what only begins like one")
+def glob_marks(env):
+    with Lab(env, {"p1": 1, "p2": 1, "p3": 1, "p4": 1}, state_checked=False) as lab:
+        for name, alias in (("p2", "viaduct to the attic"), ("p3", "viaduct /run/elsewhere 19"),
+                            ("p4", "viaduct")):
+            lab.sw.ip("link", "set", name, "alias", alias)
+        daemon = lab.start(bridge(["p*"]))
+        expect_equal(sorted(daemon.ports()), ["p1", "p2"], "ports")
+
+
 @case("a renamed interface goes on under the name in the file")
 def renamed(env):
     with Lab(env, PORTS, allowed=("p3", "renamed"), state_checked=False) as lab:
