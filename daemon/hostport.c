@@ -302,10 +302,13 @@ static int pair_adopt(struct hostport *hostport, const struct hostport_config *c
 	info->adopted = true;
 	hostport->made = true;
 	if (info->n_queues != config->n_queues) {
-		snprintf(info->note, sizeof(info->note),
-			 "host port '%s' was there and keeps its %u queues, %u are wanted; it is "
-			 "made anew after an orderly stop", info->ifname, info->n_queues,
-			 config->n_queues);
+		size_t n = strlen(info->note);
+
+		/* After what macaddress_wanted() has noted, if anything. */
+		snprintf(info->note + n, sizeof(info->note) - n,
+			 "%shost port '%s' was there and keeps its %u queues, %u are wanted; it is "
+			 "made anew after an orderly stop", n ? "; " : "", info->ifname,
+			 info->n_queues, config->n_queues);
 	}
 	r = box_features_set(info, reterr);
 	/* What the file said before is forgotten: auto is the same after every start. */

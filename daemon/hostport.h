@@ -35,7 +35,7 @@ struct hostport_info {
 	uint64_t macaddress;            /* of the box's end */
 	uint32_t mtu, n_queues;
 	bool adopted;
-	char note[256];                 /* what to warn of; "": nothing */
+	char note[512];                 /* what to warn of; "": nothing */
 };
 
 struct hostport;

@@ -304,6 +304,28 @@ static void test_orphan_of_another(void)
 	journal_close(journal);
 }
 
+/* ---- what it warns of ---- */
+
+static void test_notes(void)
+{
+	struct journal *journal = journal_opened();
+	struct hostport *hostport = opened(&lan, journal);
+	struct hostport_config config = lan;
+	const struct hostport_info *info;
+
+	journal = successor(hostport, journal);
+	/* Hidden from this process alone. */
+	netns_run("test ! -e /etc/machine-id || mount --bind /dev/null /etc/machine-id");
+	config.n_queues = 2;
+	hostport = opened(&config, journal);
+	info = hostport ? hostport_get(hostport) : NULL;
+	tap_ok(info && strstr(info->note, "machine-id") && strstr(info->note, "2 are wanted"),
+	       "both notes: '%s'", info ? info->note : "");
+	hostport_close(hostport, true, NULL);
+	netns_run("test ! -e /etc/machine-id || umount /etc/machine-id");
+	journal_close(journal);
+}
+
 /* ---- restore.json lost ---- */
 
 static int n_told;
@@ -565,6 +587,7 @@ int main(void)
 	test_adopt();
 	test_orphan();
 	test_orphan_of_another();
+	test_notes();
 	test_lost();
 	test_bare_mark();
 	for (size_t i = 0; i < sizeof(foreign_cases) / sizeof(foreign_cases[0]); i++) {
