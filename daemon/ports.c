@@ -333,6 +333,8 @@ int port_open_host(struct vswitch *vswitch, struct port *port, int *ret_exit_sta
 	if (info->note[0]) {
 		log_warn("port '%s': %s", port->name, info->note);
 	}
+	/* Known by this also where it cannot be read now. */
+	port->link.ifindex = info->peer_ifindex;
 	r = link_get(NULL, info->peer_ifindex, &port->link, reterr);
 	if (r == 0) {
 		r = port_open(vswitch, port, ret_exit_status, reterr);
@@ -400,8 +402,9 @@ static void grace_is_over(void *arg) NO_THREAD_SAFETY
 	}
 	if (port->rebuilding) {
 		port_rebuild_end(port->vswitch, port);
-	} else if (port->host) {
-		port_host_again(port->vswitch, port);
+	} else if (port->host && (!port->failed || port->reopen)) {
+		port->reopen = false;
+		port_retry(port->vswitch, port);
 	} else if (port->reopen) {
 		reopen(port->vswitch, port);
 	}

@@ -80,14 +80,14 @@ void port_not_taken(struct port *port, int error, struct err *err);
 /* Once a second: ports that are to be tried again, a view for which there was no memory. */
 void ports_tick(struct vswitch *vswitch) REQUIRES(role_control);
 
-/* Tries a port again that could not be taken. */
+/*
+ * Takes a closed port whose interface is there. The pair of a host port stays, with what the user
+ * has put on it; it is made anew only where there is none.
+ */
 void port_retry(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
 
 /* After the start: interfaces that went between their opening and the link monitor's. */
 void ports_drop_gone(struct vswitch *vswitch) REQUIRES(role_control);
-
-/* Makes a host port again whose interface was deleted. */
-void port_host_again(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
 
 /* `port enable|disable`. 0 or -errno. */
 int port_set_enabled(struct vswitch *vswitch, struct port *port, bool enabled, struct err *reterr)

@@ -20,7 +20,7 @@
 #define RETRY_MIN_NS NS_PER_S
 #define RETRY_MAX_NS (64 * NS_PER_S)
 
-static bool host_make(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
+static void host_make(struct vswitch *vswitch, struct port *port) REQUIRES(role_control);
 
 /* ---- the host port follows its bridge ---- */
 
@@ -140,7 +140,26 @@ void port_not_taken(struct port *port, int error, struct err *err)
 {
 	port_fail(port, err);
 	note_failure(port);
-	port->transient = port->retry_wanted = is_transient(error);
+	port->transient = is_transient(error);
+	/* Of a host port without a pair no event tells, there is only time. */
+	port->retry_wanted = port->transient || (port->host && !port->hostport);
+}
+
+static void begin_serving(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
+{
+	struct err err = {""};
+
+	port->retry_delay_ns = 0;
+	if (port->disabled && port_admin_set(vswitch, port, false, &err) < 0) {
+		log_warn("port '%s': %s", port->name, err.text);
+	}
+	/* Setting it up and attaching have changed what the event said. */
+	link_get(NULL, port->link.ifindex, &port->link, NULL);
+	state_changed(vswitch, port, PORT_STATE_ABSENT);
+	if (port->host) {
+		ports_host_follow(vswitch, &vswitch->bridge[port->bridge_idx]);
+	}
+	interrupts_apply(vswitch, false);
 }
 
 static void port_comes(struct vswitch *vswitch, struct port *port, const struct link_info *link)
@@ -163,19 +182,12 @@ static void port_comes(struct vswitch *vswitch, struct port *port, const struct 
 		ports_host_follow(vswitch, &vswitch->bridge[port->bridge_idx]);
 		return;
 	}
-	port->retry_delay_ns = 0;
 	if (port->hostport && addresses_add_local(vswitch, port,
 						  hostport_get(port->hostport)->macaddress,
 						  &err) < 0) {
 		log_warn("%s", err.text);
 	}
-	/* Setting it up and attaching have changed what the event said. */
-	if (port->disabled && port_admin_set(vswitch, port, false, &err) < 0) {
-		log_warn("port '%s': %s", port->name, err.text);
-	}
-	link_get(NULL, link->ifindex, &port->link, NULL);
-	state_changed(vswitch, port, PORT_STATE_ABSENT);
-	interrupts_apply(vswitch, false);
+	begin_serving(vswitch, port);
 }
 
 static void port_goes(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
@@ -190,6 +202,9 @@ static void port_goes(struct vswitch *vswitch, struct port *port) REQUIRES(role_
 	port->reason[0] = '\0';
 	port_close_begin(vswitch, port);
 	port->link.ifindex = 0;
+	if (port->host && port->life == PORT_LIFE_CLOSED) {
+		port_retry(vswitch, port);      /* nothing is to be closed before */
+	}
 	if (was == PORT_STATE_FORWARDING) {
 		ports_host_follow(vswitch, &vswitch->bridge[port->bridge_idx]);
 	}
@@ -202,35 +217,32 @@ void port_rebuild(struct vswitch *vswitch, struct port *port)
 	port->rebuilding = port->life == PORT_LIFE_CLOSING;
 }
 
+/* Of a host port our end of the pair, also where it could not be read as that was made. */
+static uint32_t ifindex_of(const struct port *port)
+{
+	return port->hostport ? hostport_get(port->hostport)->peer_ifindex : port->link.ifindex;
+}
+
 /* An interface that cannot be read is not one that has gone: only that is told by an event. */
-static void look_and_take(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
+void port_retry(struct vswitch *vswitch, struct port *port)
 {
 	struct link_info link;
 	struct err err = {""};
-	int r = link_get(NULL, port->link.ifindex, &link, &err);
+	int r = link_get(NULL, ifindex_of(port), &link, &err);
 
 	if (r == 0) {
 		port_comes(vswitch, port, &link);
 	} else if (r != -ENODEV) {
 		port_not_taken(port, r, &err);
 	} else if (port->host) {
-		port_host_again(vswitch, port); /* deleted meanwhile */
+		host_make(vswitch, port);
 	}
 }
 
 void port_rebuild_end(struct vswitch *vswitch, struct port *port)
 {
 	port->rebuilding = port->reopen = false;
-	look_and_take(vswitch, port);
-}
-
-void port_retry(struct vswitch *vswitch, struct port *port)
-{
-	if (port->host) {
-		port_host_again(vswitch, port);
-	} else {
-		look_and_take(vswitch, port);
-	}
+	port_retry(vswitch, port);
 }
 
 static bool link_differs(const struct link_info *a, const struct link_info *b)
@@ -245,22 +257,16 @@ static bool link_differs(const struct link_info *a, const struct link_info *b)
  */
 static void retry(struct vswitch *vswitch, struct port *port) REQUIRES(role_control)
 {
-	bool has_link = !port->host || port->hostport;
 	struct link_info link;
-	int r = has_link ? link_get(NULL, port->link.ifindex, &link, NULL) : 0;
+	int r = link_get(NULL, ifindex_of(port), &link, NULL);
 
-	if (r == -ENODEV ||
-	    (r == 0 && has_link && !port->transient && !link_differs(&port->link, &link))) {
+	if ((r == -ENODEV && !port->host) ||
+	    (r == 0 && !port->transient && !link_differs(&port->link, &link))) {
 		return;
 	}
 	port->retry_wanted = clock_now_ns() < port->retry_at_ns;
-	if (port->retry_wanted) {
-		return;
-	}
-	if (has_link) {
-		look_and_take(vswitch, port);
-	} else {
-		host_make(vswitch, port);
+	if (!port->retry_wanted) {
+		port_retry(vswitch, port);
 	}
 }
 
@@ -482,30 +488,26 @@ void ports_drop_gone(struct vswitch *vswitch)
 
 /* ---- the box's end of a host port ---- */
 
-/* Whatever is left of it goes first. */
-static bool host_make(struct vswitch *vswitch, struct port *port)
+/*
+ * A pair that could not be made, or one that was deleted from outside: its addresses were the
+ * user's. The port is closed by now.
+ */
+static void host_make(struct vswitch *vswitch, struct port *port)
 {
 	struct err err = {""};
 	int exit_status, r;
 
+	if (port->hostport) {
+		log_warn("port '%s': was deleted from outside and is made again", port->name);
+	}
 	hostport_close(port->hostport, true, NULL);
 	port->hostport = NULL;
+	port->link.ifindex = 0;
 	r = port_open_host(vswitch, port, &exit_status, &err);
 	if (r < 0) {
 		port_not_taken(port, r, &err);
-		return false;
-	}
-	link_get(NULL, port->link.ifindex, &port->link, NULL);
-	state_changed(vswitch, port, PORT_STATE_ABSENT);
-	ports_host_follow(vswitch, &vswitch->bridge[port->bridge_idx]);
-	return true;
-}
-
-/* Deleted from outside, and closed by now: the pair is made again. Its addresses are the user's. */
-void port_host_again(struct vswitch *vswitch, struct port *port)
-{
-	if (host_make(vswitch, port)) {
-		log_warn("port '%s': was deleted from outside and is made again", port->name);
+	} else {
+		begin_serving(vswitch, port);
 	}
 }
 

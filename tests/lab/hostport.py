@@ -144,6 +144,41 @@ def named(env):
                      "host, bridge and state of box0")
 
 
+@case("a host port that cannot be taken keeps its pair, with what the user has put on it")
+def failed_keeps_pair(env):
+    with Lab(env, {"p1": 1, "p2": 1}, allowed=["MTU 9000", "deleted from outside"]) as lab:
+        daemon = lab.start(config(["p1", "p2"]))
+
+        def fail():
+            lab.sw.ip("link", "set", "vd-lan", "mtu", "9000")
+            wait_for(lambda: "xdp" not in lab.sw.links()["vd-lan"], "vd-lan closed")
+            expect_equal(daemon.port("lan")["state"], "failed", "state of lan")
+
+        def forwards():
+            return daemon.port("lan")["state"] == "forwarding"
+        give_address(lab, "lan", "192.0.2.1/24")
+        pair = lab.sw.links()["lan"]["ifindex"]
+        fail()
+        expect("MTU 9000" in daemon.ctl_refused("port", "enable", "lan"), "no reason")
+        daemon.ctl("config", "reload")
+        expect_equal(daemon.port("lan")["state"], "failed", "state of lan after a reload")
+        lab.sw.ip("link", "set", "vd-lan", "mtu", "1500")
+        wait_for(forwards, lambda: f"lan to forward: {daemon.port('lan')}")
+        expect_equal(lab.sw.links()["lan"]["ifindex"], pair, "ifindex of lan")
+        expect("192.0.2.1" in lab.sw.ip("addr", "show", "dev", "lan").stdout, "its address went")
+        expect("deleted from outside" not in daemon.log(), daemon.log())
+        fail()
+        lab.sw.ip("link", "del", "lan")
+        wait_for(forwards, lambda: f"lan to forward: {daemon.port('lan')}")
+        expect("deleted from outside and is made again" in daemon.log(), daemon.log())
+        daemon.ctl("port", "disable", "lan")
+        pair = lab.sw.links()["lan"]["ifindex"]
+        lab.sw.ip("link", "del", "lan")
+        wait_for(lambda: lab.sw.links().get("lan", {}).get("ifindex") not in (None, pair) and
+                 daemon.port("lan")["state"] == "down", lambda: f"{daemon.port('lan')}")
+        expect("UP" not in lab.sw.links()["vd-lan"]["flags"], "a disabled port is up")
+
+
 @case("the host port has carrier while any member has")
 def carrier(env):
     with Lab(env, {"p1": 1, "p2": 1}, allowed=("carrier",)) as lab:

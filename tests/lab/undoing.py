@@ -204,3 +204,24 @@ def no_socket(env):
         n_fds = daemon.daemon.n_fds()
         daemon.try_all(SOCKETS, range(planning, n), lambda first: (first + 1,))
         expect_equal(daemon.daemon.n_fds(), n_fds, "open descriptors")
+
+
+@case("no socket for a moment, as a host port that was deleted is made again: it is, soon")
+def host_port_without_socket(env):
+    with seeded() as dice, Lab(env, {"p1": 1}, allowed=["Too many open files", "descriptors",
+                                                        "deleted from outside"]) as lab:
+        daemon = Short(lab, env, bridge(("p1",), host_port=True), None)
+
+        def ifindex():
+            return lab.sw.links().get("lan", {}).get("ifindex")
+
+        def delete(*refused):
+            before = ifindex()
+            daemon.shortage.set(SOCKETS, *refused)
+            lab.sw.ip("link", "del", "lan")
+            wait_for(lambda: ifindex() not in (None, before), f"a new pair, without {refused}", 10)
+            daemon.expect_right(daemon.old)
+        delete()
+        n = daemon.shortage.n_asked()
+        for point in [*range(9), *dice.sample(range(9, n), 3)]:
+            delete(point, point + 1)
