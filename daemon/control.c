@@ -15,6 +15,7 @@
 #include "daemon/keep.h"
 #include "daemon/linger.h"
 #include "daemon/ports.h"
+#include "daemon/publish.h"
 #include "daemon/reload.h"
 
 #define USEC_PER_S 1000000u
@@ -84,6 +85,7 @@ static int on_second(sd_event_source *source, uint64_t usec, void *arg)
 	inspect_sample(arg);
 	inspect_doctor_tick(arg);
 	ports_tick(arg);
+	publish_tick(arg);
 	drift_tick(arg);
 	linger_tick(arg);
 	keep_tick(arg);

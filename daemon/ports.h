@@ -77,7 +77,7 @@ void port_fail(struct port *port, struct err *err);
 /* As port_fail(); where 'error' passes by itself, the port is tried again, ever more seldom. */
 void port_not_taken(struct port *port, int error, struct err *err);
 
-/* Once a second: ports that are to be tried again, a view for which there was no memory. */
+/* Once a second: ports that are to be tried again. */
 void ports_tick(struct vswitch *vswitch) REQUIRES(role_control);
 
 /*

@@ -272,8 +272,6 @@ static void retry(struct vswitch *vswitch, struct port *port) REQUIRES(role_cont
 
 void ports_tick(struct vswitch *vswitch)
 {
-	struct err err;
-
 	for (uint32_t i = 1; i < VIEW_PORTS; i++) {
 		struct port *port = &vswitch->port[i];
 
@@ -281,9 +279,6 @@ void ports_tick(struct vswitch *vswitch)
 		    port->life == PORT_LIFE_CLOSED) {
 			retry(vswitch, port);
 		}
-	}
-	if (vswitch->view_is_behind) {
-		(void)publish_view(vswitch, &err);
 	}
 }
 

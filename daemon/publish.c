@@ -136,6 +136,15 @@ int publish_view(struct vswitch *vswitch, struct err *reterr)
 	return 0;
 }
 
+void publish_tick(struct vswitch *vswitch)
+{
+	struct err err;
+
+	if (vswitch->view_is_behind) {
+		(void)publish_view(vswitch, &err);
+	}
+}
+
 void publish_done(struct vswitch *vswitch)
 {
 	view_free(atomic_exchange_explicit(&vswitch->shared.view, NULL, memory_order_acq_rel));

@@ -16,5 +16,8 @@
 /* 0; -ENOMEM: the old view stays in force. */
 int publish_view(struct vswitch *vswitch, struct err *reterr) REQUIRES(role_control);
 
+/* Once a second: a view for which there was no memory, or without what could not leave it. */
+void publish_tick(struct vswitch *vswitch) REQUIRES(role_control);
+
 /* At the end, workers stopped: takes the last view away. */
 void publish_done(struct vswitch *vswitch) REQUIRES(role_control);
