@@ -2,6 +2,7 @@
 #include "daemon/hostport.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,7 +162,10 @@ static int pair_find(const struct journal *journal, const char *ifname, struct l
 	return 0;
 }
 
-/* Our end of a pair whose other end was renamed or moved to another network, else none. */
+/*
+ * Our end of a pair whose other end was renamed or moved to another network, else none. 1: there
+ * was one.
+ */
 static int orphan_delete(const struct journal *journal, const struct journal_entry *entry,
 			 struct err *reterr)
 {
@@ -175,7 +179,8 @@ static int orphan_delete(const struct journal *journal, const struct journal_ent
 		return 0;
 	}
 	journal_fault_point();
-	return link_delete(link.ifindex, reterr);
+	r = link_delete(link.ifindex, reterr);
+	return r == 0 ? 1 : r;
 }
 
 /* ---- making ---- */
@@ -228,6 +233,21 @@ static int pair_equip(const struct hostport *hostport, struct err *reterr)
 	journal_fault_point();
 	hostport_mark(journal_dir(hostport->journal), mark);
 	return r == 0 ? link_set_alias(info->peer_ifindex, mark, reterr) : r;
+}
+
+/* After what is noted already, macaddress_wanted()'s for one. */
+__attribute__((format(printf, 2, 3))) static void note_add(struct hostport_info *info,
+							   const char *format, ...)
+{
+	size_t n = strlen(info->note);
+	va_list args;
+
+	n += (size_t)snprintf(info->note + n, sizeof(info->note) - n, "%s", n ? "; " : "");
+	if (n < sizeof(info->note)) {
+		va_start(args, format);
+		vsnprintf(info->note + n, sizeof(info->note) - n, format, args);
+		va_end(args);
+	}
 }
 
 /* Before the pair is there it can be noted by its names only: ifindex 0. */
@@ -302,12 +322,9 @@ static int pair_adopt(struct hostport *hostport, const struct hostport_config *c
 	info->adopted = true;
 	hostport->made = true;
 	if (info->n_queues != config->n_queues) {
-		size_t n = strlen(info->note);
-
-		/* After what macaddress_wanted() has noted, if anything. */
-		snprintf(info->note + n, sizeof(info->note) - n,
-			 "%shost port '%s' was there and keeps its %u queues, %u are wanted; it is "
-			 "made anew after an orderly stop", n ? "; " : "", info->ifname,
+		note_add(info,
+			 "host port '%s' was there and keeps its %u queues, %u are wanted; it is "
+			 "made anew after an orderly stop", info->ifname,
 			 info->n_queues, config->n_queues);
 	}
 	r = box_features_set(info, reterr);
@@ -342,7 +359,10 @@ static int name_refuse(const struct hostport_config *config, const struct link_i
 		       config->ifname);
 }
 
-/* Deletes what a crash left of a pair, so that one can be made; forgets it only then. */
+/*
+ * Deletes what a crash left of a pair, so that one can be made; forgets it only then. 0; 1: the
+ * user had put the box's end elsewhere.
+ */
 static int remains_clear(struct journal *journal, const struct journal_entry *entry,
 			 enum found found, const struct link_info *link, struct err *reterr)
 {
@@ -350,8 +370,11 @@ static int remains_clear(struct journal *journal, const struct journal_entry *en
 	int r = found == FOUND_HALF_MADE ? link_delete(link->ifindex, reterr)
 					 : orphan_delete(journal, entry, reterr);
 
+	int forgotten;
+
 	memcpy(ifname, entry->ifname, sizeof(ifname));
-	return r < 0 ? r : listed_forget(journal, ifname, reterr);
+	forgotten = r < 0 ? r : listed_forget(journal, ifname, reterr);
+	return forgotten < 0 ? forgotten : r;
 }
 
 static int pair_open(struct hostport *hostport, const struct hostport_config *config,
@@ -361,6 +384,7 @@ static int pair_open(struct hostport *hostport, const struct hostport_config *co
 	struct link_info link = {0}, peer = {0};
 	enum found found = FOUND_NOTHING;
 	int r = pair_find(hostport->journal, config->ifname, &link, &peer, &found, reterr);
+	bool was_elsewhere;
 
 	if (r < 0) {
 		return r;
@@ -377,7 +401,14 @@ static int pair_open(struct hostport *hostport, const struct hostport_config *co
 	if (entry) {
 		r = remains_clear(hostport->journal, entry, found, &link, reterr);
 	}
-	return r == 0 ? pair_make(hostport, config, reterr) : r;
+	was_elsewhere = r == 1;
+	r = r < 0 ? r : pair_make(hostport, config, reterr);
+	if (r == 0 && was_elsewhere) {
+		note_add(&hostport->info,
+			 "host port '%s' had been renamed or moved to another network; it is made "
+			 "anew here, and that one is gone", config->ifname);
+	}
+	return r;
 }
 
 int hostport_open(const struct hostport_config *config, struct journal *journal,

@@ -276,6 +276,8 @@ static void test_orphan(void)
 	tap_ok(info && !info->adopted && strcmp(info->peer_ifname, "vd-lan") == 0 &&
 	       !get("home").ifindex && journal_count(journal) == 1,
 	       "renamed: a new pair in place of the old");
+	tap_ok(info && strstr(info->note, "had been renamed or moved"), "renamed: said (%s)",
+	       info ? info->note : "");
 	hostport_close(hostport, true, NULL);
 	tap_ok(n_interfaces() == NAMES_AT_REST && journal_count(journal) == 0, "renamed: no trace");
 	journal_close(journal);
