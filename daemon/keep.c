@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -448,6 +449,13 @@ void keep_open(struct vswitch *vswitch, const char *state_dir)
 		log_warn("learned addresses: cannot be kept in '%s': %s; the next start floods "
 			 "until they are learned anew (see --state-dir)", state_dir,
 			 strerror(-keep->dir_fd));
+		free(keep);
+		return;
+	}
+	if (flock(keep->dir_fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+		log_warn("learned addresses: not kept: another viaductd uses '%s'; give each a "
+			 "--state-dir of its own", state_dir);
+		close(keep->dir_fd);
 		free(keep);
 		return;
 	}

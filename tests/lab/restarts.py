@@ -330,6 +330,23 @@ def damaged(env):
         daemon.start()
 
 
+@case("two daemons with one state directory: the second says so and harms nothing")
+def shared_directory(env):
+    with Lab(env, PORTS, allowed=("another viaductd uses",)) as lab:
+        daemon = lab.start(bridge(("p1", "p2")))
+        lab.learn("p1", A)
+        wait_kept(daemon, 1)
+        other = lab.configure(bridge(("p3",), "two"), "other")
+        state = os.path.join(other.dir, "state")
+        os.rmdir(state)
+        os.symlink(os.path.join(daemon.dir, "state"), state)
+        other.start()
+        expect_equal(other.log().count("another viaductd uses"), 1, "warnings")
+        other.stop()
+        kill_and_start(daemon)
+        expect_known(lab)
+
+
 @case("a state directory that cannot be written is one warning, and nothing else")
 def no_directory(env):
     with Lab(env, PORTS, allowed=("learned addresses",)) as lab:
