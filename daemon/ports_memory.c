@@ -157,7 +157,8 @@ static int check_memory(const struct vswitch *vswitch, const struct port *port,
 	}
 	return err_set(reterr, ENOSPC,
 		       "its %u queues need %.1f MiB more than limits.memory (%.1f MiB) allows; "
-		       "raise it, or have fewer queues ('ethtool -L %s', or 'count')%s",
+		       "raise it, have fewer queues ('ethtool -L %s', or 'count'), or restart, "
+		       "which plans for all ports anew%s",
 		       config->n_queues,
 		       (double)(bytes - vswitch->plan.memory_max_bytes) / (1 << 20),
 		       (double)vswitch->plan.memory_max_bytes / (1 << 20), config->ifname,

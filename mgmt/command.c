@@ -265,8 +265,8 @@ static int parse_number(const struct command_param *param, json_int_t value,
 static int parse_timeout(double seconds, struct command_args *args, struct err *reterr)
 {
 	if (!(seconds >= COMMAND_TIMEOUT_MIN_S && seconds <= COMMAND_TIMEOUT_MAX_S)) {
-		return err_set(reterr, EINVAL, "timeout: %g s is not between %u s and %u s",
-			       seconds, COMMAND_TIMEOUT_MIN_S, COMMAND_TIMEOUT_MAX_S);
+		return err_set(reterr, EINVAL, "timeout: it is between %u s and %u s",
+			       COMMAND_TIMEOUT_MIN_S, COMMAND_TIMEOUT_MAX_S);
 	}
 	args->timeout_s = seconds;
 	return 0;

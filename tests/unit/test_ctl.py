@@ -376,9 +376,9 @@ def test_config_change(socket, folder):
                  " 5", "+5", "5M"):
         same(["config", "try", good, "--timeout", text], socket, 2, out="",
              err=f"'{text}' is not a duration")
-    for text, seconds in (("0", "0"), ("1us", "1e-06"), ("999ms", "0.999"), ("86401", "86401")):
+    for text in ("0", "1us", "999ms", "86401"):
         same(["config", "try", good, "--timeout", text], socket, 2, out="",
-             err=f"{seconds} s is not between")
+             err="timeout: it is between 1 s and 86400 s")
     same(["config", "confirm"], socket, 0, out="", err="")
 
 

@@ -265,7 +265,7 @@ static const struct {
 	{CALL("ConfigTry", "{\"text\":\"ageing-tme: 1\"}"),
 	 REFUSED("InvalidConfiguration", "FILE:12:7: unknown key 'ageing-tme'")},
 	{CALL("ConfigTry", "{\"text\":\"same\",\"timeout\":0.5}"),
-	 REFUSED("Invalid", "timeout: 0.5 s is not between 1 s and 86400 s")},
+	 REFUSED("Invalid", "timeout: it is between 1 s and 86400 s")},
 	{CALL("ConfigTry", "{\"text\":\"same\",\"timeout\":\"5s\"}"), BAD_PARAMETER("timeout")},
 	{ASK("ConfigTry"), BAD_PARAMETER("text")},
 	{CALL("ConfigTry", "{\"text\":\"same\",\"timeout\":5}"),
