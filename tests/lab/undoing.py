@@ -206,7 +206,8 @@ def no_socket(env):
         expect_equal(daemon.daemon.n_fds(), n_fds, "open descriptors")
 
 
-@case("no socket for a moment, as a host port that was deleted is made again: it is, soon")
+@case("no socket for a moment, as a host port that was deleted is made again: it is, soon",
+      slow=True)
 def host_port_without_socket(env):
     with seeded() as dice, Lab(env, {"p1": 1}, allowed=["Too many open files", "descriptors",
                                                         "deleted from outside"]) as lab:
