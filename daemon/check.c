@@ -88,8 +88,7 @@ static bool is_host_pair(const struct link_info *link)
 
 	return strcmp(link->kind, "veth") == 0 &&
 	       link_get(NULL, link->peer_ifindex, &peer, NULL) == 0 &&
-	       (hostport_is_marked(peer.alias) ||
-		strncmp(peer.ifname, HOSTPORT_PEER_PREFIX, strlen(HOSTPORT_PEER_PREFIX)) == 0);
+	       (hostport_is_marked(peer.alias) || hostport_is_peer_name(peer.ifname));
 }
 
 void check_host_ports(const struct conf *conf, struct conf_errors *errors)

@@ -27,6 +27,11 @@ void hostport_mark(const char *runtime_dir, char ret[static LINK_ALIAS_BYTES])
 	free(path);
 }
 
+bool hostport_is_peer_name(const char *ifname)
+{
+	return strncmp(ifname, HOSTPORT_PEER_PREFIX, strlen(HOSTPORT_PEER_PREFIX)) == 0;
+}
+
 bool hostport_is_marked(const char *alias)
 {
 	static const char begin[] = HOSTPORT_ALIAS " /";
@@ -107,7 +112,7 @@ void hostport_relist(struct journal *journal, note_fn *relisted, note_fn *unknow
 		bool ours = strcmp(peer->alias, mark) == 0;
 
 		if (strcmp(peer->kind, "veth") != 0 || is_listed(journal, peer) ||
-		    strncmp(peer->ifname, HOSTPORT_PEER_PREFIX, strlen(HOSTPORT_PEER_PREFIX))) {
+		    !hostport_is_peer_name(peer->ifname)) {
 			continue;
 		}
 		if (ours && strcmp(mark, HOSTPORT_ALIAS) != 0 && peer->peer_ifindex) {

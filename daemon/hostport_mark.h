@@ -22,6 +22,9 @@
 /* The bare alias where the directory's path is too long for one. */
 void hostport_mark(const char *runtime_dir, char ret[static LINK_ALIAS_BYTES]);
 
+/* Called as the far end of a pair is. */
+bool hostport_is_peer_name(const char *ifname);
+
 /* Some viaductd's: as hostport_mark() writes it, with a directory or bare, and nothing else. */
 bool hostport_is_marked(const char *alias);
 
