@@ -41,6 +41,18 @@ def wait_kept(daemon, n):
              lambda: f"a file of {n} addresses, it has {kept.count(daemon)}", 15.0)
 
 
+def configure_large(lab, macs):
+    """A daemon with room for so many addresses."""
+    return lab.configure({**bridge(PORTS, ageing_time="1h"),
+                          "limits": {"macs": macs, "memory": "512M"}})
+
+
+def keep_many(daemon, n):
+    """A file of `n` addresses, all of p1, as its last run left it."""
+    kept.write(daemon, kept.pack([((0x020000000000 + i).to_bytes(6, "big"), 0, 0, 0)
+                                  for i in range(n)], step_ns=18750000000))
+
+
 def kill_and_start(daemon):
     daemon.kill()
     daemon.start(states=READY)
@@ -162,11 +174,8 @@ def flushed_without_memory(env):
     # A large table is made by another thread, when the client has its answer already.
     for n, more in ((100, 512 << 10), (600000, 8 << 20)):
         with Lab(env, PORTS) as lab:
-            config = bridge(PORTS, ageing_time="1h")
-            config["limits"] = {"macs": 1 << 20, "memory": "512M"}
-            daemon = lab.configure(config)
-            kept.write(daemon, kept.pack([((0x020000000000 + i).to_bytes(6, "big"), 0, 0, 0)
-                                          for i in range(n)], step_ns=18750000000))
+            daemon = configure_large(lab, macs=1 << 20)
+            keep_many(daemon, n)
             daemon.start()
             expect_equal(daemon.ctl("mac", "show", "--count")["count"], n, "addresses")
             limit_memory(daemon, more)
@@ -179,11 +188,8 @@ def flushed_without_memory(env):
 def flushed_large(env):
     n = 1000000
     with Lab(env, PORTS) as lab, socket.socket(socket.AF_UNIX) as control:
-        config = bridge(PORTS, ageing_time="1h")
-        config["limits"] = {"macs": 1 << 21, "memory": "512M"}
-        daemon = lab.configure(config)
-        kept.write(daemon, kept.pack([((0x020000000000 + i).to_bytes(6, "big"), 0, 0, 0)
-                                      for i in range(n)], step_ns=18750000000))
+        daemon = configure_large(lab, macs=1 << 21)
+        keep_many(daemon, n)
         daemon.start()
         expect_equal(daemon.ctl("mac", "show", "--count")["count"], n, "addresses")
         control.connect(daemon.socket)
@@ -376,13 +382,10 @@ def starts_ms(daemon):
 def million(env):
     n = 1000000
     with Lab(env, PORTS) as lab:
-        config = bridge(PORTS, ageing_time="1h")
-        config["limits"] = {"macs": 1 << 21, "memory": "512M"}
-        daemon = lab.configure(config)
+        daemon = configure_large(lab, macs=1 << 21)
         empty = starts_ms(daemon)
         daemon.stop()
-        kept.write(daemon, kept.pack([((0x020000000000 + i).to_bytes(6, "big"), 0, 0, 0)
-                                      for i in range(n)], step_ns=18750000000))
+        keep_many(daemon, n)
         full = starts_ms(daemon)
         expect_equal(daemon.ctl("mac", "show", "--count")["count"], n, "addresses")
         lab.learn("p2", B)

@@ -269,7 +269,7 @@ static void flows_send(struct sender *sender, const struct options *opt, uint64_
  */
 static uint64_t flows_due(const struct options *opt, uint64_t *start, uint64_t sent)
 {
-	uint64_t now = now_ns(), late_max = opt->rate / (NS_PER_S / LATE_NS) + BURST;
+	uint64_t now = clock_now_ns(), late_max = opt->rate / (NS_PER_S / LATE_NS) + BURST;
 	uint64_t due = (uint64_t)((double)(now - *start) * opt->rate / 1e9) + 1;
 
 	if (due > sent + late_max) {
@@ -282,7 +282,8 @@ static uint64_t flows_due(const struct options *opt, uint64_t *start, uint64_t s
 static void flows_run(struct sender *sender, struct sink *sink, uint32_t n_sinks,
 		      const struct options *opt)
 {
-	uint64_t start = now_ns(), sent = 0, per_flow = opt->count / opt->n_flows, quiet_since;
+	uint64_t start = clock_now_ns(), quiet_since;
+	uint64_t sent = 0, per_flow = opt->count / opt->n_flows;
 
 	while (sent < opt->count) {
 		uint64_t due = opt->count;
@@ -292,7 +293,7 @@ static void flows_run(struct sender *sender, struct sink *sink, uint32_t n_sinks
 		}
 		due = due < sent + BURST ? due : sent + BURST;
 		if (due == sent) {
-			sleep_until(now_ns() + 200000);
+			sleep_until(clock_now_ns() + 200000);
 		}
 		flows_send(sender, opt, sent, due);
 		sent = due;
@@ -300,21 +301,21 @@ static void flows_run(struct sender *sender, struct sink *sink, uint32_t n_sinks
 			sink_drain(&sink[i], opt, per_flow);
 		}
 	}
-	quiet_since = now_ns();
-	while (now_ns() - quiet_since < opt->drain_ms * UINT64_C(1000000)) {
+	quiet_since = clock_now_ns();
+	while (clock_now_ns() - quiet_since < opt->drain_ms * UINT64_C(1000000)) {
 		bool all = n_sinks > 0;
 
 		for (uint32_t i = 0; i < n_sinks; i++) {
 			if (sink_drain(&sink[i], opt, per_flow) > 0) {
-				quiet_since = now_ns();
+				quiet_since = clock_now_ns();
 			}
 			all = all && sink_seen(&sink[i], opt) == opt->count;
 		}
 		/* Once all is there, a duplicate still has a moment to show itself. */
-		if (all && now_ns() - quiet_since > 20 * UINT64_C(1000000)) {
+		if (all && clock_now_ns() - quiet_since > 20 * UINT64_C(1000000)) {
 			break;
 		}
-		sleep_until(now_ns() + 1000000);
+		sleep_until(clock_now_ns() + 1000000);
 	}
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
-/* wire - what every part of the tool uses: what fails ends the program; the clock. */
+/* wire - what every part of the tool uses: what fails ends the program. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#define NS_PER_S UINT64_C(1000000000)
+#include "base/clock.h"
 
 static inline void die(const char *what)
 {
@@ -22,14 +22,6 @@ static inline void *must(void *memory)
 		die("memory");
 	}
 	return memory;
-}
-
-static inline uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
 static inline void sleep_until(uint64_t ns)

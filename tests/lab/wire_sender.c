@@ -38,11 +38,11 @@ static int sender_try(struct sender *s, const char *ifname, uint32_t queue)
 
 void sender_open(struct sender *s, const char *ifname, uint32_t queue)
 {
-	uint64_t end = now_ns() + 5 * NS_PER_S;
+	uint64_t end = clock_now_ns() + 5 * NS_PER_S;
 	int r;
 
-	while ((r = sender_try(s, ifname, queue)) == EBUSY && now_ns() < end) {
-		sleep_until(now_ns() + 5000000);
+	while ((r = sender_try(s, ifname, queue)) == EBUSY && clock_now_ns() < end) {
+		sleep_until(clock_now_ns() + 5000000);
 	}
 	if (r != 0) {
 		fprintf(stderr, "wire: %s queue %" PRIu32 ": ", ifname, queue);
