@@ -40,8 +40,8 @@ static void test_probe(void)
 	switch_bpf__destroy(program);
 }
 
-/* A process without any capability is told which it lacks. */
-static void test_probe_unprivileged(void)
+/* In a process of its own: what it gives up does not come back. As waitpid(2) tells its end. */
+static int status_of(int (*act)(void))
 {
 	pid_t pid;
 	int status = -1;
@@ -49,19 +49,31 @@ static void test_probe_unprivileged(void)
 	fflush(stdout);
 	pid = fork();
 	if (pid == 0) {
-		struct err err = {.text = ""};
-		int r;
-
-		if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0) {
-			_exit(2);
-		}
-		r = xport_probe(&err);
-		printf("# %d: %s\n", r, err.text);
+		status = act();
 		fflush(stdout);
-		_exit(r == -EPERM && strstr(err.text, "CAP_NET_RAW") ? 0 : 1);
+		_exit(status);
 	}
 	waitpid(pid, &status, 0);
-	tap_ok(status == 0, "probe without capabilities: EPERM, naming one");
+	return status;
+}
+
+/* A process without any capability is told which it lacks. */
+static int probe_unprivileged(void)
+{
+	struct err err = {.text = ""};
+	int r;
+
+	if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0) {
+		return 2;
+	}
+	r = xport_probe(&err);
+	printf("# %d: %s\n", r, err.text);
+	return r == -EPERM && strstr(err.text, "CAP_NET_RAW") ? 0 : 1;
+}
+
+static void test_probe_unprivileged(void)
+{
+	tap_ok(status_of(probe_unprivileged) == 0, "probe without capabilities: EPERM, naming one");
 }
 
 static void test_modes(void) NO_THREAD_SAFETY
@@ -120,29 +132,25 @@ static bool lose_ipc_lock(void)
 }
 
 /* Says what to do about it, and no error of those that pass by themselves. */
-static void test_memlock(void) NO_THREAD_SAFETY
+static int open_beyond_memlock(void) NO_THREAD_SAFETY
 {
 	struct xport_config config = rig_config_of("vtx0");
-	pid_t pid;
-	int status = -1;
+	struct err err = {.text = ""};
+	struct rig rig;
+	int r;
 
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		struct err err = {.text = ""};
-		struct rig rig;
-		int r;
-
-		rig_init(&rig);
-		if (!lose_ipc_lock()) {
-			_exit(2);
-		}
-		r = rig_open_refused(&rig, &config, &err);
-		fflush(stdout);
-		_exit(r == -EPERM && strstr(err.text, "LimitMEMLOCK") ? 0 : 1);
+	rig_init(&rig);
+	if (!lose_ipc_lock()) {
+		return 2;
 	}
-	waitpid(pid, &status, 0);
-	tap_ok(status == 0, "more than may be locked: EPERM, naming the limit");
+	r = rig_open_refused(&rig, &config, &err);
+	return r == -EPERM && strstr(err.text, "LimitMEMLOCK") ? 0 : 1;
+}
+
+static void test_memlock(void)
+{
+	tap_ok(status_of(open_beyond_memlock) == 0,
+	       "more than may be locked: EPERM, naming the limit");
 }
 
 /*

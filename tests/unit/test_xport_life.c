@@ -229,6 +229,14 @@ static void send_some(struct rig *rig, struct xq *xq, struct frame_desc desc[20]
 	xq_tx_burst(xq, desc, 20, &n_bytes);
 }
 
+/* The other claims to those that are shared. */
+static void release_shared(struct rig *rig, const struct frame_desc *desc) NO_THREAD_SAFETY
+{
+	for (uint32_t i = 10; i < 20; i++) {
+		frame_release(&rig->cache, frame_idx_of(rig->frames, desc[i].addr));
+	}
+}
+
 static bool close_in_time(struct rig *rig, struct xport *xport) NO_THREAD_SAFETY
 {
 	uint64_t end = clock_now_ns() + DEADLINE_NS;
@@ -277,9 +285,7 @@ static void test_close_lingering(void) NO_THREAD_SAFETY
 	       "another look changes nothing and does not wait");
 	close(fd);
 	tap_ok(close_in_time(&rig, a), "once it lets go, a look ends the closing");
-	for (uint32_t i = 10; i < 20; i++) {
-		frame_release(&rig.cache, frame_idx_of(rig.frames, desc[i].addr));
-	}
+	release_shared(&rig, desc);
 	tap_ok(rig_done(&rig), "lingering: every frame is home");
 	rig_run("ip link set vtx0 up");
 }
@@ -367,9 +373,7 @@ static void test_close_stalled(void) NO_THREAD_SAFETY
 	       xport_held(a));
 	rig_run("tc qdisc del dev vtx0 root");
 	tap_ok(close_in_time(&rig, a), "they are when it goes on");
-	for (uint32_t i = 10; i < 20; i++) {
-		frame_release(&rig.cache, frame_idx_of(rig.frames, desc[i].addr));
-	}
+	release_shared(&rig, desc);
 	tap_ok(rig_done(&rig), "stalled: every frame is home");
 	rig_run("ip link del vtm0");
 }
